@@ -1,0 +1,117 @@
+"""An agreement: its terms, its states, and the table of steps between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from avtale.domain.errors import IllegalStep
+from avtale.domain.money import Money
+from avtale.domain.periods import Interval
+
+
+class AgreementStatus(StrEnum):
+    """Where an agreement stands with us."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class AgreementVerb(StrEnum):
+    """What can happen to an agreement."""
+
+    ACTIVATE = "activate"
+    REJECT = "reject"
+    EXPIRE = "expire"
+    ASK_TO_STOP = "ask_to_stop"
+    STOP = "stop"
+
+
+_S, _V = AgreementStatus, AgreementVerb
+
+#: Every (state, verb) pair is decided: the state after it, or None where the step is illegal.
+AGREEMENT_STEPS: dict[tuple[AgreementStatus, AgreementVerb], AgreementStatus | None] = {
+    (_S.PENDING, _V.ACTIVATE): _S.ACTIVE,
+    (_S.PENDING, _V.REJECT): _S.REJECTED,
+    (_S.PENDING, _V.EXPIRE): _S.EXPIRED,
+    (_S.PENDING, _V.ASK_TO_STOP): None,
+    (_S.PENDING, _V.STOP): None,
+    (_S.ACTIVE, _V.ACTIVATE): _S.ACTIVE,
+    (_S.ACTIVE, _V.REJECT): None,
+    (_S.ACTIVE, _V.EXPIRE): None,
+    (_S.ACTIVE, _V.ASK_TO_STOP): _S.STOPPING,
+    (_S.ACTIVE, _V.STOP): _S.STOPPED,
+    (_S.STOPPING, _V.ACTIVATE): _S.STOPPING,
+    (_S.STOPPING, _V.REJECT): None,
+    (_S.STOPPING, _V.EXPIRE): None,
+    (_S.STOPPING, _V.ASK_TO_STOP): _S.STOPPING,
+    (_S.STOPPING, _V.STOP): _S.STOPPED,
+    (_S.STOPPED, _V.ACTIVATE): None,
+    (_S.STOPPED, _V.REJECT): None,
+    (_S.STOPPED, _V.EXPIRE): None,
+    (_S.STOPPED, _V.ASK_TO_STOP): _S.STOPPED,
+    (_S.STOPPED, _V.STOP): _S.STOPPED,
+    # A draft that we had given up may still have been approved: the truth at the gateway wins.
+    (_S.REJECTED, _V.ACTIVATE): _S.ACTIVE,
+    (_S.REJECTED, _V.REJECT): _S.REJECTED,
+    (_S.REJECTED, _V.EXPIRE): _S.REJECTED,
+    (_S.REJECTED, _V.ASK_TO_STOP): None,
+    (_S.REJECTED, _V.STOP): None,
+    (_S.EXPIRED, _V.ACTIVATE): _S.ACTIVE,
+    (_S.EXPIRED, _V.REJECT): _S.REJECTED,
+    (_S.EXPIRED, _V.EXPIRE): _S.EXPIRED,
+    (_S.EXPIRED, _V.ASK_TO_STOP): None,
+    (_S.EXPIRED, _V.STOP): None,
+}
+
+
+def step(status: AgreementStatus, verb: AgreementVerb) -> AgreementStatus:
+    """The state after a verb. Raises IllegalStep with code `illegal_step` where the table has none."""
+    after = AGREEMENT_STEPS[(status, verb)]
+    if after is None:
+        raise IllegalStep(f"an agreement that is {status.value} cannot {verb.value.replace('_', ' ')}")
+    return after
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a person agrees to: product, price for each period, and how long a period is."""
+
+    product_id: str
+    name: str
+    description: str | None
+    price: Money
+    interval: Interval
+    vat_basis_points: int
+    agreement_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One person's agreement about one product; instants are UTC, dates are local to the tenant's zone.
+
+    `last_period` is the last period that has a charge; `next_charge_at` is when the next one is planned.
+    """
+
+    id: UUID
+    issuer: str
+    subject: str
+    terms: Terms
+    status: AgreementStatus
+    gateway_agreement_id: str | None
+    anchor: date | None
+    last_period: int
+    next_charge_at: datetime | None
+    created_at: datetime
+    expires_at: datetime | None
+    activated_at: datetime | None
+    stopped_at: datetime | None
+    stop_reason: str | None
+    parked_reason: str | None
+    version: int

@@ -1,0 +1,57 @@
+"""When the next period is charged, and with which due date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from avtale.domain.errors import Invalid
+from avtale.domain.periods import Interval, Period, local_date, period, start_of
+
+#: Vipps takes a charge until midnight before its due date (Vipps Recurring, how it works, since October 2025).
+DUE_DAYS_MIN = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BillingRules:
+    """A tenant's rules for Vipps charges, in days: created ahead of the due date, tried again after it."""
+
+    charge_lead_days: int = 3
+    retry_days: int = 5
+
+    def __post_init__(self) -> None:
+        if not DUE_DAYS_MIN <= self.charge_lead_days <= 365:
+            raise Invalid(f"charge_lead_days is 1 to 365, not {self.charge_lead_days}", code="invalid_lead_days")
+        if not 0 <= self.retry_days <= 14:
+            raise Invalid(f"retry_days is 0 to 14, not {self.retry_days}", code="invalid_retry_days")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCharge:
+    """The next period with its due date; `wait_for_operator` when yet another period is late as well."""
+
+    period: Period
+    due: date
+    wait_for_operator: bool
+
+
+def plan_at(anchor: date, interval: Interval, number: int, rules: BillingRules, zone: str) -> datetime:
+    """The instant (UTC) from which period `number` is to be charged: `charge_lead_days` before it starts."""
+    starts = period(anchor, interval, number).start
+    return start_of(starts - timedelta(days=rules.charge_lead_days), zone)
+
+
+def plan(anchor: date, interval: Interval, number: int, now: datetime, zone: str) -> PlannedCharge:
+    """The charge for period `number`, due when the period starts or on the earliest legal date after an outage.
+
+    The anchor is kept. At most one late period is billed by itself; a second one waits for an operator.
+    """
+    today = local_date(now, zone)
+    this = period(anchor, interval, number)
+    due = max(this.start, today + timedelta(days=DUE_DAYS_MIN))
+    return PlannedCharge(this, due, wait_for_operator=this.end <= today)
+
+
+def settled_by(due: date, retry_days: int, zone: str) -> datetime:
+    """The instant by which a charge must have ended: midnight after the last day of tries (Vipps: T9)."""
+    return start_of(due + timedelta(days=retry_days + 1), zone)

@@ -1,0 +1,117 @@
+"""A charge (what is owed for one agreement and period), its attempts (orders at a gateway) and its refunds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+from avtale.domain.money import Money
+
+
+class ChargeStatus(StrEnum):
+    """Where a charge stands. `open`: an attempt is under way or will be."""
+
+    OPEN = "open"
+    PAID = "paid"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    WAIVED = "waived"
+
+
+class ChargeKind(StrEnum):
+    """Why a charge exists. A `stray` was taken by a draft that lost to another one, and is given back."""
+
+    INITIAL = "initial"
+    RECURRING = "recurring"
+    STRAY = "stray"
+
+
+class AttemptStatus(StrEnum):
+    """Where one order at the gateway stands."""
+
+    WRITTEN = "written"
+    UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    CAPTURED = "captured"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+#: An attempt in one of these states may still move money; a charge has at most one such.
+OPEN_ATTEMPTS = frozenset({AttemptStatus.WRITTEN, AttemptStatus.UNKNOWN, AttemptStatus.ACCEPTED})
+
+
+class RefundStatus(StrEnum):
+    """Where a wish to give money back stands. `written` and `unknown` hold their sum reserved."""
+
+    WRITTEN = "written"
+    UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+OPEN_REFUNDS = frozenset({RefundStatus.WRITTEN, RefundStatus.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Cumulative sums in minor units, as a gateway states them; they only grow."""
+
+    captured: int = 0
+    refunded: int = 0
+    cancelled: int = 0
+
+    def grown_to(self, other: Totals) -> Totals:
+        """The greater of each: an old answer that comes late takes nothing back."""
+        return Totals(
+            max(self.captured, other.captured),
+            max(self.refunded, other.refunded),
+            max(self.cancelled, other.cancelled),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What is owed for one agreement and period (`period` is None for a stray)."""
+
+    id: UUID
+    agreement_id: UUID
+    kind: ChargeKind
+    period: int | None
+    period_start: date
+    period_end: date
+    due: date
+    price: Money
+    vat_basis_points: int
+    status: ChargeStatus
+    totals: Totals
+    failure_reason: str | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One order at the gateway for a charge; its id is the idempotency key and the gateway's order id."""
+
+    id: UUID
+    charge_id: UUID
+    status: AttemptStatus
+    totals: Totals
+    gateway_agreement_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """A wish to give back `amount` (minor units) of what an attempt captured; its id is the idempotency key."""
+
+    id: UUID
+    charge_id: UUID
+    attempt_id: UUID
+    amount: int
+    reason: str
+    status: RefundStatus

@@ -1,0 +1,142 @@
+"""What the use cases need of the world outside: the payment companies, as protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from avtale.domain.agreement import Terms
+from avtale.domain.outcome import Outcome
+from avtale.domain.settlement import ObservedCharge
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRequest:
+    """The exact bytes of a call, committed before it is made; `id` is its idempotency key."""
+
+    id: UUID
+    method: str
+    path: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DraftWish:
+    """What a draft of an agreement says. `order_id` is the initial charge's; `reference` names our agreement."""
+
+    draft_id: UUID
+    order_id: UUID
+    reference: UUID
+    terms: Terms
+    redirect_url: str
+    phone_number: str | None
+    is_app: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeWish:
+    """One order to create: `reference` is `<agreement id>.<period>`, amounts in minor units."""
+
+    order_id: UUID
+    gateway_agreement_id: str
+    amount: int
+    due: date
+    retry_days: int
+    description: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A draft that the person can now approve at `confirmation_url`."""
+
+    gateway_agreement_id: str
+    confirmation_url: str
+
+
+class GatewayAgreementState(StrEnum):
+    """What a gateway says of an agreement, in our words."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    STOPPED = "stopped"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedAgreement:
+    """One reading of an agreement; `started_at` is None unless it was ever active."""
+
+    gateway_agreement_id: str
+    external_id: str | None
+    state: GatewayAgreementState
+    started_at: datetime | None
+    stopped_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventSubject:
+    """What a webhook is about: enough to find the row to read again, and a key under which it is kept once."""
+
+    key: str
+    event_type: str
+    gateway_agreement_id: str | None
+    external_id: str | None
+    order_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredWebhook:
+    """A registration at the gateway; `secret` only in the answer that created it."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    secret: str | None
+
+
+class RecurringGateway(Protocol):
+    """Vipps Recurring for one tenant. The `write_…` functions are pure; the others call, and never raise for an
+    answer of the other side: they return an Outcome."""
+
+    def write_draft(self, wish: DraftWish) -> WrittenRequest: ...
+    def write_charge(self, wish: ChargeWish) -> WrittenRequest: ...
+    def write_stop(self, request_id: UUID, gateway_agreement_id: str) -> WrittenRequest: ...
+    def write_refund(
+        self, request_id: UUID, gateway_agreement_id: str, order_id: str, amount: int, reason: str
+    ) -> WrittenRequest: ...
+
+    async def draft(self, request: WrittenRequest) -> Outcome[Drafted]: ...
+    async def create_charge(self, request: WrittenRequest) -> Outcome[str]: ...
+    async def stop(self, request: WrittenRequest) -> Outcome[None]: ...
+    async def refund(self, request: WrittenRequest) -> Outcome[None]: ...
+    async def fetch_agreement(self, gateway_agreement_id: str) -> Outcome[ObservedAgreement]: ...
+    async def fetch_charge(self, gateway_agreement_id: str, order_id: str) -> Outcome[ObservedCharge]: ...
+
+    async def register_webhook(self, url: str, events: Sequence[str]) -> Outcome[RegisteredWebhook]: ...
+    async def list_webhooks(self) -> Outcome[tuple[RegisteredWebhook, ...]]: ...
+    async def delete_webhook(self, webhook_id: str) -> Outcome[None]: ...
+
+
+class WebhookReader(Protocol):
+    """Is this webhook authentic, and what is it about? Pure."""
+
+    #: The event types to register for.
+    events: tuple[str, ...]
+
+    def verify(
+        self, url: str, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], wall: datetime
+    ) -> bool: ...
+    def read(self, body: bytes) -> EventSubject: ...
+
+
+class Gateways(Protocol):
+    """Where use cases get the gateway of a tenant."""
+
+    webhooks: WebhookReader
+
+    async def recurring(self, tenant_id: UUID) -> RecurringGateway: ...
