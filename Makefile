@@ -1,0 +1,53 @@
+# avtale: everything a person types. `make` alone explains.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup story test check lock clean
+
+help:  ## Show this text
+	@echo "avtale: subscriptions and one-time purchases on Vipps MobilePay and Stripe, with a sandbox for both."
+	@echo
+	@echo "Start with 'make story': it sets everything up and shows seven people's subscriptions over three months."
+	@echo "Needed: python3 >= 3.11 and a package index that pip can reach. Nothing is written outside this folder"
+	@echo "and the temporary folder."
+	@echo
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "One test:  make test PYTEST_ARGS='provider/tests/storage -k embedded'"
+
+setup: .venv/.stamp  ## Make .venv with the locked dependencies and both distributions (safe to repeat)
+
+.venv/.stamp: requirements/lock.txt provider/pyproject.toml sandbox/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "python3 >= 3.11 is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(BIN)/python -c pass 2>/dev/null || rm -rf .venv
+	@test -d .venv || $(PYTHON) -m venv .venv
+	@echo "Installing the locked dependencies into .venv (about half a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/lock.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e provider -e sandbox
+	@touch $@
+
+story: setup  ## Run the main job: real processes, seven people, three months on the turned clock
+	@$(BIN)/python -m stories
+
+test: setup  ## Run all tests (real HTTP, real PostgreSQL)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: setup  ## What the CI runs: ruff, mypy --strict, import rules, tests
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+lock: setup  ## Compile requirements/lock.txt anew (UPGRADE=1 takes the newest versions)
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) \
+		provider/pyproject.toml sandbox/pyproject.toml requirements/dev.in -o requirements/lock.txt
+
+clean:  ## Remove .venv, caches and what the story wrote
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache story.json
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

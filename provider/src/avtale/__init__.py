@@ -1,0 +1,1 @@
+"""A payment provider for subscriptions and one-time purchases on Vipps MobilePay and Stripe."""

@@ -1,0 +1,1 @@
+"""The HTTP faces for programs: payments, agreements, webhooks and health."""

@@ -1,0 +1,1 @@
+"""The web pages for people: operators, receipts and the demo shop."""

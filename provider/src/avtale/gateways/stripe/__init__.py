@@ -1,0 +1,1 @@
+"""The Stripe gateway, and the only place that knows the Stripe SDK."""

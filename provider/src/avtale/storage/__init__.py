@@ -1,0 +1,1 @@
+"""Everything kept in PostgreSQL, and the only place that speaks SQL."""

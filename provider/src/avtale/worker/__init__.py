@@ -1,0 +1,1 @@
+"""The fleet: which job runs which use case, and in what rhythm."""
