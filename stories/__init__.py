@@ -1,0 +1,1 @@
+"""Tests and runs that need both houses: months of business in seconds, and the audit of both sides."""

@@ -1,0 +1,139 @@
+"""Both houses' books laid side by side: which gateway charge belongs to which agreement and period."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from stories.almanac import period_start
+from stories.exports import (
+    Agreement,
+    Charge,
+    Entry,
+    GatewayAgreement,
+    GatewayCharge,
+    ProviderExport,
+    SandboxExport,
+)
+
+Figure = int | str | None
+
+#: A charge's externalId names our agreement and the period: `<our agreement id>.<period>`.
+_NAMED = re.compile(r"(?P<agreement>.+)\.(?P<period>[1-9][0-9]{0,5})\Z")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing on which the two houses, or one house and the rules, do not agree.
+
+    `code` is stable; `agreement` is the provider's id where there is one, else the gateway's; `sandbox` and
+    `provider` are what each side says (minor units, a date, a state), and `sentence` says it for a person.
+    """
+
+    code: str
+    agreement: str | None
+    period: int | None
+    sandbox: Figure
+    provider: Figure
+    sentence: str
+
+    def as_json(self) -> dict[str, Figure]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Match:
+    """One gateway charge with its place in the provider's books; `charge` is None if no attempt names it."""
+
+    agreement: Agreement
+    period: int
+    drawn_on: GatewayAgreement
+    gateway: GatewayCharge
+    charge: Charge | None
+
+    @property
+    def kept(self) -> int:
+        """What the merchant still has of it, in minor units."""
+        return self.gateway.captured - self.gateway.refunded
+
+
+@dataclass(frozen=True)
+class Books:
+    """The two exports, joined; `unmatched` are gateway charges that belong to nothing the provider knows."""
+
+    sandbox: SandboxExport
+    provider: ProviderExport
+    zone: ZoneInfo
+    agreements: dict[str, Agreement]
+    drawn: dict[str, list[GatewayAgreement]]
+    matches: dict[str, list[Match]]
+    unlinked: list[GatewayAgreement]
+    unmatched: list[tuple[GatewayAgreement, GatewayCharge]]
+    strays: dict[str, int]
+
+    def by_period(self, agreement: Agreement) -> dict[int, list[Match]]:
+        """The matched gateway charges of an agreement, by period, in order."""
+        found: dict[int, list[Match]] = defaultdict(list)
+        for match in self.matches.get(agreement.agreement_id, []):
+            found[match.period].append(match)
+        return dict(sorted(found.items()))
+
+    def entry_period(self, entry: Entry) -> int | None:
+        """The period of a ledger entry; a stray's is the one that the gateway's charge was drawn for."""
+        return entry.period if entry.period is not None else self.strays.get(entry.charge_id)
+
+    def starts(self, agreement: Agreement, period: int) -> date | None:
+        """The first day of a period by this audit's own calendar, or None while there is no anchor."""
+        if agreement.anchor is None:
+            return None
+        return period_start(agreement.anchor, agreement.unit, agreement.count, period)
+
+    def money_of(self, agreement: Agreement) -> Iterator[Match]:
+        """The gateway charges of an agreement that ever took money."""
+        return (m for m in self.matches.get(agreement.agreement_id, []) if m.gateway.captured)
+
+
+def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str | None = None) -> Books:
+    """Join the exports. `merchant` (a serial number) leaves out what other sales units of the sandbox did."""
+    zone = ZoneInfo(provider.zone)
+    agreements = {a.agreement_id: a for a in provider.agreements}
+    owners = {gateway_id: a for a in provider.agreements for gateway_id in a.gateway_ids}
+    attempts = {attempt: c for a in provider.agreements for c in a.charges for attempt in c.attempts}
+    drawn: dict[str, list[GatewayAgreement]] = defaultdict(list)
+    matches: dict[str, list[Match]] = defaultdict(list)
+    unlinked: list[GatewayAgreement] = []
+    unmatched: list[tuple[GatewayAgreement, GatewayCharge]] = []
+    strays: dict[str, int] = {}
+    for theirs in sandbox.agreements:
+        if merchant is not None and theirs.merchant != merchant:
+            continue
+        if owner := owners.get(theirs.agreement_id):
+            drawn[owner.agreement_id].append(theirs)
+        else:
+            unlinked.append(theirs)
+        for gateway in theirs.charges:
+            named = _NAMED.match(gateway.external_id or "")
+            ours = agreements.get(named["agreement"]) if named else None
+            if named is None or ours is None:
+                unmatched.append((theirs, gateway))
+                continue
+            charge = attempts.get(gateway.charge_id)
+            period = int(named["period"])
+            if charge is not None and charge.period is None:
+                strays[charge.charge_id] = period
+            matches[ours.agreement_id].append(Match(ours, period, theirs, gateway, charge))
+    return Books(
+        sandbox=sandbox,
+        provider=provider,
+        zone=zone,
+        agreements=agreements,
+        drawn=dict(drawn),
+        matches=dict(matches),
+        unlinked=unlinked,
+        unmatched=unmatched,
+        strays=strays,
+    )
