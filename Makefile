@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests that run at once; each of these processes has a database of its own.
+WORKERS ?= 2
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -16,7 +18,7 @@ help:  ## Show this text
 	@echo
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "One test:  make test PYTEST_ARGS='provider/tests/storage -k embedded'"
+	@echo "One test:  make test WORKERS=0 PYTEST_ARGS='provider/tests/storage -k embedded'"
 
 setup: .venv/.stamp  ## Make .venv with the locked dependencies and both distributions (safe to repeat)
 
@@ -34,12 +36,13 @@ story: setup  ## Run the main job: real processes, seven people, three months on
 	@$(BIN)/python -m stories
 
 test: setup  ## Run all tests (real HTTP, real PostgreSQL)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 check: setup  ## What the CI runs: ruff, mypy --strict, import rules, tests
+	@$(BIN)/python -m pip --disable-pip-version-check check
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy
+	@$(BIN)/mypy provider/src sandbox/src $(wildcard stories)
 	@$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
 
