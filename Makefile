@@ -32,7 +32,7 @@ setup: .venv/.stamp  ## Make .venv with the locked dependencies and both distrib
 	@echo "Installing the locked dependencies into .venv ..."
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements/lock.txt > .venv/uv.txt
 	@$(PIP) --no-deps --require-hashes -r .venv/uv.txt
-	@UV_HTTP_RETRIES=0 $(BIN)/uv pip install --quiet --no-cache --python $(BIN)/python --require-hashes \
+	@UV_HTTP_RETRIES=0 $(BIN)/uv pip install --quiet --no-cache --system-certs --python $(BIN)/python --require-hashes \
 			-r requirements/lock.txt 2> .venv/uv.log \
 		|| { echo "uv could not (.venv/uv.log says why); pip will, in about half a minute ..."; \
 			$(PIP) --no-deps --require-hashes -r requirements/lock.txt; }
