@@ -49,7 +49,7 @@ check: setup  ## What the CI runs: ruff, mypy --strict, import rules, tests
 	@$(BIN)/python -m pip --disable-pip-version-check check
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy provider/src sandbox/src $(wildcard stories)
+	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
 
