@@ -1,0 +1,115 @@
+"""Who may call: sales units with their keys, each in one market and blind to the others."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from .store import Store
+
+MarketName = Literal["NO", "DK", "FI"]
+
+
+class Market(Struct, frozen=True, dict=True):
+    """What differs between countries (Vipps Recurring, currencies, charge times and reservations).
+
+    Amounts are minor units; `slot_hours` are the local hours at which due charges are tried; a reservation that
+    is not captured within `reservation_days` is released.
+    """
+
+    name: MarketName
+    currency: str
+    zone_name: str
+    slot_hours: tuple[int, ...]
+    amount_min: int
+    suggested_max_amount_max: int
+    reservation_days: int
+    agreement_url_required: bool
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The market's time zone."""
+        return ZoneInfo(self.zone_name)
+
+
+MARKETS: dict[str, Market] = {
+    "NO": Market("NO", "NOK", "Europe/Oslo", (9, 17), 100, 2_000_000, 180, True),
+    "DK": Market("DK", "DKK", "Europe/Copenhagen", (3, 13, 18, 20, 22, 23), 1, 30_000_000, 14, False),
+    "FI": Market("FI", "EUR", "Europe/Helsinki", (3, 13, 18, 20, 22, 23), 1, 200_000, 14, False),
+}
+
+
+class Merchant(Struct, kw_only=True, rename="camel"):
+    """One sales unit: its keys, its serial number (MSN) and what it may do."""
+
+    client_id: str
+    client_secret: str
+    subscription_key: str
+    merchant_serial_number: str
+    name: str = "Test merchant"
+    market: MarketName = "NO"
+    skip_landing_page_allowed: bool = False
+    unscheduled_allowed: bool = False
+
+    @property
+    def terms(self) -> Market:
+        """The rules of the market it sells in."""
+        return MARKETS[self.market]
+
+
+DEFAULT_MERCHANT = Merchant(
+    client_id="dev-client-id",
+    client_secret="dev-client-secret",
+    subscription_key="dev-subscription-key",
+    merchant_serial_number="123456",
+    name="Demo merchant",
+)
+
+
+class Merchants:
+    """All merchants, found by serial number, client id or subscription key."""
+
+    def __init__(self, store: Store) -> None:
+        self._table = store.table("merchant", Merchant)
+        self._by_msn: dict[str, Merchant] = {}
+        self._by_client: dict[str, Merchant] = {}
+        self._subscription_keys: set[str] = set()
+
+    def load(self) -> None:
+        """Build the look-ups from the store, with the default merchant when there is nobody."""
+        if not len(self._table):
+            self._table.put(DEFAULT_MERCHANT.merchant_serial_number, DEFAULT_MERCHANT)
+        merchants = list(self._table.values())
+        self._by_msn = {merchant.merchant_serial_number: merchant for merchant in merchants}
+        self._by_client = {merchant.client_id: merchant for merchant in merchants}
+        self._subscription_keys = {merchant.subscription_key for merchant in merchants}
+
+    def all(self) -> list[Merchant]:
+        """Every merchant, oldest first."""
+        return list(self._by_msn.values())
+
+    def of_msn(self, msn: str) -> Merchant | None:
+        """The merchant with this serial number."""
+        return self._by_msn.get(msn)
+
+    def of_client(self, client_id: str) -> Merchant | None:
+        """The merchant with this client id."""
+        return self._by_client.get(client_id)
+
+    def knows_subscription_key(self, key: str) -> bool:
+        """Whether any merchant has this subscription key."""
+        return key in self._subscription_keys
+
+    def save(self, merchant: Merchant) -> None:
+        """Add a merchant, or change the one with its serial number.
+
+        Raises ValueError when another merchant has its client id.
+        """
+        holder = self._by_client.get(merchant.client_id)
+        if holder is not None and holder.merchant_serial_number != merchant.merchant_serial_number:
+            raise ValueError(f"another merchant has the client id {merchant.client_id!r}")
+        self._table.put(merchant.merchant_serial_number, merchant)
+        self.load()

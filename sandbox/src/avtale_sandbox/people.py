@@ -1,0 +1,102 @@
+"""The people who own the telephones: how they decide, and when they have no money."""
+
+from __future__ import annotations
+
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
+
+from .instants import DAY, local_instant, parse_day, parse_instant
+from .store import Store
+
+Temperament = Literal["asks", "approves", "rejects", "waits"]
+
+
+class Window(Struct, rename={"from_": "from"}):
+    """A stretch of time; each end is a date (local midnight) or a date-time; `until` is not part of it."""
+
+    from_: str | None = None
+    until: str | None = None
+
+    def covers(self, instant: int, zone: ZoneInfo) -> bool:
+        """Whether the instant (milliseconds) lies in the window, dates being those of `zone`."""
+        if self.from_ is not None and instant < _edge(self.from_, zone):
+            return False
+        return self.until is None or instant < _edge(self.until, zone)
+
+    def check(self) -> None:
+        """Raises ValueError unless both ends can be read and are in order."""
+        zone = ZoneInfo("UTC")
+        start = None if self.from_ is None else _edge(self.from_, zone)
+        end = None if self.until is None else _edge(self.until, zone)
+        # A day of slack: an end given as a date and a beginning given as an instant may differ by their zones.
+        if start is not None and end is not None and end < start - DAY:
+            raise ValueError("a window must not end before it begins")
+
+
+def _edge(text: str, zone: ZoneInfo) -> int:
+    return local_instant(parse_day(text), 0, zone) if len(text) == 10 else parse_instant(text)
+
+
+class Person(Struct, kw_only=True, rename="camel", omit_defaults=False):
+    """Somebody with a telephone.
+
+    `temperament` is what happens when a payment request is opened: `asks` leaves it to whoever holds the phone,
+    `waits` does nothing until it expires. In a `no_funds` window every try to take money fails.
+    """
+
+    phone_number: str
+    name: str = "Test Person"
+    email: str | None = None
+    birth_date: str | None = None
+    temperament: Temperament = "asks"
+    no_funds: list[Window] = field(default_factory=list)
+
+    def has_funds(self, instant: int, zone: ZoneInfo) -> bool:
+        """Whether a try at the instant finds money."""
+        return not any(window.covers(instant, zone) for window in self.no_funds)
+
+
+DEFAULT_PERSON = Person(phone_number="4791234567", name="Anna Berg", email="anna.berg@example.com")
+
+
+class People:
+    """All people by phone number (MSISDN, digits only); an unknown number becomes a person on first use."""
+
+    def __init__(self, store: Store) -> None:
+        self._table = store.table("person", Person)
+
+    def load(self) -> None:
+        """Make the default person when there is nobody."""
+        if not len(self._table):
+            self._table.put(DEFAULT_PERSON.phone_number, DEFAULT_PERSON)
+
+    def all(self) -> list[Person]:
+        """Everybody, in order of appearance."""
+        return list(self._table.values())
+
+    def get(self, phone_number: str) -> Person | None:
+        """The person with this number, if there is one."""
+        return self._table.get(phone_number)
+
+    def meet(self, phone_number: str) -> Person:
+        """The person with this number, made now if need be; raises ValueError when it is no phone number."""
+        person = self._table.get(phone_number)
+        if person is None:
+            person = Person(phone_number=phone_number)
+            self.save(person)
+        return person
+
+    def save(self, person: Person) -> None:
+        """Add or replace a person; raises ValueError when something about them cannot be."""
+        digits = person.phone_number
+        if not (digits.isascii() and digits.isdigit() and 8 <= len(digits) <= 15):
+            raise ValueError("a phone number is 8 to 15 digits, country code first, such as 4791234567")
+        for window in person.no_funds:
+            window.check()
+        self._table.put(person.phone_number, person)
+
+    def delete(self, phone_number: str) -> bool:
+        """Forget a person; says whether there was one."""
+        return self._table.delete(phone_number)

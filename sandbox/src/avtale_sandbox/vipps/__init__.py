@@ -1,0 +1,1 @@
+"""Vipps MobilePay: its access tokens, recurring payments and webhooks, as the real host answers."""
