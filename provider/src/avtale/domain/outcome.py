@@ -33,9 +33,13 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A timeout, a cut connection or a 5xx after sending: it may have happened or may yet happen."""
+    """A timeout, a cut connection or a 5xx after sending: it may have happened or may yet happen.
+
+    `sent` is False only where it is certain that not one byte of the call left us (no connection, no token).
+    """
 
     reason: str
+    sent: bool = True
 
 
 Outcome = Answered[T] | Refused | Throttled | Unknown

@@ -1,0 +1,279 @@
+"""Our words to Vipps Recurring v3 and back: pure functions, wishes to bytes and bytes to observations."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from avtale.domain.agreement import Terms
+from avtale.domain.charge import Totals
+from avtale.domain.money import Money
+from avtale.domain.ports import (
+    ChargeWish,
+    Drafted,
+    DraftWish,
+    GatewayAgreementState,
+    ObservedAgreement,
+    RegisteredWebhook,
+    WrittenRequest,
+)
+from avtale.domain.settlement import GatewayChargeState, ObservedCharge
+from avtale.gateways.vipps.reading import Json, minor_units, object_of, optional_instant, optional_text, text
+from avtale.gateways.vipps.wording import fitted, length, shortened
+
+AGREEMENTS = "/recurring/v3/agreements"
+WEBHOOKS = "/webhooks/v1/webhooks"
+
+PRODUCT_NAME_LENGTH_MAX = 45
+PRODUCT_DESCRIPTION_LENGTH_MAX = 100
+REFUND_DESCRIPTION_LENGTH_MAX = 100
+URL_LENGTH_MAX = 1024
+EXTERNAL_ID_LENGTH_MAX = 64
+RETRY_DAYS_MAX = 14
+AMOUNT_MAX = 2**31 - 1
+
+#: The smallest amount of each currency that a sales unit can charge in, in minor units.
+AMOUNT_MIN: Mapping[str, int] = {"NOK": 100, "DKK": 1, "EUR": 1}
+
+_AGREEMENT_STATES = {
+    "PENDING": GatewayAgreementState.PENDING,
+    "ACTIVE": GatewayAgreementState.ACTIVE,
+    "STOPPED": GatewayAgreementState.STOPPED,
+    "EXPIRED": GatewayAgreementState.EXPIRED,
+}
+
+_CHARGE_STATES = {
+    "PENDING": GatewayChargeState.WAITING,
+    "DUE": GatewayChargeState.WAITING,
+    "PROCESSING": GatewayChargeState.WAITING,
+    "RESERVED": GatewayChargeState.RESERVED,
+    "CHARGED": GatewayChargeState.CAPTURED,
+    "PARTIALLY_CAPTURED": GatewayChargeState.CAPTURED,
+    "PARTIALLY_REFUNDED": GatewayChargeState.CAPTURED,
+    "REFUNDED": GatewayChargeState.CAPTURED,
+    "FAILED": GatewayChargeState.FAILED,
+    "CANCELLED": GatewayChargeState.CANCELLED,
+}
+
+_MSISDN = re.compile(r"[0-9]{8,15}")
+
+
+def check_terms(terms: Terms) -> None:
+    """Raises ValueError where Vipps would refuse a draft with these terms, saying which of them and why."""
+    _fits("the product's name", terms.name, PRODUCT_NAME_LENGTH_MAX)
+    if terms.description is not None:
+        _fits("the product's description", terms.description, PRODUCT_DESCRIPTION_LENGTH_MAX)
+    _fits("agreement_url", terms.agreement_url, URL_LENGTH_MAX)
+    if not terms.agreement_url.startswith(("https://", "http://")):
+        raise ValueError("agreement_url is a web address")
+    _check_price(terms.price)
+
+
+def _check_price(price: Money) -> None:
+    least = AMOUNT_MIN.get(price.currency)
+    if least is None:
+        raise ValueError(f"Vipps charges in {', '.join(AMOUNT_MIN)}, not {price.currency}")
+    if price.amount != 0 and not least <= price.amount <= AMOUNT_MAX:
+        raise ValueError(f"a price in {price.currency} is 0, or {least} to {AMOUNT_MAX} minor units")
+
+
+def _fits(what: str, value: str, length_max: int) -> None:
+    if not value.strip():
+        raise ValueError(f"{what} is empty")
+    if length(value) > length_max:
+        raise ValueError(f"{what} is longer than {length_max} characters")
+
+
+def _bytes(said: Mapping[str, Any]) -> bytes:
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def agreement_path(gateway_agreement_id: str) -> str:
+    """Where an agreement lives."""
+    return f"{AGREEMENTS}/{quote(gateway_agreement_id, safe='')}"
+
+
+def charge_path(gateway_agreement_id: str, order_id: str) -> str:
+    """Where a charge lives: its order id is its charge id."""
+    return f"{agreement_path(gateway_agreement_id)}/charges/{quote(order_id, safe='')}"
+
+
+def webhook_path(webhook_id: str) -> str:
+    """Where a registration lives."""
+    return f"{WEBHOOKS}/{quote(webhook_id, safe='')}"
+
+
+def write_draft(wish: DraftWish) -> WrittenRequest:
+    """A draft with an initial charge captured at approval, none where the price is 0. Raises ValueError."""
+    terms = wish.terms
+    check_terms(terms)
+    _fits("the redirect URL", wish.redirect_url, URL_LENGTH_MAX)
+    said: dict[str, Any] = {
+        "pricing": {"type": "LEGACY", "amount": terms.price.amount, "currency": terms.price.currency},
+        "interval": {"unit": terms.interval.unit.value.upper(), "count": terms.interval.count},
+        "merchantRedirectUrl": wish.redirect_url,
+        "merchantAgreementUrl": terms.agreement_url,
+        "productName": terms.name,
+        "externalId": str(wish.draft_id),
+    }
+    if terms.description is not None:
+        said["productDescription"] = terms.description
+    if wish.phone_number is not None:
+        if not _MSISDN.fullmatch(wish.phone_number):
+            raise ValueError("a phone number is 8 to 15 digits, country code first")
+        said["phoneNumber"] = wish.phone_number
+    if wish.is_app:
+        said["isApp"] = True
+    if terms.price.amount > 0:
+        said["initialCharge"] = {
+            "amount": terms.price.amount,
+            "description": terms.name,
+            "transactionType": "DIRECT_CAPTURE",
+            "orderId": str(wish.order_id),
+            "externalId": f"{wish.reference}.1",
+        }
+    return WrittenRequest(wish.draft_id, "POST", AGREEMENTS, _bytes(said))
+
+
+def write_charge(wish: ChargeWish) -> WrittenRequest:
+    """One recurring charge, captured when it is due. Raises ValueError where Vipps would refuse it; only
+    a long description is shortened instead, since a renewal must not fail for its wording."""
+    if not wish.description.strip():
+        raise ValueError("a charge needs a description")
+    _fits("the charge's reference", wish.reference, EXTERNAL_ID_LENGTH_MAX)
+    _check_amount(wish.amount)
+    if not 0 <= wish.retry_days <= RETRY_DAYS_MAX:
+        raise ValueError(f"retry days are 0 to {RETRY_DAYS_MAX}, not {wish.retry_days}")
+    said = {
+        "type": "RECURRING",
+        "transactionType": "DIRECT_CAPTURE",
+        "amount": wish.amount,
+        "description": fitted(wish.description.strip()),
+        "due": wish.due.isoformat(),
+        "retryDays": wish.retry_days,
+        "orderId": str(wish.order_id),
+        "externalId": wish.reference,
+    }
+    path = f"{agreement_path(wish.gateway_agreement_id)}/charges"
+    return WrittenRequest(wish.order_id, "POST", path, _bytes(said))
+
+
+def write_stop(request_id: UUID, gateway_agreement_id: str) -> WrittenRequest:
+    """The end of an agreement: `status` stands alone, or Vipps refuses it."""
+    return WrittenRequest(
+        request_id, "PATCH", agreement_path(gateway_agreement_id), _bytes({"status": "STOPPED"})
+    )
+
+
+def write_refund(
+    request_id: UUID, gateway_agreement_id: str, order_id: str, amount: int, reason: str
+) -> WrittenRequest:
+    """A refund of `amount` minor units; a reason longer than Vipps shows is shortened. Raises ValueError."""
+    _check_amount(amount)
+    if not reason.strip():
+        raise ValueError("a refund needs a reason")
+    said = {"amount": amount, "description": shortened(reason.strip(), REFUND_DESCRIPTION_LENGTH_MAX)}
+    path = f"{charge_path(gateway_agreement_id, order_id)}/refund"
+    return WrittenRequest(request_id, "POST", path, _bytes(said))
+
+
+def write_webhook(url: str, events: tuple[str, ...]) -> bytes:
+    """The body that registers a webhook."""
+    return _bytes({"url": url, "events": list(events)})
+
+
+def _check_amount(amount: int) -> None:
+    if isinstance(amount, bool) or not isinstance(amount, int) or not 1 <= amount <= AMOUNT_MAX:
+        raise ValueError(f"an amount is 1 to {AMOUNT_MAX} minor units, not {amount!r}")
+
+
+def read_drafted(body: bytes) -> Drafted:
+    """The answer to a draft. Raises ValueError: without a confirmation URL nobody can approve it."""
+    said = object_of(body)
+    return Drafted(text(said, "agreementId"), text(said, "vippsConfirmationUrl"))
+
+
+def read_created(body: bytes) -> str:
+    """The charge id in the answer to a charge: the order id that was sent. Raises ValueError."""
+    return text(object_of(body), "chargeId")
+
+
+def read_agreement(body: bytes, gateway_agreement_id: str) -> ObservedAgreement:
+    """One agreement; a rejected draft is STOPPED without a start (Vipps Recurring, agreement states)."""
+    said = object_of(body)
+    _same("agreement", text(said, "id"), gateway_agreement_id)
+    state = _AGREEMENT_STATES.get(status := text(said, "status"))
+    if state is None:
+        raise ValueError(f"an agreement status that we do not know: {status[:40]}")
+    return ObservedAgreement(
+        gateway_agreement_id=gateway_agreement_id,
+        external_id=optional_text(said, "externalId"),
+        state=state,
+        started_at=optional_instant(said, "start"),
+        stopped_at=optional_instant(said, "stop"),
+    )
+
+
+def read_charge(body: bytes, order_id: str) -> ObservedCharge:
+    """One charge with its cumulative totals. `failure_reason` may be set while tries remain (status DUE)."""
+    said = object_of(body)
+    _same("charge", text(said, "id"), order_id)
+    status = text(said, "status")
+    state = _CHARGE_STATES.get(status)
+    if state is None:
+        raise ValueError(f"a charge status that we do not know: {status[:40]}")
+    totals = _totals(said, status)
+    if totals.refunded > totals.captured:
+        raise ValueError(f"refunded {totals.refunded} of {totals.captured} captured")
+    return ObservedCharge(order_id, state, totals, optional_text(said, "failureReason"))
+
+
+def _totals(said: Json, status: str) -> Totals:
+    summary = said.get("summary")
+    if isinstance(summary, dict):
+        return Totals(*(minor_units(summary, name) for name in ("captured", "refunded", "cancelled")))
+    if summary is not None:
+        raise ValueError("summary is not an object")
+    match status:
+        case "CHARGED":
+            return Totals(captured=minor_units(said, "amount"))
+        case "REFUNDED":
+            return Totals(captured=minor_units(said, "amount"), refunded=minor_units(said, "amount"))
+        case "CANCELLED":
+            return Totals(cancelled=minor_units(said, "amount"))
+        case "PARTIALLY_CAPTURED" | "PARTIALLY_REFUNDED":
+            raise ValueError(f"{status} without a summary says no sum")
+        case _:
+            return Totals()
+
+
+def _same(what: str, said: str, asked: str) -> None:
+    if said != asked:
+        raise ValueError(f"another {what} than the one we asked for")
+
+
+def read_registered(body: bytes, url: str, events: tuple[str, ...]) -> RegisteredWebhook:
+    """The answer to a registration: the only place where the secret is shown. Raises ValueError."""
+    said = object_of(body)
+    return RegisteredWebhook(text(said, "id"), url, events, text(said, "secret"))
+
+
+def read_webhooks(body: bytes) -> tuple[RegisteredWebhook, ...]:
+    """The list of registrations, without secrets. Raises ValueError."""
+    rows = object_of(body).get("webhooks")
+    if not isinstance(rows, list):
+        raise ValueError("webhooks is not a list")
+    return tuple(_webhook(row) for row in rows)
+
+
+def _webhook(row: object) -> RegisteredWebhook:
+    if not isinstance(row, dict):
+        raise ValueError("a webhook is not an object")
+    events = row.get("events")
+    if not isinstance(events, list) or not all(isinstance(event, str) for event in events):
+        raise ValueError("a webhook's events are not a list of names")
+    return RegisteredWebhook(text(row, "id"), text(row, "url"), tuple(events), None)
