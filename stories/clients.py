@@ -1,0 +1,166 @@
+"""The two houses from outside: the sandbox's control, and the provider's API in somebody's name."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from stories.almanac import iso, parse_instant
+
+Json = dict[str, Any]
+
+
+class Refused(Exception):
+    """An answer that is not 2xx: its status, its body (parsed when it is JSON) and the body's `code`."""
+
+    def __init__(self, method: str, url: str, status: int, body: object) -> None:
+        super().__init__(f"{method} {url} was answered {status}: {body}")
+        self.status = status
+        self.body = body
+        self.code = body.get("code") if isinstance(body, dict) else None
+
+
+class Http:
+    """JSON over one connection pool, from one base address, with the same headers each time."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, base: str, headers: dict[str, str] | None = None
+    ) -> None:
+        self.session = session
+        self.base = base.rstrip("/")
+        self.headers = headers or {}
+
+    async def call(
+        self, method: str, path: str, body: Json | None = None, headers: dict[str, str] | None = None
+    ) -> Any:
+        """The parsed answer, or None when it is empty. `Refused` for every status that is not 2xx."""
+        url = f"{self.base}{path}"
+        async with self.session.request(
+            method, url, json=body, headers=self.headers | (headers or {}), allow_redirects=False
+        ) as answer:
+            text = await answer.text()
+            parsed: Any = text or None
+            if text and "json" in answer.content_type:
+                parsed = await answer.json(content_type=None)
+            if not 200 <= answer.status < 300:
+                raise Refused(method, url, answer.status, parsed)
+            return parsed
+
+
+class Sandbox:
+    """The sandbox's control API (`/_sandbox`): clock, people, their phones, faults and records."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
+        self.base = base
+        self._http = Http(session, f"{base}/_sandbox")
+
+    async def clock(self) -> Json:
+        return await self._object("GET", "/clock")
+
+    async def now(self) -> datetime:
+        return parse_instant((await self.clock())["now"])
+
+    async def set_clock(self, now: datetime) -> None:
+        await self._http.call("PUT", "/clock", {"now": iso(now), "running": False})
+
+    async def advance(self, *, to: datetime | None = None, by: str = "", wall_seconds_max: int = 60) -> Json:
+        """Turn the clock to an instant or by an ISO 8601 duration; `Refused` (503) if it gets not quiet."""
+        goal = {"to": iso(to)} if to else {"by": by}
+        return await self._object("POST", "/clock/advance", goal | {"wallSecondsMax": wall_seconds_max})
+
+    async def take_part(self, name: str, url: str, token: str) -> None:
+        """Register a participant of the clock."""
+        await self._http.call("POST", "/clock/participants", {"name": name, "url": url, "token": token})
+
+    async def person(self, phone_number: str, **traits: Any) -> Json:
+        """Make a person, with the traits of the control API (`name`, `temperament`, `noFunds`)."""
+        return await self._object("POST", "/people", {"phoneNumber": phone_number, **traits})
+
+    async def change_person(self, phone_number: str, **traits: Any) -> Json:
+        return await self._object("PATCH", f"/people/{phone_number}", traits)
+
+    async def open_phone(self, phone_number: str, confirmation_url: str) -> Json:
+        """The person opens a confirmation address on the phone, and does as the temperament says."""
+        return await self._object("POST", f"/phone/{phone_number}/open", {"url": confirmation_url})
+
+    async def on_phone(self, phone_number: str, agreement_id: str, act: str) -> Json:
+        """The person does `approve`, `reject` or `stop` with an agreement in the app."""
+        path = f"/phone/{phone_number}/agreements/{quote(agreement_id)}/{act}"
+        return await self._object("POST", path, {})
+
+    async def token(self, subject: str, audience: str, **claims: Any) -> str:
+        """An access token of the sandbox's identity issuer."""
+        wish = {"subject": subject, "audience": audience, "claims": claims}
+        return str((await self._object("POST", "/identity/tokens", wish))["accessToken"])
+
+    async def fault(self, match: Json, action: Json, times: int = 1) -> str:
+        """Write one line of the fault script; gives its id."""
+        line = {"match": match, "times": times, "action": action}
+        return str((await self._object("POST", "/faults", line))["id"])
+
+    async def clear_faults(self) -> None:
+        await self._http.call("DELETE", "/faults")
+
+    async def export(self) -> Json:
+        return await self._object("GET", "/export")
+
+    async def requests(self, path: str) -> Any:
+        return await self._http.call("GET", f"/requests?path={quote(path)}")
+
+    async def deliveries(self) -> Any:
+        return await self._http.call("GET", "/webhooks/deliveries")
+
+    async def _object(self, method: str, path: str, body: Json | None = None) -> Json:
+        answer = await self._http.call(method, path, body)
+        assert isinstance(answer, dict), f"{method} {path} answered no object: {answer!r}"
+        return answer
+
+
+class Provider:
+    """The provider's API in the name of whoever the token is for."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str, token: str | None = None) -> None:
+        self.base = base
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = Http(session, base, headers)
+
+    async def checkout(self, product_id: str, *, key: str | None = None, **more: Any) -> Json:
+        wish = {"productId": product_id, "returnUrl": "https://film.example/thanks", **more}
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self._object("POST", "/api/v1/pay/vipps/checkout", wish, headers)
+
+    async def agreement(self, agreement_id: str) -> Json:
+        """The agreement; while it is pending, this asks the gateway."""
+        return await self._object("GET", f"/api/v1/pay/vipps/recurring/agreements/{agreement_id}")
+
+    async def agreements(self, *, drafts: bool = True) -> list[Json]:
+        query = "?includeDrafts=true" if drafts else ""
+        return list((await self._object("GET", f"/api/v1/agreements{query}"))["agreements"])
+
+    async def stop(self, agreement_id: str) -> Json:
+        return await self._object("POST", f"/api/v1/agreements/{agreement_id}/stop")
+
+    async def refund(self, charge_id: str, amount: int, reason: str) -> Json:
+        """Give back `amount` minor units (admin)."""
+        wish = {"amount": amount, "reason": reason}
+        return await self._object("POST", f"/api/v1/charges/{charge_id}/refunds", wish)
+
+    async def receipts(self) -> list[Json]:
+        return list((await self._object("GET", "/api/v1/receipt"))["receipts"])
+
+    async def receipt(self, receipt_id: str) -> Json:
+        return await self._object("GET", f"/api/v1/receipt/{receipt_id}")
+
+    async def export(self) -> Json:
+        """The audit export (admin)."""
+        return await self._object("GET", "/api/v1/audit/export")
+
+    async def _object(
+        self, method: str, path: str, body: Json | None = None, headers: dict[str, str] | None = None
+    ) -> Json:
+        answer = await self._http.call(method, path, body, headers)
+        assert isinstance(answer, dict), f"{method} {path} answered no object: {answer!r}"
+        return answer

@@ -1,0 +1,186 @@
+"""Brings both houses up: PostgreSQL, the sandbox, and a provider of several processes with one product."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from stories.almanac import iso
+from stories.clients import Provider, Sandbox
+from stories.processes import Processes, installed
+
+HOST = "127.0.0.1"
+AUDIENCE = "avtale"
+ADMIN_ROLE = "avtale:admin"
+CALL_SECONDS_MAX = 90.0
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the tenant sells, and its rules; `price` is in minor units."""
+
+    product_id: str = "film-month"
+    name: str = "Film, monthly"
+    price: int = 9900
+    currency: str = "NOK"
+    interval: str = "month"
+    grace_days: int = 6
+    charge_lead_days: int = 3
+    retry_days: int = 5
+    merchant_serial_number: str = "123456"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many processes the provider has."""
+
+    apis: int = 1
+    workers: int = 2
+
+
+@dataclass
+class Houses:
+    """Both houses, running. Use as an async context manager.
+
+    Processes are named `database`, `sandbox`, `api-1`, `worker-1` and so on, for `processes.kill` and such.
+    `provider` speaks as the tenant's administrator.
+    """
+
+    start_at: datetime = datetime(2027, 1, 31, 9, tzinfo=UTC)
+    offer: Offer = field(default_factory=Offer)
+    size: Size = field(default_factory=Size)
+
+    processes: Processes = field(init=False)
+    session: aiohttp.ClientSession = field(init=False)
+    sandbox: Sandbox = field(init=False)
+    provider: Provider = field(init=False)
+    base: str = field(init=False)
+    environment: dict[str, str] = field(init=False)
+
+    async def __aenter__(self) -> Self:
+        self.processes = Processes()
+        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS_MAX))
+        try:
+            await self._rise()
+        except BaseException:
+            await self._fall()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._fall()
+
+    def provider_as(self, token: str) -> Provider:
+        """The provider's API in the name of another."""
+        return Provider(self.session, self.base, token)
+
+    async def _rise(self) -> None:
+        folder = self.processes.folder
+        self.processes.start(
+            "database",
+            installed("avtale"),
+            *("db", "embedded", "--data-dir", str(folder / "database")),
+            ready_file=True,
+            wave=3,
+        )
+        self.processes.start(
+            "sandbox",
+            installed("avtale-sandbox"),
+            *("serve", "--port", "0", "--clock", "frozen", "--start-at", iso(self.start_at)),
+            *("--state", str(folder / "sandbox.state")),
+            ready_file=True,
+            wave=2,
+        )
+        database = await self.processes.ready("database")
+        self.environment = {
+            "AVTALE_DATABASE_URL": database["url"],
+            "AVTALE_DATABASE_OWNER_URL": database["ownerUrl"],
+            "AVTALE_ENCRYPTION_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "AVTALE_CLOCK": "virtual",
+            "AVTALE_CLOCK_TOKEN": secrets.token_urlsafe(16),
+            "FILM_VIPPS_SECRET": "dev-client-secret",
+            "FILM_VIPPS_KEY": "dev-subscription-key",
+        }
+        await self.processes.run(
+            "migrate", installed("avtale"), "db", "migrate", environment=self.environment
+        )
+        for number in range(1, self.size.apis + 1):
+            self._start_provider(f"api-{number}", "serve", "--host", HOST, "--port", "0", ready_file=True)
+        self.base = (await self.processes.ready("api-1"))["url"].rstrip("/")
+        sandbox = (await self.processes.ready("sandbox"))["url"].rstrip("/")
+        self.sandbox = Sandbox(self.session, sandbox)
+        tenants = folder / "tenants.toml"
+        tenants.write_text(_tenants(self.offer, self.base, sandbox), encoding="utf-8")
+        apply = (installed("avtale"), "tenants", "apply", str(tenants))
+        await self.processes.run("tenants-apply", *apply, environment=self.environment)
+        for number in range(1, self.size.workers + 1):
+            self._start_provider(f"worker-{number}", "work")
+        admin = await self.sandbox.token("operator", AUDIENCE, roles=[ADMIN_ROLE])
+        self.provider = self.provider_as(admin)
+        token = self.environment["AVTALE_CLOCK_TOKEN"]
+        await self.sandbox.take_part("avtale", f"{self.base}/admin/clock", token)
+
+    def _start_provider(self, name: str, *command: str, ready_file: bool = False) -> None:
+        self.processes.start(
+            name, installed("avtale"), *command, environment=self.environment, ready_file=ready_file
+        )
+
+    async def _fall(self) -> None:
+        await self.session.close()
+        self.processes.end()
+
+
+def _tenants(offer: Offer, public_url: str, sandbox: str) -> str:
+    return f"""\
+[[organizations]]
+name = "nordlys"
+
+  [[organizations.tenants]]
+  name = "film"
+  hosts = ["{HOST}"]
+  public_url = "{public_url}"
+  zone = "Europe/Oslo"
+  environment = "test"
+  grace_days = {offer.grace_days}
+
+  [organizations.tenants.seller]
+  name = "Nordlys Film AS"
+  organization_number = "999999999"
+  vat_registered = true
+  address = "Storgata 1, 0155 Oslo"
+
+  [organizations.tenants.vipps]
+  base_url = "{sandbox}"
+  client_id = "dev-client-id"
+  client_secret = {{ env = "FILM_VIPPS_SECRET" }}
+  subscription_key = {{ env = "FILM_VIPPS_KEY" }}
+  merchant_serial_number = "{offer.merchant_serial_number}"
+  charge_lead_days = {offer.charge_lead_days}
+  retry_days = {offer.retry_days}
+
+  [[organizations.tenants.issuers]]
+  issuer = "{sandbox}/identity"
+  audience = "{AUDIENCE}"
+  admin_role = "{ADMIN_ROLE}"
+  roles_claim = "roles"
+  subject_claim = "sub"
+
+  [[organizations.tenants.products]]
+  id = "{offer.product_id}"
+  name = "{offer.name}"
+  description = "All films, every day"
+  price_minor = {offer.price}
+  currency = "{offer.currency}"
+  interval = "{offer.interval}"
+  interval_count = 1
+  vat_percent = "25"
+  agreement_url = "https://film.example/agreement"
+"""

@@ -1,0 +1,174 @@
+"""The words in which stories are told: people, their phones, a shop, deals, and a clock that is turned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from stories.almanac import iso, midnight
+from stories.audit import audit
+from stories.books import Difference
+from stories.clients import Json, Provider, Sandbox
+from stories.houses import AUDIENCE, Houses
+
+ZONE = ZoneInfo("Europe/Oslo")
+
+
+def instant(text: str) -> datetime:
+    """A moment of a story: `2027-03-06` is when that local day begins, `2027-03-06T09:30` local time."""
+    moment = datetime.fromisoformat(text)
+    return midnight(moment.date(), ZONE) if len(text) == 10 else moment.replace(tzinfo=moment.tzinfo or ZONE)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a phone and an account; `provider` speaks to the provider in this person's name."""
+
+    name: str
+    phone_number: str
+    subject: str
+    provider: Provider
+
+
+@dataclass(frozen=True)
+class Line:
+    """One charge of a deal as both houses see it: when it is due, how it stands, how often it was tried."""
+
+    due: str
+    status: str
+    tries: int
+    captured: int
+    refunded: int = 0
+
+
+@dataclass
+class Deal:
+    """One agreement of a person with the shop."""
+
+    world: World
+    person: Person
+    agreement_id: str
+    confirmation_url: str
+
+    async def now(self) -> Json:
+        """The agreement as its owner reads it."""
+        return await self.person.provider.agreement(self.agreement_id)
+
+    async def status(self) -> str:
+        return str((await self.now())["status"])
+
+    async def open_phone(self) -> Json:
+        """The person opens the confirmation address; what happens is the temperament's choice."""
+        return await self.world.sandbox.open_phone(self.person.phone_number, self.confirmation_url)
+
+    async def stop_on_phone(self) -> None:
+        """The person stops the agreement in the app."""
+        (ours,) = (a for a in await self.at_gateway() if a["status"] == "ACTIVE")
+        await self.world.sandbox.on_phone(self.person.phone_number, ours["agreementId"], "stop")
+        await self.world.settle()
+
+    async def at_gateway(self) -> list[Json]:
+        """All agreements that the gateway drew up for this deal, drafts that came to nothing too."""
+        sandbox, provider = await self.world.exports()
+        (ours,) = (a for a in provider["agreements"] if a["agreementId"] == self.agreement_id)
+        return [a for a in sandbox["agreements"] if a["agreementId"] in ours["gatewayAgreementIds"]]
+
+    async def charges(self) -> list[Line]:
+        """The deal's charges in order of their periods."""
+        sandbox, provider = await self.world.exports()
+        (ours,) = (a for a in provider["agreements"] if a["agreementId"] == self.agreement_id)
+        tries: dict[str, int] = {}
+        for theirs in sandbox["agreements"]:
+            for charge in theirs["charges"]:
+                tries[charge["chargeId"]] = len(charge["tries"])
+        return [
+            Line(
+                due=charge["dueDate"],
+                status=charge["status"],
+                tries=sum(tries.get(a["attemptId"], 0) for a in charge["attempts"]),
+                captured=charge["captured"],
+                refunded=charge["refunded"],
+            )
+            for charge in sorted(ours["charges"], key=lambda c: c["period"] or 0)
+        ]
+
+
+@dataclass
+class Shop:
+    """The tenant's shop: people come and subscribe to its one product."""
+
+    world: World
+
+    async def checkout(self, person: Person, *, key: str | None = None) -> Deal:
+        """A draft for the person to approve."""
+        offer = self.world.houses.offer
+        answer = await person.provider.checkout(offer.product_id, key=key, phoneNumber=person.phone_number)
+        return Deal(self.world, person, answer["agreementId"], answer["confirmationUrl"])
+
+    async def subscribe(self, person: Person) -> Deal:
+        """Checkout, and the person opens the phone; comes back when both houses are quiet."""
+        deal = await self.checkout(person)
+        await deal.open_phone()
+        await self.world.settle()
+        return deal
+
+
+@dataclass
+class World:
+    """Both houses, and the people of a story."""
+
+    houses: Houses
+    people: list[Person] = field(default_factory=list)
+
+    @property
+    def sandbox(self) -> Sandbox:
+        return self.houses.sandbox
+
+    @property
+    def shop(self) -> Shop:
+        return Shop(self)
+
+    async def person(
+        self,
+        name: str,
+        temperament: str = "approves",
+        no_funds: Sequence[tuple[date | datetime, date | datetime]] = (),
+    ) -> Person:
+        """Somebody new, without funds in each span of `no_funds` (from, included; until, excluded)."""
+        number = f"47900{len(self.people) + 1:05d}"
+        traits: dict[str, Any] = {"name": name, "temperament": temperament}
+        if no_funds:
+            traits["noFunds"] = [{"from": _written(f), "until": _written(u)} for f, u in no_funds]
+        await self.sandbox.person(number, **traits)
+        subject = f"phone|{number}"
+        token = await self.sandbox.token(subject, AUDIENCE)
+        person = Person(name, number, subject, self.houses.provider_as(token))
+        self.people.append(person)
+        return person
+
+    async def now(self) -> datetime:
+        return await self.sandbox.now()
+
+    async def advance_to(self, moment: str | datetime) -> Json:
+        """Turn the clock; see `instant` for how a moment is written."""
+        to = instant(moment) if isinstance(moment, str) else moment
+        return await self.sandbox.advance(to=to)
+
+    async def settle(self) -> None:
+        """Let a second pass, and with it everything that is due now."""
+        await self.sandbox.advance(by="PT1S")
+
+    async def exports(self) -> tuple[Json, Json]:
+        """The sandbox's export and the provider's."""
+        return await self.sandbox.export(), await self.houses.provider.export()
+
+    async def audit(self) -> list[Difference]:
+        sandbox, provider = await self.exports()
+        return audit(sandbox, provider, merchant=self.houses.offer.merchant_serial_number)
+
+
+def _written(moment: date | datetime) -> str:
+    return iso(moment) if isinstance(moment, datetime) else moment.isoformat()
