@@ -82,6 +82,12 @@ class Houses:
         """The provider's API in the name of another."""
         return Provider(self.session, self.base, token)
 
+    async def restart_sandbox(self) -> None:
+        """Kill the sandbox as `kill -9` does, and start it again where it was, with what it had written."""
+        self.processes.kill("sandbox")
+        self.processes.restart("sandbox", "--port", self.sandbox.base.rpartition(":")[2])
+        await self.processes.ready("sandbox")
+
     async def _rise(self) -> None:
         folder = self.processes.folder
         self.processes.start(

@@ -1,0 +1,42 @@
+"""The whole story of seven people, as `make story` runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.story
+
+SECONDS_MAX = 60
+
+
+def test_seven_people_three_months(tmp_path: Path) -> None:
+    out = tmp_path / "story.json"
+    told = subprocess.run(
+        [sys.executable, "-m", "stories", "--out", str(out)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "The two-sided audit agrees to the øre." in told.stdout
+    report = json.loads(out.read_text(encoding="utf-8"))
+    assert report["audit"] == "ok"
+    ends = {p["name"]: p["agreement"]["states"][-1]["status"] for p in report["people"]}
+    assert ends == {
+        "Anna": "active",
+        "Bjørn": "active",
+        "Cecilie": "active",
+        "David": "stopped",
+        "Eva": "stopped",
+        "Frank": "rejected",
+        "Grete": "expired",
+    }
+    assert report["totals"]["captured"] == 9900 * (4 + 4 + 4 + 2 + 2)
+    assert report["totals"]["refunded"] == 3000
