@@ -1,4 +1,4 @@
-"""What all tests share: the oracle, published API descriptions that are compared with when they are at hand."""
+"""What all tests share: the oracle, published API descriptions to compare with when they are at hand."""
 
 import os
 from pathlib import Path
