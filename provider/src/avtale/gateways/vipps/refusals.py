@@ -21,6 +21,18 @@ DETAIL_CHARACTERS_MAX = 500
 #: A 4xx that does not say that nothing happened: something in between gave up waiting.
 _UNCLEAR = frozenset({HTTPStatus.REQUEST_TIMEOUT})
 
+#: The codes of refusals that bring none. Not Python's own phrases, which change with its versions.
+_STATUS_CODES = {
+    400: "bad-request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    409: "conflict",
+    415: "unsupported-media-type",
+    422: "unprocessable",
+}
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -61,10 +73,9 @@ def refusal(status: int, body: bytes) -> Refused:
     except ValueError:
         said = None
     code, detail = _read(said)
-    words = _in_words(status)
     return Refused(
         status=status,
-        code=code or words,
+        code=code or _STATUS_CODES.get(status, f"http-{status}"),
         detail=printable(detail, DETAIL_CHARACTERS_MAX) or f"Vipps answered {status} without a reason",
     )
 
@@ -120,10 +131,3 @@ def _code(value: object) -> str | None:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _in_words(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase.lower().replace(" ", "-")
-    except ValueError:
-        return f"http-{status}"
