@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 from avtale.domain.agreement import AgreementStatus
-from avtale.domain.charge import Charge, ChargeStatus
+from avtale.domain.charge import ChargeStatus
 from avtale.domain.errors import Invalid
 from avtale.domain.periods import start_of
 
-_PAID = frozenset({ChargeStatus.PAID, ChargeStatus.PARTIALLY_REFUNDED, ChargeStatus.WAIVED})
+#: A period counts as paid in these states of its charge; one that was given back in full does not.
+PAID = frozenset({ChargeStatus.PAID, ChargeStatus.PARTIALLY_REFUNDED, ChargeStatus.WAIVED})
 
 
-def paid_until(charges: Iterable[Charge]) -> date | None:
-    """The local date on which the last paid period ends; a period that was given back in full is not paid."""
-    return max((c.period_end for c in charges if c.period is not None and c.status in _PAID), default=None)
-
-
-def access_until(
-    status: AgreementStatus, charges: Iterable[Charge], grace_days: int, zone: str
-) -> datetime | None:
-    """The instant at which access ends, or None when nothing was ever paid.
+def access_until(status: AgreementStatus, paid_end: date, grace_days: int, zone: str) -> datetime:
+    """The instant at which access ends: when the last paid period ends (`paid_end`, a local date), plus grace.
 
     Grace is for a renewal that may still be paid: only an active agreement has it.
     """
-    end = paid_until(charges)
-    if end is None:
-        return None
-    if status is AgreementStatus.ACTIVE:
-        end += timedelta(days=grace_days)
-    return start_of(end, zone)
+    grace = grace_days if status is AgreementStatus.ACTIVE else 0
+    return start_of(paid_end + timedelta(days=grace), zone)
 
 
 def check_grace(grace_days: int, retry_days: int) -> None:

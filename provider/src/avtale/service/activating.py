@@ -1,0 +1,191 @@
+"""Follow an agreement at the gateway: the first draft that its person approves is it, any other is undone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from avtale.domain.agreement import Agreement, AgreementStatus, AgreementVerb, step
+from avtale.domain.billing import plan_at
+from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
+from avtale.domain.periods import local_date, period
+from avtale.domain.ports import GatewayAgreementState, ObservedAgreement, RecurringGateway
+from avtale.service import settling
+from avtale.service.ids import new_id
+from avtale.storage import agreements, calls, charges, checks, locks
+from avtale.storage.agreements import Draft
+from avtale.storage.calls import Call, CallKind
+from avtale.storage.checks import CheckKind
+from avtale.storage.database import Transaction
+from avtale.storage.tenants import Tenant
+
+#: A draft in one of these states may still be approved by its person.
+_LIVE = frozenset({"written", "drafted", "unknown"})
+
+
+async def settle_draft(
+    tx: Transaction, tenant: Tenant, gateway: RecurringGateway, draft_id: UUID, observed: ObservedAgreement
+) -> Agreement | None:
+    """Apply one reading of a draft's agreement; returns our agreement as it is now (None: no such draft)."""
+    found = await agreements.get_drafts(tx, [draft_id])
+    if not found:
+        return None
+    before = await agreements.get_agreement(tx, found[0].agreement_id)
+    if before is None:
+        return None
+    # The same lock as checkout takes first: two agreements about one product activate one after the other.
+    await locks.lock_person_and_product(tx, before.issuer, before.subject, before.terms.product_id)
+    agreement = await agreements.get_agreement(tx, before.id, lock=True)
+    drafts = {draft.id: draft for draft in await agreements.drafts_of(tx, [before.id])}
+    draft = drafts[draft_id]
+    if agreement is None:
+        return None
+    if draft.gateway_agreement_id is None:
+        await agreements.update_draft(tx, draft_id, gateway_agreement_id=observed.gateway_agreement_id)
+    approved = observed.state is GatewayAgreementState.ACTIVE or observed.started_at is not None
+
+    if agreement.gateway_agreement_id == observed.gateway_agreement_id:
+        if observed.state is GatewayAgreementState.STOPPED:
+            return await _stop(tx, tenant, agreement, observed.stopped_at or tx.now)
+        return agreement
+    if agreement.gateway_agreement_id is not None:
+        if approved and draft.status != "lost":
+            await _undo(tx, gateway, agreement, draft, observed)
+        return agreement
+    if approved:
+        active = await _activate(tx, tenant, gateway, agreement, draft, observed)
+        if observed.state is GatewayAgreementState.STOPPED:
+            return await _stop(tx, tenant, active, observed.stopped_at or tx.now)
+        return active
+    if observed.state is not GatewayAgreementState.PENDING:
+        verb = (
+            AgreementVerb.REJECT
+            if observed.state is GatewayAgreementState.STOPPED
+            else AgreementVerb.EXPIRE
+        )
+        return await _end_draft(tx, agreement, list(drafts.values()), draft_id, verb)
+    return agreement
+
+
+async def bury_draft(tx: Transaction, draft_id: UUID) -> None:
+    """The life of a draft without a known address at the gateway is over: nobody can approve it any more."""
+    for draft in await agreements.get_drafts(tx, [draft_id]):
+        agreement = await agreements.get_agreement(tx, draft.agreement_id, lock=True)
+        if agreement is not None and draft.gateway_agreement_id is None:
+            drafts = await agreements.drafts_of(tx, [agreement.id])
+            await _end_draft(tx, agreement, drafts, draft_id, AgreementVerb.EXPIRE)
+
+
+async def _end_draft(
+    tx: Transaction, agreement: Agreement, drafts: list[Draft], draft_id: UUID, verb: AgreementVerb
+) -> Agreement:
+    await agreements.update_draft(tx, draft_id, status="dead")
+    others_live = any(draft.id != draft_id and draft.status in _LIVE for draft in drafts)
+    if agreement.gateway_agreement_id is not None or others_live:
+        return agreement
+    ended = replace(agreement, status=step(agreement.status, verb))
+    await agreements.save_agreements(tx, [ended])
+    return replace(ended, version=ended.version + 1)
+
+
+async def _activate(
+    tx: Transaction,
+    tenant: Tenant,
+    gateway: RecurringGateway,
+    agreement: Agreement,
+    draft: Draft,
+    observed: ObservedAgreement,
+) -> Agreement:
+    started = observed.started_at or tx.now
+    anchor = local_date(started, tenant.zone)
+    siblings = await agreements.agreements_of(
+        tx, agreement.issuer, agreement.subject, product_id=agreement.terms.product_id, lock=True
+    )
+    doubled = any(other.status is AgreementStatus.ACTIVE for other in siblings if other.id != agreement.id)
+    active = replace(
+        agreement,
+        status=step(agreement.status, AgreementVerb.ACTIVATE),
+        gateway_agreement_id=observed.gateway_agreement_id,
+        anchor=anchor,
+        last_period=1,
+        activated_at=started,
+        next_charge_at=plan_at(anchor, agreement.terms.interval, 2, tenant.rules, tenant.zone),
+    )
+    await agreements.update_draft(tx, draft.id, status="won")
+    if doubled:
+        # Written as stopping in one step: the database holds one active agreement for a person and product.
+        active, call = await settling.ask_to_stop(tx, gateway, active, draft.id, "duplicate")
+        await calls.write_calls(tx, [call], lease_seconds_max=0)
+    else:
+        await agreements.save_agreements(tx, [active])
+    active = replace(active, version=active.version + 1)
+    kind = ChargeKind.STRAY if doubled else ChargeKind.INITIAL
+    await _initial_charge(tx, active, draft, observed.gateway_agreement_id, kind)
+    if active.terms.price.amount == 0:
+        await settling.grant(tx, tenant, [active.id])
+    return active
+
+
+async def _initial_charge(
+    tx: Transaction,
+    agreement: Agreement,
+    draft: Draft,
+    gateway_agreement_id: str,
+    kind: ChargeKind,
+) -> None:
+    """The charge that the gateway took at approval; a price of nothing is a waived charge and no order."""
+    if agreement.anchor is None:
+        raise RuntimeError("an active agreement has an anchor")
+    first = period(agreement.anchor, agreement.terms.interval, 1)
+    free = agreement.terms.price.amount == 0
+    charge = Charge(
+        id=new_id(),
+        agreement_id=agreement.id,
+        kind=kind,
+        period=None if kind is ChargeKind.STRAY else 1,
+        period_start=first.start,
+        period_end=first.end,
+        due=first.start,
+        price=agreement.terms.price,
+        vat_basis_points=agreement.terms.vat_basis_points,
+        status=ChargeStatus.WAIVED if free else ChargeStatus.OPEN,
+        totals=Totals(),
+        failure_reason=None,
+        version=1,
+    )
+    await charges.insert_charges(tx, [charge])
+    if not free:
+        attempt = Attempt(draft.order_id, charge.id, AttemptStatus.ACCEPTED, Totals(), gateway_agreement_id)
+        await charges.insert_attempts(tx, [attempt])
+        await checks.ask(tx, CheckKind.ATTEMPT, [attempt.id], tx.now)
+
+
+async def _undo(
+    tx: Transaction, gateway: RecurringGateway, agreement: Agreement, draft: Draft, observed: ObservedAgreement
+) -> None:
+    """A second draft of the same agreement was approved as well: stop it, and give its initial charge back."""
+    await agreements.update_draft(tx, draft.id, status="lost")
+    if observed.state is GatewayAgreementState.ACTIVE:
+        request = gateway.write_stop(new_id(), observed.gateway_agreement_id)
+        await calls.write_calls(tx, [Call(request, CallKind.STOP, draft.id)], lease_seconds_max=0)
+    if agreement.terms.price.amount:
+        await _initial_charge(tx, agreement, draft, observed.gateway_agreement_id, ChargeKind.STRAY)
+
+
+async def _stop(tx: Transaction, tenant: Tenant, agreement: Agreement, at: datetime) -> Agreement:
+    """The agreement has ended at the gateway: nothing more is charged, and what was open is read again."""
+    if agreement.status is AgreementStatus.STOPPED:
+        return agreement
+    stopped = replace(
+        agreement,
+        status=step(agreement.status, AgreementVerb.STOP),
+        stopped_at=at,
+        stop_reason=agreement.stop_reason or "stopped_at_gateway",
+        next_charge_at=None,
+    )
+    await agreements.save_agreements(tx, [stopped])
+    open_ones = await charges.open_attempts(tx, [agreement.id])
+    await checks.ask(tx, CheckKind.ATTEMPT, [attempt.id for attempt in open_ones], tx.now)
+    await settling.grant(tx, tenant, [agreement.id])
+    return replace(stopped, version=stopped.version + 1)

@@ -1,0 +1,143 @@
+"""Plan what is due, commit it with the exact bytes, then send: the first half of every charge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from avtale.domain.agreement import Agreement, AgreementStatus
+from avtale.domain.billing import PlannedCharge, plan, plan_at
+from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
+from avtale.domain.ports import ChargeWish, Gateways, RecurringGateway
+from avtale.service import settling
+from avtale.service.ids import new_id
+from avtale.service.sending import LEASE_SECONDS_MAX, send_written
+from avtale.storage import agreements, calls, charges
+from avtale.storage.calls import Call, CallKind
+from avtale.storage.database import Database, Job, Transaction
+from avtale.storage.due import refresh_due
+from avtale.storage.tenants import Tenant
+
+
+async def bill(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max: int = 500) -> bool:
+    """Plan and send one batch of charges; True when there may be more."""
+    gateway = await gateways.recurring(tenant.id)
+    async with db.tenant(tenant.id) as tx:
+        written = await plan_charges(tx, tenant, gateway, batch_count_max)
+        written += await _attempt_anew(tx, tenant, gateway, batch_count_max)
+        await calls.write_calls(tx, written, LEASE_SECONDS_MAX)
+    await send_written(db, gateways, tenant, written)
+    async with db.tenant(tenant.id) as tx:
+        await refresh_due(tx, Job.BILL)
+    return len(written) >= batch_count_max
+
+
+async def plan_charges(
+    tx: Transaction, tenant: Tenant, gateway: RecurringGateway, batch_count_max: int
+) -> list[Call]:
+    """Move each due agreement to its next period, with a charge and an attempt; returns the calls to send."""
+    due = await agreements.claim_due(tx, batch_count_max)
+    moved: list[Agreement] = []
+    owed: list[Charge] = []
+    tried: list[tuple[Attempt, Charge, Agreement]] = []
+    for agreement in due:
+        planned = _plan(tx, tenant, agreement)
+        moved.append(_moved(agreement, planned, tenant))
+        charge = _charge(agreement, planned)
+        owed.append(charge)
+        if charge.status is not ChargeStatus.WAIVED:
+            tried.append((_attempt(agreement, charge), charge, agreement))
+    await agreements.save_agreements(tx, moved)
+    await charges.insert_charges(tx, owed)
+    await charges.insert_attempts(tx, [attempt for attempt, _, _ in tried])
+    await settling.grant(tx, tenant, [charge.agreement_id for charge in owed if charge.price.amount == 0])
+    return [_order(tenant, gateway, *one) for one in tried]
+
+
+async def _attempt_anew(
+    tx: Transaction, tenant: Tenant, gateway: RecurringGateway, batch_count_max: int
+) -> list[Call]:
+    """New attempts for charges whose last one was refused; a charge of an ended agreement ends with it."""
+    waiting = await charges.due_replans(tx, batch_count_max)
+    owners = await agreements.lock_agreements(tx, {charge.agreement_id for charge in waiting})
+    still = {charge.id for charge in await charges.due_replans(tx, batch_count_max)}
+    written = []
+    for charge in waiting:
+        if charge.id not in still:
+            continue
+        agreement = owners[charge.agreement_id]
+        if agreement.status is not AgreementStatus.ACTIVE or agreement.anchor is None or charge.period is None:
+            await charges.close_charge(tx, charge.id, ChargeStatus.CANCELLED, None)
+            continue
+        planned = plan(agreement.anchor, agreement.terms.interval, charge.period, tx.now, tenant.zone)
+        await charges.replan_charge(tx, charge.id, None, planned.due)
+        again = replace(charge, due=planned.due)
+        attempt = _attempt(agreement, again)
+        await charges.insert_attempts(tx, [attempt])
+        written.append(_order(tenant, gateway, attempt, again, agreement))
+    return written
+
+
+def _plan(tx: Transaction, tenant: Tenant, agreement: Agreement) -> PlannedCharge:
+    if agreement.anchor is None:
+        raise RuntimeError("an agreement that is due has an anchor")
+    return plan(agreement.anchor, agreement.terms.interval, agreement.last_period + 1, tx.now, tenant.zone)
+
+
+def _moved(agreement: Agreement, planned: PlannedCharge, tenant: Tenant) -> Agreement:
+    if agreement.anchor is None:
+        raise RuntimeError("an agreement that is due has an anchor")
+    following = planned.period.number + 1
+    return replace(
+        agreement,
+        last_period=planned.period.number,
+        next_charge_at=plan_at(
+            agreement.anchor, agreement.terms.interval, following, tenant.rules, tenant.zone
+        ),
+        parked_reason="late_periods" if planned.wait_for_operator else None,
+    )
+
+
+def _charge(agreement: Agreement, planned: PlannedCharge) -> Charge:
+    free = agreement.terms.price.amount == 0
+    return Charge(
+        id=new_id(),
+        agreement_id=agreement.id,
+        kind=ChargeKind.RECURRING,
+        period=planned.period.number,
+        period_start=planned.period.start,
+        period_end=planned.period.end,
+        due=planned.due,
+        price=agreement.terms.price,
+        vat_basis_points=agreement.terms.vat_basis_points,
+        status=ChargeStatus.WAIVED if free else ChargeStatus.OPEN,
+        totals=Totals(),
+        failure_reason=None,
+        version=1,
+    )
+
+
+def _attempt(agreement: Agreement, charge: Charge) -> Attempt:
+    if agreement.gateway_agreement_id is None:
+        raise RuntimeError("an active agreement has a gateway agreement")
+    return Attempt(new_id(), charge.id, AttemptStatus.WRITTEN, Totals(), agreement.gateway_agreement_id)
+
+
+def _order(
+    tenant: Tenant, gateway: RecurringGateway, attempt: Attempt, charge: Charge, agreement: Agreement
+) -> Call:
+    wish = ChargeWish(
+        order_id=attempt.id,
+        gateway_agreement_id=attempt.gateway_agreement_id,
+        amount=charge.price.amount,
+        due=charge.due,
+        retry_days=tenant.rules.retry_days,
+        description=_description(agreement, charge),
+        reference=f"{agreement.id}.{charge.period}",
+    )
+    return Call(gateway.write_charge(wish), CallKind.CHARGE, attempt.id)
+
+
+def _description(agreement: Agreement, charge: Charge) -> str:
+    """What the person reads in the app: the product and the first day of the period, in 45 characters at most."""
+    day = charge.period_start.isoformat()
+    return f"{agreement.terms.name[: 45 - len(day) - 1]} {day}"

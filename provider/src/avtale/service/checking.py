@@ -1,0 +1,173 @@
+"""Read again at the gateway what is due to be read, at our own pace, and settle what the readings say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from avtale.domain.billing import settled_by
+from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus
+from avtale.domain.outcome import Answered, Outcome, Refused, Throttled
+from avtale.domain.ports import GatewayAgreementState, Gateways, ObservedAgreement, RecurringGateway
+from avtale.domain.settlement import ObservedCharge
+from avtale.service.activating import bury_draft, settle_draft
+from avtale.service.sending import CALLS_AT_ONCE_MAX, LEASE_SECONDS_MAX
+from avtale.service.settling import Reading, settle_charges
+from avtale.storage import agreements, charges, checks
+from avtale.storage.agreements import Draft
+from avtale.storage.calls import resend_seconds
+from avtale.storage.checks import Check, CheckKind
+from avtale.storage.database import Database, Job, Transaction
+from avtale.storage.due import refresh_due
+from avtale.storage.tenants import Tenant
+
+#: An active agreement is read this often even if nobody says that it has changed: a lost webhook costs a week.
+RECHECK_AGREEMENT_AFTER = timedelta(days=7)
+#: A charge that should have ended, and has not, is read again this often.
+RECHECK_OVERDUE_AFTER = timedelta(hours=6)
+#: A refund that was accepted and does not show yet is looked for again after this.
+RECHECK_REFUND_AFTER = timedelta(minutes=10)
+
+log = structlog.get_logger()
+
+
+async def check(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max: int = 200) -> bool:
+    """Read and settle one batch of what is due; True when there may be more."""
+    gateway = await gateways.recurring(tenant.id)
+    async with db.tenant(tenant.id) as tx:
+        claimed = await checks.claim(tx, batch_count_max, LEASE_SECONDS_MAX)
+        drafts = {
+            d.id: d
+            for d in await agreements.get_drafts(tx, [c.id for c in claimed if c.kind is CheckKind.DRAFT])
+        }
+        tried = await charges.get_attempts(tx, [c.id for c in claimed if c.kind is CheckKind.ATTEMPT])
+    slots = asyncio.Semaphore(CALLS_AT_ONCE_MAX)
+
+    async def read_draft(one: Check) -> tuple[Check, Outcome[ObservedAgreement] | None]:
+        address = drafts[one.id].gateway_agreement_id if one.id in drafts else None
+        if address is None:
+            return one, None
+        async with slots:
+            return one, await gateway.fetch_agreement(address)
+
+    async def read_attempt(one: Check) -> tuple[Check, Outcome[ObservedCharge]]:
+        async with slots:
+            return one, await gateway.fetch_charge(tried[one.id].gateway_agreement_id, str(one.id))
+
+    of_drafts = await asyncio.gather(*(read_draft(c) for c in claimed if c.kind is CheckKind.DRAFT))
+    of_attempts = await asyncio.gather(*(read_attempt(c) for c in claimed if c.id in tried))
+    for one, told in of_drafts:
+        await _settle_draft(db, gateway, tenant, one, drafts.get(one.id), told)
+    await _settle_attempts(db, gateway, tenant, of_attempts)
+    async with db.tenant(tenant.id) as tx:
+        await refresh_due(tx, Job.CHECK)
+    return len(claimed) == batch_count_max
+
+
+async def read_now(db: Database, gateway: RecurringGateway, tenant: Tenant, draft: Draft) -> None:
+    """Read one draft's agreement for somebody who waits for it; without an answer everything stays as it is."""
+    if draft.gateway_agreement_id is None:
+        return
+    told = await gateway.fetch_agreement(draft.gateway_agreement_id)
+    if isinstance(told, Answered):
+        async with db.tenant(tenant.id) as tx:
+            await settle_draft(tx, tenant, gateway, draft.id, told.value)
+
+
+async def _settle_draft(
+    db: Database,
+    gateway: RecurringGateway,
+    tenant: Tenant,
+    one: Check,
+    draft: Draft | None,
+    told: Outcome[ObservedAgreement] | None,
+) -> None:
+    try:
+        async with db.tenant(tenant.id) as tx:
+            if draft is None:
+                await checks.finish(tx, [(one, None)])
+            elif told is None:
+                await bury_draft(tx, draft.id)
+                await checks.finish(tx, [(one, None)])
+            elif isinstance(told, Answered):
+                await settle_draft(tx, tenant, gateway, draft.id, told.value)
+                await checks.finish(tx, [(one, _next_of_draft(tx, draft, told.value))])
+            else:
+                await _missed(tx, one, told)
+    except SQLAlchemyError:
+        log.exception("draft_not_settled", tenant=tenant.name, draft_id=str(one.id))
+
+
+def _next_of_draft(tx: Transaction, draft: Draft, observed: ObservedAgreement) -> datetime | None:
+    match observed.state:
+        case GatewayAgreementState.PENDING:
+            return max(draft.expires_at, tx.now) + timedelta(minutes=1)
+        case GatewayAgreementState.ACTIVE:
+            return tx.now + RECHECK_AGREEMENT_AFTER
+        case _:
+            return None
+
+
+async def _settle_attempts(
+    db: Database,
+    gateway: RecurringGateway,
+    tenant: Tenant,
+    told: Sequence[tuple[Check, Outcome[ObservedCharge]]],
+) -> None:
+    """Settle in bulk; where that fails, halve the batch until the culprit stands alone, and leave it for later."""
+    if not told:
+        return
+    try:
+        async with db.tenant(tenant.id) as tx:
+            await _settle_batch(tx, gateway, tenant, told)
+    except (SQLAlchemyError, RuntimeError, ValueError):
+        if len(told) == 1:
+            log.exception("attempt_not_settled", tenant=tenant.name, attempt_id=str(told[0][0].id))
+            return
+        half = len(told) // 2
+        await _settle_attempts(db, gateway, tenant, told[:half])
+        await _settle_attempts(db, gateway, tenant, told[half:])
+
+
+async def _settle_batch(
+    tx: Transaction,
+    gateway: RecurringGateway,
+    tenant: Tenant,
+    told: Sequence[tuple[Check, Outcome[ObservedCharge]]],
+) -> None:
+    read = {check.id: check for check, outcome in told if isinstance(outcome, Answered)}
+    readings = [Reading(c.id, outcome.value) for c, outcome in told if isinstance(outcome, Answered)]
+    # What is asked for next is written before the receipts are numbered: the counters come last.
+    for one, outcome in told:
+        if not isinstance(outcome, Answered):
+            await _missed(tx, one, outcome)
+    following: list[tuple[Check, datetime | None]] = []
+    for settled in await settle_charges(tx, tenant, gateway, readings):
+        one = read[settled.attempt.id]
+        if not settled.waits:
+            following.append((one, None))
+        elif settled.attempt.status in OPEN_ATTEMPTS:
+            end = settled_by(settled.charge.due, tenant.rules.retry_days, tenant.zone)
+            following.append((one, end if end > tx.now else tx.now + RECHECK_OVERDUE_AFTER))
+        else:
+            following.append((one, tx.now + RECHECK_REFUND_AFTER))
+    await checks.finish(tx, following)
+
+
+async def _missed(tx: Transaction, one: Check, outcome: Outcome[object]) -> None:
+    """No reading: wait, longer each time. An order that is not there (yet) is the sender's matter."""
+    if isinstance(outcome, Refused) and outcome.status == 404 and one.kind is CheckKind.ATTEMPT:
+        attempt = (await charges.get_attempts(tx, [one.id])).get(one.id)
+        if attempt is None or attempt.status in (AttemptStatus.WRITTEN, AttemptStatus.UNKNOWN, AttemptStatus.REJECTED):
+            await checks.finish(tx, [(one, None)])
+            return
+    if isinstance(outcome, Refused):
+        log.error(
+            "reading_refused", kind=one.kind.value, id=str(one.id), status=outcome.status, detail=outcome.detail
+        )
+    seconds = outcome.retry_after_seconds if isinstance(outcome, Throttled) else resend_seconds(one.misses + 1)
+    await checks.miss(tx, [(one, seconds)])

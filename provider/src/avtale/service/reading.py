@@ -1,0 +1,102 @@
+"""What people and systems may read of agreements and receipts, put together from the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from avtale.domain.agreement import Agreement, AgreementStatus
+from avtale.domain.charge import Charge
+from avtale.domain.errors import NotFound
+from avtale.domain.periods import period
+from avtale.domain.ports import Gateways
+from avtale.service.checking import read_now
+from avtale.service.checkout import Person
+from avtale.service.stopping import owns
+from avtale.storage import agreements, charges, entitlements, receipts
+from avtale.storage.database import Database, Transaction
+from avtale.storage.receipts import Receipt
+from avtale.storage.tenants import Tenant
+
+_DRAFT_STATES = frozenset({AgreementStatus.PENDING, AgreementStatus.REJECTED, AgreementStatus.EXPIRED})
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementView:
+    """An agreement with its charges, and until when it gives access."""
+
+    agreement: Agreement
+    charges: tuple[Charge, ...]
+    access_until: datetime | None
+
+    @property
+    def next_period_start(self) -> str | None:
+        """The local date on which the next period that is not charged yet begins, while there is one."""
+        this = self.agreement
+        if this.next_charge_at is None or this.anchor is None:
+            return None
+        return period(this.anchor, this.terms.interval, this.last_period + 1).start.isoformat()
+
+
+async def list_agreements(
+    db: Database, tenant: Tenant, person: Person, *, include_drafts: bool = False
+) -> list[AgreementView]:
+    """A person's agreements, newest first; those that never became active only when asked for."""
+    async with db.tenant(tenant.id) as tx:
+        mine = await agreements.agreements_of(tx, person.issuer, person.subject)
+        wanted = [a for a in reversed(mine) if include_drafts or a.status not in _DRAFT_STATES]
+        return await _views(tx, wanted)
+
+
+async def get_agreement(db: Database, tenant: Tenant, person: Person, agreement_id: UUID) -> AgreementView:
+    """One agreement of a person. Raises NotFound (`agreement_not_found`)."""
+    async with db.tenant(tenant.id) as tx:
+        agreement = await agreements.get_agreement(tx, agreement_id)
+        if agreement is None or not owns(person, agreement):
+            raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
+        (view,) = await _views(tx, [agreement])
+        return view
+
+
+async def poll_agreement(
+    db: Database, gateways: Gateways, tenant: Tenant, person: Person, agreement_id: UUID
+) -> AgreementView:
+    """One agreement, read again at Vipps while it is a draft, so that a lost webhook keeps nobody waiting."""
+    view = await get_agreement(db, tenant, person, agreement_id)
+    if view.agreement.status is not AgreementStatus.PENDING:
+        return view
+    gateway = await gateways.recurring(tenant.id)
+    async with db.tenant(tenant.id) as tx:
+        drafts = await agreements.drafts_of(tx, [agreement_id])
+    for draft in drafts:
+        await read_now(db, gateway, tenant, draft)
+    return await get_agreement(db, tenant, person, agreement_id)
+
+
+async def list_receipts(db: Database, tenant: Tenant, person: Person) -> list[Receipt]:
+    """A person's receipts and credit notes, newest first."""
+    async with db.tenant(tenant.id) as tx:
+        return await receipts.receipts_of_person(tx, person.issuer, person.subject)
+
+
+async def get_receipt(db: Database, tenant: Tenant, person: Person, receipt_id: UUID) -> Receipt:
+    """One document of a person. Raises NotFound (`receipt_not_found`)."""
+    async with db.tenant(tenant.id) as tx:
+        receipt = await receipts.get_receipt(tx, receipt_id)
+    if receipt is None or (receipt.issuer, receipt.subject) != (person.issuer, person.subject):
+        raise NotFound(f"there is no receipt {receipt_id}", code="receipt_not_found")
+    return receipt
+
+
+async def _views(tx: Transaction, wanted: Sequence[Agreement]) -> list[AgreementView]:
+    ids = [agreement.id for agreement in wanted]
+    owed: dict[UUID, list[Charge]] = {i: [] for i in ids}
+    for charge in await charges.charges_of(tx, ids):
+        owed[charge.agreement_id].append(charge)
+    access = await entitlements.entitlements_of(tx, ids)
+    return [
+        AgreementView(a, tuple(owed[a.id]), access[a.id].access_until if a.id in access else None)
+        for a in wanted
+    ]

@@ -1,0 +1,64 @@
+"""Give money back: the sum is reserved first, so that two wishes at once never exceed what was captured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from avtale.domain.charge import OPEN_REFUNDS, Attempt, Refund, RefundStatus
+from avtale.domain.errors import Conflict, GatewayRefused, Invalid, NotFound
+from avtale.domain.outcome import Answered, Refused
+from avtale.domain.ports import Gateways
+from avtale.service.ids import new_id
+from avtale.service.sending import LEASE_SECONDS_MAX, send_written
+from avtale.service.settling import write_refund
+from avtale.storage import agreements, calls, charges
+from avtale.storage.database import Database, Transaction
+from avtale.storage.tenants import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class RefundAnswer:
+    """A wish that was passed on: `accepted`, or `unknown` while Vipps has not answered; it is then made to."""
+
+    refund_id: UUID
+    status: str
+    amount: int
+
+
+async def refund_charge(
+    db: Database, gateways: Gateways, tenant: Tenant, charge_id: UUID, amount: int, reason: str, requested_by: str
+) -> RefundAnswer:
+    """Give back `amount` (minor units) of a charge; the credit note follows from the reading.
+
+    Raises NotFound, Invalid (`invalid_amount`), Conflict (`refund_exceeds_captured`), GatewayRefused.
+    """
+    if amount <= 0:
+        raise Invalid("a refund is more than nothing", code="invalid_amount")
+    gateway = await gateways.recurring(tenant.id)
+    async with db.tenant(tenant.id) as tx:
+        attempt = await _refundable(tx, charge_id, amount)
+        wish = Refund(new_id(), charge_id, attempt.id, amount, reason, RefundStatus.WRITTEN)
+        call = await write_refund(tx, gateway, attempt, wish, requested_by)
+        await calls.write_calls(tx, [call], LEASE_SECONDS_MAX)
+    ((_, outcome),) = await send_written(db, gateways, tenant, [call])
+    if isinstance(outcome, Refused):
+        raise GatewayRefused(f"Vipps refused the refund: {outcome.detail}", reason=outcome.code)
+    return RefundAnswer(wish.id, "accepted" if isinstance(outcome, Answered) else "unknown", amount)
+
+
+async def _refundable(tx: Transaction, charge_id: UUID, amount: int) -> Attempt:
+    """The attempt of a charge that still has `amount` to give back, its agreement locked."""
+    found = (await charges.get_charges(tx, [charge_id])).get(charge_id)
+    if found is None:
+        raise NotFound(f"there is no charge {charge_id}", code="charge_not_found")
+    await agreements.lock_agreements(tx, [found.agreement_id])
+    wishes = await charges.refunds_of(tx, [charge_id])
+    left = 0
+    for attempt in await charges.attempts_of(tx, [charge_id]):
+        reserved = sum(r.amount for r in wishes if r.attempt_id == attempt.id and r.status in OPEN_REFUNDS)
+        free = attempt.totals.captured - attempt.totals.refunded - reserved
+        if free >= amount:
+            return attempt
+        left = max(left, free)
+    raise Conflict(f"at most {left} of this charge can be given back", code="refund_exceeds_captured")

@@ -1,0 +1,138 @@
+"""Send written calls, and write down what came of them: accepted, rejected, or not known and so sent again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from avtale.domain.billing import settled_by
+from avtale.domain.charge import AttemptStatus, ChargeStatus, RefundStatus
+from avtale.domain.outcome import Answered, Outcome, Refused, Throttled, Unknown
+from avtale.domain.ports import Gateways, RecurringGateway
+from avtale.storage import agreements, calls, charges, checks
+from avtale.storage.calls import Call, CallKind, resend_seconds
+from avtale.storage.checks import CheckKind
+from avtale.storage.database import Database, Job, Transaction
+from avtale.storage.due import refresh_due
+from avtale.storage.tenants import Tenant
+
+#: How many calls of one batch are under way at a time.
+CALLS_AT_ONCE_MAX = 32
+#: How long a call is left to whoever wrote it before anybody else sends it: longer than any call takes.
+LEASE_SECONDS_MAX = 45.0
+#: How many attempts a charge gets when the gateway refuses them, before it waits for an operator.
+ATTEMPTS_COUNT_MAX = 3
+#: Before a refused charge is attempted anew, its agreement is read again: business time to wait for that.
+REPLAN_AFTER = timedelta(minutes=1)
+
+Sent = tuple[Call, Outcome[object]]
+
+
+async def send_written(db: Database, gateways: Gateways, tenant: Tenant, written: Sequence[Call]) -> list[Sent]:
+    """Send calls that are committed, and record the outcomes in one transaction."""
+    if not written:
+        return []
+    gateway = await gateways.recurring(tenant.id)
+    slots = asyncio.Semaphore(CALLS_AT_ONCE_MAX)
+
+    async def send(call: Call) -> Sent:
+        async with slots:
+            return call, await _send(gateway, call)
+
+    sent = await asyncio.gather(*(send(call) for call in written))
+    async with db.tenant(tenant.id) as tx:
+        await record(tx, tenant, sent)
+    return list(sent)
+
+
+async def resend(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max: int = 200) -> bool:
+    """Send again, with the same bytes, what has no certain answer; True when there may be more."""
+    async with db.tenant(tenant.id) as tx:
+        unsent = await calls.claim_unsent(tx, batch_count_max, LEASE_SECONDS_MAX)
+    await send_written(db, gateways, tenant, unsent)
+    async with db.tenant(tenant.id) as tx:
+        await refresh_due(tx, Job.SEND)
+    return len(unsent) == batch_count_max
+
+
+async def _send(gateway: RecurringGateway, call: Call) -> Outcome[object]:
+    match call.kind:
+        case CallKind.CHARGE:
+            return await gateway.create_charge(call.request)
+        case CallKind.STOP:
+            return await gateway.stop(call.request)
+        case CallKind.REFUND:
+            return await gateway.refund(call.request)
+        case CallKind.DRAFT:
+            raise RuntimeError("a draft is never sent again")
+
+
+async def record(tx: Transaction, tenant: Tenant, sent: Sequence[Sent]) -> None:
+    """Write down outcomes; recording the same again changes nothing."""
+    accepted = [call for call, outcome in sent if isinstance(outcome, Answered)]
+    refused = [(call, outcome) for call, outcome in sent if isinstance(outcome, Refused)]
+    waits = [(call, outcome) for call, outcome in sent if isinstance(outcome, Throttled)]
+    unknown = [(call, outcome) for call, outcome in sent if isinstance(outcome, Unknown)]
+    await _record_accepted(tx, tenant, accepted)
+    await _record_refused(tx, refused)
+    await calls.keep_calls(tx, [(c.request.id, o.retry_after_seconds) for c, o in waits], "written")
+    await charges.mark_attempts(
+        tx, [call.subject_id for call, _ in unknown if call.kind is CallKind.CHARGE], AttemptStatus.UNKNOWN
+    )
+    await charges.mark_refunds(
+        tx, [call.request.id for call, _ in unknown if call.kind is CallKind.REFUND], RefundStatus.UNKNOWN
+    )
+    for reason in sorted({outcome.reason for _, outcome in unknown}):
+        again = [(c.request.id, resend_seconds(c.sends)) for c, o in unknown if o.reason == reason]
+        await calls.keep_calls(tx, again, "unknown", reason)
+    await refresh_due(tx, Job.SEND)
+
+
+async def _record_accepted(tx: Transaction, tenant: Tenant, accepted: Sequence[Call]) -> None:
+    await calls.close_calls(tx, [call.request.id for call in accepted], "accepted")
+    created = [call.subject_id for call in accepted if call.kind is CallKind.CHARGE]
+    await charges.mark_attempts(tx, created, AttemptStatus.ACCEPTED)
+    attempts = await charges.get_attempts(tx, created)
+    owed = await charges.get_charges(tx, {attempt.charge_id for attempt in attempts.values()})
+    by_end: dict[datetime, list[UUID]] = {}
+    for attempt in attempts.values():
+        end = settled_by(owed[attempt.charge_id].due, tenant.rules.retry_days, tenant.zone)
+        by_end.setdefault(end, []).append(attempt.id)
+    for end, ids in by_end.items():
+        await checks.ask(tx, CheckKind.ATTEMPT, ids, end)
+    await _read_again(tx, accepted)
+
+
+async def _record_refused(tx: Transaction, refused: Sequence[tuple[Call, Refused]]) -> None:
+    for call, outcome in refused:
+        await calls.close_calls(tx, [call.request.id], "rejected", f"{outcome.status} {outcome.code}: {outcome.detail}")
+        if call.kind is CallKind.REFUND:
+            await charges.mark_refunds(tx, [call.request.id], RefundStatus.REJECTED)
+        if call.kind is CallKind.CHARGE:
+            await _attempt_again(tx, call.subject_id, outcome)
+    await _read_again(tx, [call for call, _ in refused])
+
+
+async def _attempt_again(tx: Transaction, attempt_id: UUID, refusal: Refused) -> None:
+    """A refused order is over: the charge gets a new one, unless it has had enough or the agreement is gone."""
+    if not await charges.mark_attempts(tx, [attempt_id], AttemptStatus.REJECTED):
+        return
+    attempt = (await charges.get_attempts(tx, [attempt_id]))[attempt_id]
+    charge = (await charges.get_charges(tx, [attempt.charge_id]))[attempt.charge_id]
+    had = await charges.attempts_of(tx, [charge.id])
+    if len(had) >= ATTEMPTS_COUNT_MAX:
+        await charges.close_charge(tx, charge.id, ChargeStatus.OPEN, f"refused: {refusal.code}: {refusal.detail}")
+    else:
+        await charges.replan_charge(tx, charge.id, tx.now + REPLAN_AFTER)
+    drafts = await agreements.drafts_of(tx, [charge.agreement_id])
+    await checks.ask(tx, CheckKind.DRAFT, [draft.id for draft in drafts if draft.status == "won"], tx.now)
+
+
+async def _read_again(tx: Transaction, done: Sequence[Call]) -> None:
+    """What a stop or a refund changed is known when it has been read."""
+    stopped = [call.subject_id for call in done if call.kind is CallKind.STOP]
+    refunded = [call.subject_id for call in done if call.kind is CallKind.REFUND]
+    await checks.ask(tx, CheckKind.DRAFT, stopped, tx.now)
+    await checks.ask(tx, CheckKind.ATTEMPT, refunded, tx.now)

@@ -1,0 +1,222 @@
+"""Rows of agreements and of the drafts that may become them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, bindparam, insert, or_, select, update
+
+from avtale.domain.agreement import Agreement, AgreementStatus, Terms
+from avtale.domain.money import Money
+from avtale.domain.periods import Interval, Unit
+from avtale.storage import tables as t
+from avtale.storage.database import Job, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One attempt to have an agreement drafted; `order_id` is its initial charge's at the gateway."""
+
+    id: UUID
+    agreement_id: UUID
+    order_id: UUID
+    status: str
+    gateway_agreement_id: str | None
+    confirmation_url: str | None
+    expires_at: datetime
+
+
+async def insert_agreement(tx: Transaction, agreement: Agreement) -> None:
+    """Write a new agreement."""
+    terms = agreement.terms
+    await tx.conn.execute(
+        insert(t.agreements).values(
+            tenant_id=tx.tenant_id,
+            id=agreement.id,
+            issuer=agreement.issuer,
+            subject=agreement.subject,
+            product_id=terms.product_id,
+            product_name=terms.name,
+            product_description=terms.description,
+            price=terms.price.amount,
+            currency=terms.price.currency,
+            interval_unit=terms.interval.unit,
+            interval_count=terms.interval.count,
+            vat_basis_points=terms.vat_basis_points,
+            agreement_url=terms.agreement_url,
+            **_state(agreement),
+        )
+    )
+
+
+async def save_agreements(tx: Transaction, agreements: Collection[Agreement]) -> None:
+    """Write the states of agreements that this transaction has locked, and wake billing for their next charges."""
+    if not agreements:
+        return
+    statement = (
+        update(t.agreements)
+        .where(
+            t.agreements.c.tenant_id == tx.tenant_id,
+            t.agreements.c.id == bindparam("this_id"),
+            t.agreements.c.version == bindparam("this_version"),
+        )
+        .values({name: bindparam(name) for name in _STATE} | {"version": t.agreements.c.version + 1})
+    )
+    rows = [
+        {name: value for name, value in _state(a).items() if name in _STATE}
+        | {"this_id": a.id, "this_version": a.version}
+        for a in agreements
+    ]
+    result = await tx.conn.execute(statement, rows)
+    if result.rowcount not in (-1, len(rows)):
+        raise RuntimeError("an agreement changed although its row was locked")
+    for agreement in agreements:
+        if agreement.next_charge_at is not None and agreement.parked_reason is None:
+            tx.due(Job.BILL, agreement.next_charge_at)
+
+
+async def get_agreement(tx: Transaction, agreement_id: UUID, *, lock: bool = False) -> Agreement | None:
+    """One agreement, locked until the transaction ends when asked for."""
+    found = await _select(tx, t.agreements.c.id == agreement_id, lock=lock)
+    return found[0] if found else None
+
+
+async def lock_agreements(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Agreement]:
+    """These agreements, locked in key order."""
+    found = await _select(tx, t.agreements.c.id.in_(sorted(ids)), lock=True)
+    return {agreement.id: agreement for agreement in found}
+
+
+async def claim_due(tx: Transaction, batch_count_max: int) -> list[Agreement]:
+    """Agreements whose next charge is to be planned, each claimed by this transaction alone."""
+    c = t.agreements.c
+    statement = (
+        select(t.agreements)
+        .where(c.tenant_id == tx.tenant_id, c.next_charge_at <= tx.now, c.parked_reason.is_(None))
+        .order_by(c.next_charge_at, c.id)
+        .limit(batch_count_max)
+        .with_for_update(skip_locked=True)
+    )
+    return [_agreement(row) for row in await tx.conn.execute(statement)]
+
+
+async def agreements_of(
+    tx: Transaction, issuer: str, subject: str, *, product_id: str | None = None, lock: bool = False
+) -> list[Agreement]:
+    """A person's agreements, oldest first."""
+    c = t.agreements.c
+    wanted = (c.issuer == issuer) & (c.subject == subject)
+    if product_id is not None:
+        wanted &= c.product_id == product_id
+    return await _select(tx, wanted, lock=lock)
+
+
+async def all_agreements(tx: Transaction) -> list[Agreement]:
+    """Every agreement of the tenant, for audits."""
+    return await _select(tx, t.agreements.c.tenant_id == tx.tenant_id, lock=False)
+
+
+async def insert_draft(tx: Transaction, draft: Draft) -> None:
+    """Write a new draft."""
+    await tx.conn.execute(
+        insert(t.drafts).values(
+            tenant_id=tx.tenant_id, **{name: getattr(draft, name) for name in Draft.__dataclass_fields__}
+        )
+    )
+
+
+async def update_draft(tx: Transaction, draft_id: UUID, **values: object) -> None:
+    """Change columns of a draft."""
+    c = t.drafts.c
+    await tx.conn.execute(
+        update(t.drafts).where(c.tenant_id == tx.tenant_id, c.id == draft_id).values(**values)
+    )
+
+
+async def drafts_of(tx: Transaction, agreement_ids: Collection[UUID]) -> list[Draft]:
+    """The drafts of these agreements, oldest first (their ids are in order of time)."""
+    return await _drafts(tx, select(t.drafts).where(t.drafts.c.agreement_id.in_(sorted(agreement_ids))))
+
+
+async def get_drafts(tx: Transaction, ids: Collection[UUID]) -> list[Draft]:
+    """Drafts by their ids."""
+    return await _drafts(tx, select(t.drafts).where(t.drafts.c.id.in_(sorted(ids))))
+
+
+async def find_drafts(tx: Transaction, gateway_ids: Iterable[str], ids: Iterable[UUID]) -> list[Draft]:
+    """Drafts by the gateway's agreement id or by our own id, which the gateway calls external id."""
+    c = t.drafts.c
+    wanted = or_(c.gateway_agreement_id.in_(sorted(gateway_ids)), c.id.in_(sorted(ids)))
+    return await _drafts(tx, select(t.drafts).where(wanted))
+
+
+async def drafts_of_orders(tx: Transaction, order_ids: Collection[UUID]) -> list[Draft]:
+    """Drafts by the order ids of their initial charges."""
+    return await _drafts(tx, select(t.drafts).where(t.drafts.c.order_id.in_(sorted(order_ids))))
+
+
+async def _drafts(tx: Transaction, statement: Select[Any]) -> list[Draft]:
+    rows = await tx.conn.execute(
+        statement.where(t.drafts.c.tenant_id == tx.tenant_id).order_by(t.drafts.c.id)
+    )
+    return [Draft(**{n: getattr(row, n) for n in Draft.__dataclass_fields__}) for row in rows]
+
+
+async def _select(tx: Transaction, wanted: Any, *, lock: bool) -> list[Agreement]:
+    statement = select(t.agreements).where(t.agreements.c.tenant_id == tx.tenant_id, wanted)
+    statement = statement.order_by(t.agreements.c.id)
+    if lock:
+        statement = statement.with_for_update()
+    return [_agreement(row) for row in await tx.conn.execute(statement)]
+
+
+_STATE = (
+    "status",
+    "gateway_agreement_id",
+    "anchor",
+    "last_period",
+    "next_charge_at",
+    "expires_at",
+    "activated_at",
+    "stopped_at",
+    "stop_reason",
+    "parked_reason",
+)
+
+
+def _state(agreement: Agreement) -> dict[str, object]:
+    names: Sequence[str] = (*_STATE, "created_at", "version")
+    return {name: getattr(agreement, name) for name in names}
+
+
+def _agreement(row: Row[Any]) -> Agreement:
+    return Agreement(
+        id=row.id,
+        issuer=row.issuer,
+        subject=row.subject,
+        terms=Terms(
+            product_id=row.product_id,
+            name=row.product_name,
+            description=row.product_description,
+            price=Money(row.price, row.currency),
+            interval=Interval(Unit(row.interval_unit), row.interval_count),
+            vat_basis_points=row.vat_basis_points,
+            agreement_url=row.agreement_url,
+        ),
+        status=AgreementStatus(row.status),
+        gateway_agreement_id=row.gateway_agreement_id,
+        anchor=row.anchor,
+        last_period=row.last_period,
+        next_charge_at=row.next_charge_at,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        activated_at=row.activated_at,
+        stopped_at=row.stopped_at,
+        stop_reason=row.stop_reason,
+        parked_reason=row.parked_reason,
+        version=row.version,
+    )

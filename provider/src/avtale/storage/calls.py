@@ -1,0 +1,135 @@
+"""Rows of calls: the exact bytes that are sent, written down before they are, until the answer is certain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, insert, select, update
+
+from avtale.domain.ports import WrittenRequest
+from avtale.storage import tables as t
+from avtale.storage.database import Job, Transaction
+
+#: Waits before a call is sent again with the same bytes, in seconds of wall time, by how often it was sent.
+RESEND_SECONDS = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0)
+
+
+class CallKind(StrEnum):
+    """What a call asks of the gateway. A draft is never sent twice: it is drafted anew."""
+
+    DRAFT = "draft"
+    CHARGE = "charge"
+    STOP = "stop"
+    REFUND = "refund"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A written call; `subject_id` is the draft or attempt it is about, `sends` how often it was taken up."""
+
+    request: WrittenRequest
+    kind: CallKind
+    subject_id: UUID
+    sends: int = 1
+
+
+async def write_calls(
+    tx: Transaction, calls: Sequence[Call], lease_seconds_max: float | None
+) -> None:
+    """Write calls that the writer is about to send; after the lease anybody sends them (None: nobody does)."""
+    if not calls:
+        return
+    send_wall = None if lease_seconds_max is None else tx.wall + timedelta(seconds=lease_seconds_max)
+    await tx.conn.execute(
+        insert(t.calls),
+        [
+            {
+                "tenant_id": tx.tenant_id,
+                "id": call.request.id,
+                "kind": call.kind,
+                "subject_id": call.subject_id,
+                "method": call.request.method,
+                "path": call.request.path,
+                "body": call.request.body,
+                "status": "written",
+                "sends": call.sends,
+                "written_wall": tx.wall,
+                "send_wall": send_wall,
+            }
+            for call in calls
+        ],
+    )
+    if send_wall is not None:
+        tx.due(Job.SEND, send_wall)
+
+
+async def claim_unsent(tx: Transaction, batch_count_max: int, lease_seconds_max: float) -> list[Call]:
+    """Calls without a certain answer whose time has come; each is ours until the lease ends."""
+    c = t.calls.c
+    rows = await tx.conn.execute(
+        select(t.calls)
+        .where(c.tenant_id == tx.tenant_id, c.send_wall <= tx.wall)
+        .order_by(c.send_wall, c.id)
+        .limit(batch_count_max)
+        .with_for_update(skip_locked=True)
+    )
+    calls = [_call(row) for row in rows]
+    if calls:
+        await tx.conn.execute(
+            update(t.calls)
+            .where(c.tenant_id == tx.tenant_id, c.id.in_([call.request.id for call in calls]))
+            .values(send_wall=tx.wall + timedelta(seconds=lease_seconds_max), sends=c.sends + 1)
+        )
+    return calls
+
+
+async def close_calls(tx: Transaction, ids: Sequence[UUID], status: str, answer: str | None = None) -> None:
+    """The answer is certain: `accepted` or `rejected`. Nobody sends these again."""
+    if ids:
+        c = t.calls.c
+        await tx.conn.execute(
+            update(t.calls)
+            .where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids)))
+            .values(status=status, answer=answer, send_wall=None)
+        )
+
+
+async def keep_calls(
+    tx: Transaction, waits: Sequence[tuple[UUID, float]], status: str, answer: str | None = None
+) -> None:
+    """The answer is not certain: send each again, unchanged, after its seconds of wall time."""
+    if not waits:
+        return
+    c = t.calls.c
+    await tx.conn.execute(
+        update(t.calls)
+        .where(
+            c.tenant_id == tx.tenant_id, c.id == bindparam("this_id"), c.status.in_(["written", "unknown"])
+        )
+        .values(status=bindparam("to_status"), answer=bindparam("to_answer"), send_wall=bindparam("at")),
+        [
+            {
+                "this_id": call_id,
+                "to_status": status,
+                "to_answer": answer,
+                "at": tx.wall + timedelta(seconds=seconds),
+            }
+            for call_id, seconds in waits
+        ],
+    )
+    tx.due(Job.SEND, tx.wall + timedelta(seconds=min(seconds for _, seconds in waits)))
+
+
+def resend_seconds(sends: int) -> float:
+    """How long to wait before a call that was sent so often is sent again."""
+    return RESEND_SECONDS[min(sends, len(RESEND_SECONDS)) - 1]
+
+
+def _call(row: Row[Any]) -> Call:
+    request = WrittenRequest(row.id, row.method, row.path, bytes(row.body))
+    return Call(request, CallKind(row.kind), row.subject_id, row.sends + 1)

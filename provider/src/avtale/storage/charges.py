@@ -1,0 +1,305 @@
+"""Rows of charges, their attempts and the wishes to give money back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, func, insert, select, update
+
+from avtale.domain.access import PAID
+from avtale.domain.charge import (
+    OPEN_ATTEMPTS,
+    OPEN_REFUNDS,
+    Attempt,
+    AttemptStatus,
+    Charge,
+    ChargeKind,
+    ChargeStatus,
+    Refund,
+    RefundStatus,
+    Totals,
+)
+from avtale.domain.money import Money
+from avtale.domain.settlement import Settlement
+from avtale.storage import tables as t
+from avtale.storage.database import Job, Transaction
+
+
+async def insert_charges(tx: Transaction, charges: Sequence[Charge]) -> None:
+    """Write new charges; a second one for the same agreement and period is refused by the database."""
+    if charges:
+        await tx.conn.execute(insert(t.charges), [_charge_row(tx, charge) for charge in charges])
+
+
+async def insert_attempts(tx: Transaction, attempts: Sequence[Attempt]) -> None:
+    """Write new attempts; a second open one for the same charge is refused by the database."""
+    if attempts:
+        await tx.conn.execute(
+            insert(t.attempts),
+            [
+                {
+                    "tenant_id": tx.tenant_id,
+                    "id": a.id,
+                    "charge_id": a.charge_id,
+                    "gateway_agreement_id": a.gateway_agreement_id,
+                    "status": a.status,
+                    "created_at": tx.now,
+                    **_totals_row(a.totals),
+                }
+                for a in attempts
+            ],
+        )
+
+
+async def insert_refund(tx: Transaction, refund: Refund, requested_by: str) -> None:
+    """Write a wish to give money back."""
+    await tx.conn.execute(
+        insert(t.refunds).values(
+            tenant_id=tx.tenant_id,
+            id=refund.id,
+            charge_id=refund.charge_id,
+            attempt_id=refund.attempt_id,
+            amount=refund.amount,
+            reason=refund.reason,
+            status=refund.status,
+            requested_by=requested_by,
+            created_at=tx.now,
+        )
+    )
+
+
+async def get_charges(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Charge]:
+    """Charges by their ids."""
+    c = t.charges.c
+    rows = await tx.conn.execute(
+        select(t.charges).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids)))
+    )
+    return {row.id: _charge(row) for row in rows}
+
+
+async def charges_of(tx: Transaction, agreement_ids: Collection[UUID]) -> list[Charge]:
+    """The charges of these agreements, in order of their periods."""
+    c = t.charges.c
+    rows = await tx.conn.execute(
+        select(t.charges)
+        .where(c.tenant_id == tx.tenant_id, c.agreement_id.in_(sorted(agreement_ids)))
+        .order_by(c.agreement_id, c.period_start, c.id)
+    )
+    return [_charge(row) for row in rows]
+
+
+async def get_attempts(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Attempt]:
+    """Attempts by their ids."""
+    c = t.attempts.c
+    rows = await tx.conn.execute(
+        select(t.attempts).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids)))
+    )
+    return {row.id: _attempt(row) for row in rows}
+
+
+async def attempts_of(tx: Transaction, charge_ids: Collection[UUID]) -> list[Attempt]:
+    """The attempts of these charges, oldest first."""
+    c = t.attempts.c
+    rows = await tx.conn.execute(
+        select(t.attempts)
+        .where(c.tenant_id == tx.tenant_id, c.charge_id.in_(sorted(charge_ids)))
+        .order_by(c.created_at, c.id)
+    )
+    return [_attempt(row) for row in rows]
+
+
+async def open_attempts(tx: Transaction, agreement_ids: Collection[UUID]) -> list[Attempt]:
+    """The attempts of these agreements that may still move money."""
+    c = t.attempts.c
+    rows = await tx.conn.execute(
+        select(t.attempts)
+        .join(t.charges, (t.charges.c.tenant_id == c.tenant_id) & (t.charges.c.id == c.charge_id))
+        .where(
+            c.tenant_id == tx.tenant_id,
+            t.charges.c.agreement_id.in_(sorted(agreement_ids)),
+            c.status.in_(sorted(OPEN_ATTEMPTS)),
+        )
+        .order_by(c.id)
+    )
+    return [_attempt(row) for row in rows]
+
+
+async def refunds_of(tx: Transaction, charge_ids: Collection[UUID]) -> list[Refund]:
+    """The wishes to give money back for these charges, in the order in which they were written."""
+    c = t.refunds.c
+    rows = await tx.conn.execute(
+        select(t.refunds)
+        .where(c.tenant_id == tx.tenant_id, c.charge_id.in_(sorted(charge_ids)))
+        .order_by(c.created_at, c.id)
+    )
+    return [
+        Refund(row.id, row.charge_id, row.attempt_id, row.amount, row.reason, RefundStatus(row.status))
+        for row in rows
+    ]
+
+
+async def save_settlements(tx: Transaction, settled: Sequence[tuple[Charge, Attempt, Settlement]]) -> None:
+    """Write what readings changed; the agreements of these charges are locked by this transaction."""
+    if not settled:
+        return
+    c = t.attempts.c
+    await tx.conn.execute(
+        update(t.attempts)
+        .where(c.tenant_id == tx.tenant_id, c.id == bindparam("this_id"))
+        .values({name: bindparam(name) for name in ("status", "captured", "refunded", "cancelled")}),
+        [
+            {"this_id": attempt.id, "status": s.attempt_status, **_totals_row(s.attempt_totals)}
+            for _, attempt, s in settled
+        ],
+    )
+    await tx.conn.execute(
+        update(t.charges)
+        .where(t.charges.c.tenant_id == tx.tenant_id, t.charges.c.id == bindparam("this_id"))
+        .values(
+            {n: bindparam(n) for n in ("status", "captured", "refunded", "cancelled", "failure_reason")}
+            | {"version": t.charges.c.version + 1}
+        ),
+        [
+            {
+                "this_id": charge.id,
+                "status": s.charge_status,
+                "failure_reason": s.failure_reason,
+                **_totals_row(s.charge_totals),
+            }
+            for charge, _, s in settled
+        ],
+    )
+    await mark_refunds(tx, [r for _, _, s in settled for r in s.accepted_refunds], RefundStatus.ACCEPTED)
+
+
+async def mark_refunds(tx: Transaction, ids: Sequence[UUID], status: RefundStatus) -> None:
+    """Move open refunds to a state; one that has ended stays as it is."""
+    if ids:
+        c = t.refunds.c
+        await tx.conn.execute(
+            update(t.refunds)
+            .where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids)), c.status.in_(sorted(OPEN_REFUNDS)))
+            .values(status=status)
+        )
+
+
+async def mark_attempts(tx: Transaction, ids: Sequence[UUID], status: AttemptStatus) -> set[UUID]:
+    """Move attempts that are written or unknown to a state; returns those that were."""
+    if not ids:
+        return set()
+    c = t.attempts.c
+    rows = await tx.conn.execute(
+        update(t.attempts)
+        .where(
+            c.tenant_id == tx.tenant_id,
+            c.id.in_(sorted(ids)),
+            c.status.in_([AttemptStatus.WRITTEN, AttemptStatus.UNKNOWN]),
+        )
+        .values(status=status)
+        .returning(c.id)
+    )
+    return {row.id for row in rows}
+
+
+async def due_replans(tx: Transaction, batch_count_max: int) -> list[Charge]:
+    """Open charges without an open attempt that are to be tried anew; lock their agreements, then look again."""
+    c = t.charges.c
+    rows = await tx.conn.execute(
+        select(t.charges)
+        .where(c.tenant_id == tx.tenant_id, c.replan_at <= tx.now)
+        .order_by(c.replan_at, c.id)
+        .limit(batch_count_max)
+    )
+    return [_charge(row) for row in rows]
+
+
+async def replan_charge(tx: Transaction, charge_id: UUID, at: datetime | None, due: date | None = None) -> None:
+    """Say when a charge without an open attempt is tried anew; None when it has one again, with its new due date."""
+    values: dict[str, object] = {"replan_at": at}
+    if due is not None:
+        values["due"] = due
+    c = t.charges.c
+    await tx.conn.execute(
+        update(t.charges).where(c.tenant_id == tx.tenant_id, c.id == charge_id).values(**values)
+    )
+    if at is not None:
+        tx.due(Job.BILL, at)
+
+
+async def close_charge(tx: Transaction, charge_id: UUID, status: ChargeStatus, parked_reason: str | None) -> None:
+    """End an open charge that no attempt will pay, or park it for an operator."""
+    c = t.charges.c
+    await tx.conn.execute(
+        update(t.charges)
+        .where(c.tenant_id == tx.tenant_id, c.id == charge_id, c.status == ChargeStatus.OPEN)
+        .values(status=status, parked_reason=parked_reason, replan_at=None, version=c.version + 1)
+    )
+
+
+async def paid_ends(tx: Transaction, agreement_ids: Collection[UUID]) -> dict[UUID, date]:
+    """For each agreement that has a paid period: the local date on which the last of them ends."""
+    c = t.charges.c
+    rows = await tx.conn.execute(
+        select(c.agreement_id, func.max(c.period_end))
+        .where(
+            c.tenant_id == tx.tenant_id,
+            c.agreement_id.in_(sorted(agreement_ids)),
+            c.period.is_not(None),
+            c.status.in_(sorted(PAID)),
+        )
+        .group_by(c.agreement_id)
+    )
+    return {agreement_id: end for agreement_id, end in rows}
+
+
+def _totals_row(totals: Totals) -> dict[str, int]:
+    return {"captured": totals.captured, "refunded": totals.refunded, "cancelled": totals.cancelled}
+
+
+def _totals(row: Row[Any]) -> Totals:
+    return Totals(row.captured, row.refunded, row.cancelled)
+
+
+def _charge_row(tx: Transaction, charge: Charge) -> dict[str, object]:
+    return {
+        "tenant_id": tx.tenant_id,
+        "id": charge.id,
+        "agreement_id": charge.agreement_id,
+        "kind": charge.kind,
+        "period": charge.period,
+        "period_start": charge.period_start,
+        "period_end": charge.period_end,
+        "due": charge.due,
+        "price": charge.price.amount,
+        "currency": charge.price.currency,
+        "vat_basis_points": charge.vat_basis_points,
+        "status": charge.status,
+        "failure_reason": charge.failure_reason,
+        "version": charge.version,
+        **_totals_row(charge.totals),
+    }
+
+
+def _charge(row: Row[Any]) -> Charge:
+    return Charge(
+        id=row.id,
+        agreement_id=row.agreement_id,
+        kind=ChargeKind(row.kind),
+        period=row.period,
+        period_start=row.period_start,
+        period_end=row.period_end,
+        due=row.due,
+        price=Money(row.price, row.currency),
+        vat_basis_points=row.vat_basis_points,
+        status=ChargeStatus(row.status),
+        totals=_totals(row),
+        failure_reason=row.failure_reason,
+        version=row.version,
+    )
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    return Attempt(row.id, row.charge_id, AttemptStatus(row.status), _totals(row), row.gateway_agreement_id)

@@ -1,0 +1,161 @@
+"""Transactions: each belongs to one tenant (or to none), knows the time, and wakes the fleet after its commit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from avtale.storage import tables as t
+
+
+class Job(StrEnum):
+    """The kinds of work that a tenant can have waiting."""
+
+    BILL = "bill"
+    CHECK = "check"
+    ABSORB = "absorb"
+    SEND = "send"
+
+
+#: Jobs whose due instants are in business time; the others are in wall time.
+BUSINESS_JOBS = frozenset({Job.BILL, Job.CHECK})
+
+Waker = Callable[[UUID, frozenset[Job]], Awaitable[None]]
+
+
+class DatabaseDown(Exception):
+    """The database cannot be reached; nothing was done."""
+
+
+async def _nobody_to_wake(tenant_id: UUID, jobs: frozenset[Job]) -> None:
+    """Without a fleet the rows wait: they are the schedule."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One transaction. `now` is business time, `wall` the system's; `tenant_id` is None for routing tables only."""
+
+    conn: AsyncConnection
+    now: datetime
+    wall: datetime
+    tenant: UUID | None
+    _due: dict[Job, datetime] = field(default_factory=dict)
+
+    @property
+    def tenant_id(self) -> UUID:
+        if self.tenant is None:
+            raise RuntimeError("this transaction belongs to no tenant")
+        return self.tenant
+
+    def due(self, job: Job, at: datetime) -> None:
+        """Say that this tenant has work for `job` at an instant of that job's clock."""
+        earlier = self._due.get(job)
+        self._due[job] = at if earlier is None else min(at, earlier)
+
+    async def flush_due(self) -> frozenset[Job]:
+        """Write what was said with `due`, as the last statements; returns the jobs that are due already."""
+        for job, at in sorted(self._due.items()):
+            statement = insert(t.due_tenants).values(tenant_id=self.tenant_id, job=job, due_at=at)
+            # The row is locked even where the earlier instant stays, so that `refresh_due` waits for us.
+            await self.conn.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["tenant_id", "job"],
+                    set_={"due_at": func.least(t.due_tenants.c.due_at, statement.excluded.due_at)},
+                )
+            )
+        clock = {job: self.now if job in BUSINESS_JOBS else self.wall for job in self._due}
+        return frozenset(job for job, at in self._due.items() if at <= clock[job])
+
+
+class Database:
+    """The pool, and how to open a transaction. `virtual_clock` reads business time from its row."""
+
+    def __init__(
+        self, url: str, *, virtual_clock: bool = False, pool_size: int = 10, connect_seconds_max: int = 5
+    ) -> None:
+        self.virtual_clock = virtual_clock
+        self.waker: Waker = _nobody_to_wake
+        self.engine: AsyncEngine = create_async_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=connect_seconds_max,
+            pool_pre_ping=False,
+            connect_args={"connect_timeout": connect_seconds_max},
+        )
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
+        """A transaction that sees and writes the rows of one tenant."""
+        async with self._begin(tenant_id) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def routing(self) -> AsyncIterator[Transaction]:
+        """A transaction that sees only the routing tables."""
+        async with self._begin(None) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _begin(self, tenant_id: UUID | None) -> AsyncIterator[Transaction]:
+        async with self._connection() as conn:
+            async with conn.begin():
+                wall = datetime.now(UTC)
+                tx = Transaction(conn, await self._enter(conn, tenant_id, wall), wall, tenant_id)
+                yield tx
+                ready = await tx.flush_due()
+        if ready and tenant_id is not None:
+            await self.waker(tenant_id, ready)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            conn = await self.engine.connect()
+        except (OperationalError, TimeoutError) as error:
+            raise DatabaseDown("the database cannot be reached") from error
+        except DBAPIError as error:
+            raise DatabaseDown("the database refuses the connection") from error
+        try:
+            yield conn
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseDown("the connection to the database was lost") from error
+            raise
+        finally:
+            await conn.close()
+
+    async def _enter(self, conn: AsyncConnection, tenant_id: UUID | None, wall: datetime) -> datetime:
+        tenant = "" if tenant_id is None else str(tenant_id)
+        entering = select(func.set_config("app.tenant_id", tenant, True).label("tenant"))
+        if not self.virtual_clock:
+            await conn.execute(entering)
+            return wall
+        clock = t.business_clock.c
+        statement = entering.add_columns(clock.at, clock.running, clock.set_wall).select_from(
+            text("(SELECT 1) AS one LEFT JOIN business_clock ON business_clock.id = 1")
+        )
+        row = (await conn.execute(statement)).one()
+        if row.at is None:
+            return wall
+        at: datetime = row.at
+        return at + (wall - row.set_wall) if row.running else at
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The same address with the driver that we use: `postgresql://…` becomes `postgresql+psycopg://…`."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("postgresql", "postgres", "postgresql+psycopg") or not rest:
+        raise ValueError("a database address begins with postgresql://")
+    return f"postgresql+psycopg://{rest}"

@@ -1,0 +1,78 @@
+"""Which tenants have work: read by the rhythm of the fleet, kept true by whoever did the work."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
+
+from avtale.storage import tables as t
+from avtale.storage.database import BUSINESS_JOBS, Job, Transaction
+
+_NEXT: dict[Job, tuple[Select[tuple[datetime | None]], ...]] = {
+    Job.BILL: (
+        select(func.min(t.agreements.c.next_charge_at)).where(t.agreements.c.parked_reason.is_(None)),
+        select(func.min(t.charges.c.replan_at)),
+    ),
+    Job.CHECK: (select(func.min(t.checks.c.due_at)),),
+    Job.SEND: (select(func.min(t.calls.c.send_wall)),),
+}
+
+
+async def due_tenants(tx: Transaction) -> list[tuple[UUID, Job]]:
+    """The tenants that have something due now, of any job; a routing look-up."""
+    rows = await tx.conn.execute(select(t.due_tenants.c.tenant_id, t.due_tenants.c.job).where(_is_due(tx)))
+    return [(row.tenant_id, Job(row.job)) for row in rows]
+
+
+async def waiting(tx: Transaction) -> list[tuple[Job, int]]:
+    """How many tenants keep the house from being quiet, by job: due work, and any call without an answer."""
+    unquiet = _is_due(tx) | t.due_tenants.c.job.in_([Job.SEND, Job.ABSORB])
+    rows = await tx.conn.execute(
+        select(t.due_tenants.c.job, func.count()).where(unquiet).group_by(t.due_tenants.c.job)
+    )
+    return [(Job(job), count) for job, count in rows]
+
+
+async def next_instant(tx: Transaction) -> datetime | None:
+    """The next instant of business time at which any tenant has work."""
+    return (
+        await tx.conn.execute(
+            select(func.min(t.due_tenants.c.due_at)).where(t.due_tenants.c.job.in_(sorted(BUSINESS_JOBS)))
+        )
+    ).scalar_one()
+
+
+async def refresh_due(tx: Transaction, job: Job) -> datetime | None:
+    """Set a tenant's next instant for a job from its rows; to be called last in a transaction of its own kind.
+
+    The row is locked first: whoever says `due` holds it until commit, so the rows read afterwards are complete.
+    """
+    mine = (t.due_tenants.c.tenant_id == tx.tenant_id) & (t.due_tenants.c.job == job)
+    locked = (await tx.conn.execute(select(t.due_tenants.c.due_at).where(mine).with_for_update())).first()
+    if locked is None:
+        return None
+    following = await _next_of(tx, job)
+    if following is None:
+        await tx.conn.execute(delete(t.due_tenants).where(mine))
+    elif following != locked.due_at:
+        await tx.conn.execute(update(t.due_tenants).where(mine).values(due_at=following))
+    return following
+
+
+async def _next_of(tx: Transaction, job: Job) -> datetime | None:
+    if job is Job.ABSORB:
+        oldest = select(t.inbox.c.id).where(t.inbox.c.tenant_id == tx.tenant_id, t.inbox.c.status == "new")
+        return tx.wall if (await tx.conn.execute(oldest.limit(1))).first() else None
+    instants = []
+    for statement in _NEXT[job]:
+        table = statement.get_final_froms()[0]
+        found = await tx.conn.execute(statement.where(table.c.tenant_id == tx.tenant_id))
+        instants.append(found.scalar_one())
+    return min((instant for instant in instants if instant is not None), default=None)
+
+
+def _is_due(tx: Transaction) -> ColumnElement[bool]:
+    business = t.due_tenants.c.job.in_(sorted(BUSINESS_JOBS))
+    return (business & (t.due_tenants.c.due_at <= tx.now)) | (~business & (t.due_tenants.c.due_at <= tx.wall))

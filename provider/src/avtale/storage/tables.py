@@ -1,0 +1,483 @@
+"""The tables: every key begins with the tenant, and the few tables that belong to none are named here."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.type_api import TypeEngine
+
+from avtale.domain.agreement import AgreementStatus
+from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus, ChargeKind, ChargeStatus, RefundStatus
+from avtale.domain.periods import Unit
+from avtale.domain.receipt import ReceiptKind
+from avtale.domain.settlement import BookingKind
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pk",
+        "fk": "%(table_name)s_%(referred_table_name)s_fk",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "ix": "%(table_name)s_%(column_0_N_name)s_ix",
+    }
+)
+
+#: Tables without row-level security: they route a request or a job to its tenant and hold no personal data.
+ROUTING_TABLES = ("organizations", "tenants", "tenant_hosts", "due_tenants", "business_clock")
+
+
+def _among(column: str, values: type[str] | frozenset[AttemptStatus]) -> str:
+    members = sorted(member.value for member in values)  # type: ignore[attr-defined, union-attr]
+    return f"{column} IN ({', '.join(repr(m) for m in members)})"
+
+
+def _instant(name: str, nullable: bool = True) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def _tenant() -> Column[object]:
+    return Column("tenant_id", Uuid, nullable=False)
+
+
+def _needed(name: str, kind: TypeEngine[object] | type[TypeEngine[object]]) -> Column[object]:
+    return Column(name, kind, nullable=False)
+
+
+organizations = Table(
+    "organizations", metadata, Column("id", Uuid, primary_key=True), Column("name", String(63), nullable=False, unique=True)
+)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True),
+    _needed("organization_id", Uuid),
+    _needed("name", String(63)),
+    _needed("public_url", Text),
+    _needed("zone", Text),
+    _needed("environment", Text),
+    _needed("grace_days", Integer),
+    _needed("charge_lead_days", Integer),
+    _needed("retry_days", Integer),
+    _needed("seller", JSONB),
+    ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
+    UniqueConstraint("organization_id", "name"),
+    CheckConstraint("environment IN ('test', 'production')", name="environment"),
+)
+
+tenant_hosts = Table(
+    "tenant_hosts",
+    metadata,
+    Column("host", Text, primary_key=True),
+    _tenant(),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
+)
+
+#: When a tenant next has work for a job; `bill` and `check` are in business time, `absorb` and `send` in wall time.
+due_tenants = Table(
+    "due_tenants",
+    metadata,
+    _tenant(),
+    _needed("job", Text),
+    _instant("due_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "job"),
+    Index(None, "job", "due_at"),
+)
+
+#: At most one row, and none in production: business time was `at` when the wall showed `set_wall`.
+business_clock = Table(
+    "business_clock",
+    metadata,
+    Column("id", SmallInteger, CheckConstraint("id = 1", name="single"), primary_key=True),
+    _instant("at", nullable=False),
+    _needed("running", Boolean),
+    _instant("set_wall", nullable=False),
+)
+
+vipps_accounts = Table(
+    "vipps_accounts",
+    metadata,
+    _tenant(),
+    _needed("base_url", Text),
+    _needed("client_id", Text),
+    _needed("client_secret_sealed", LargeBinary),
+    _needed("subscription_key_sealed", LargeBinary),
+    _needed("merchant_serial_number", Text),
+    PrimaryKeyConstraint("tenant_id"),
+)
+
+identity_issuers = Table(
+    "identity_issuers",
+    metadata,
+    _tenant(),
+    _needed("issuer", Text),
+    _needed("audience", Text),
+    Column("jwks_url", Text),
+    _needed("subject_claim", Text),
+    _needed("roles_claim", Text),
+    _needed("admin_role", Text),
+    PrimaryKeyConstraint("tenant_id", "issuer"),
+)
+
+products = Table(
+    "products",
+    metadata,
+    _tenant(),
+    _needed("id", String(64)),
+    _needed("name", Text),
+    Column("description", Text),
+    _needed("price", BigInteger),
+    _needed("currency", String(3)),
+    _needed("interval_unit", Text),
+    _needed("interval_count", SmallInteger),
+    _needed("vat_basis_points", Integer),
+    _needed("agreement_url", Text),
+    _needed("on_sale", Boolean),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    CheckConstraint("price >= 0", name="price"),
+    CheckConstraint(_among("interval_unit", Unit), name="interval_unit"),
+)
+
+agreements = Table(
+    "agreements",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("issuer", Text),
+    _needed("subject", Text),
+    _needed("product_id", String(64)),
+    _needed("product_name", Text),
+    Column("product_description", Text),
+    _needed("price", BigInteger),
+    _needed("currency", String(3)),
+    _needed("interval_unit", Text),
+    _needed("interval_count", SmallInteger),
+    _needed("vat_basis_points", Integer),
+    _needed("agreement_url", Text),
+    _needed("status", Text),
+    Column("gateway_agreement_id", Text),
+    Column("anchor", Date),
+    _needed("last_period", Integer),
+    _instant("next_charge_at"),
+    _instant("created_at", nullable=False),
+    _instant("expires_at"),
+    _instant("activated_at"),
+    _instant("stopped_at"),
+    Column("stop_reason", Text),
+    Column("parked_reason", Text),
+    _needed("version", BigInteger),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "gateway_agreement_id"),
+    CheckConstraint(_among("status", AgreementStatus), name="status"),
+    CheckConstraint("status NOT IN ('active', 'stopping') OR anchor IS NOT NULL", name="anchor"),
+    Index("agreements_person_ix", "tenant_id", "issuer", "subject", "created_at"),
+    Index(
+        "agreements_one_active_key",
+        "tenant_id",
+        "issuer",
+        "subject",
+        "product_id",
+        unique=True,
+        postgresql_where=text("status = 'active'"),
+    ),
+    Index(
+        "agreements_due_ix",
+        "tenant_id",
+        "next_charge_at",
+        "id",
+        postgresql_where=text("next_charge_at IS NOT NULL AND parked_reason IS NULL"),
+    ),
+)
+
+#: One attempt to get an agreement drafted; the first that the person approves is the agreement.
+drafts = Table(
+    "drafts",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("agreement_id", Uuid),
+    _needed("order_id", Uuid),
+    _needed("status", Text),
+    Column("gateway_agreement_id", Text),
+    Column("confirmation_url", Text),
+    _instant("expires_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    ForeignKeyConstraint(["tenant_id", "agreement_id"], ["agreements.tenant_id", "agreements.id"]),
+    UniqueConstraint("tenant_id", "gateway_agreement_id"),
+    CheckConstraint("status IN ('written', 'drafted', 'unknown', 'rejected', 'won', 'lost', 'dead')", name="status"),
+    Index(None, "tenant_id", "agreement_id"),
+    Index(None, "tenant_id", "order_id"),
+)
+
+charges = Table(
+    "charges",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("agreement_id", Uuid),
+    _needed("kind", Text),
+    Column("period", Integer),
+    _needed("period_start", Date),
+    _needed("period_end", Date),
+    _needed("due", Date),
+    _needed("price", BigInteger),
+    _needed("currency", String(3)),
+    _needed("vat_basis_points", Integer),
+    _needed("status", Text),
+    _needed("captured", BigInteger),
+    _needed("refunded", BigInteger),
+    _needed("cancelled", BigInteger),
+    Column("failure_reason", Text),
+    Column("parked_reason", Text),
+    _instant("replan_at"),
+    _needed("version", BigInteger),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "agreement_id", "period"),
+    ForeignKeyConstraint(["tenant_id", "agreement_id"], ["agreements.tenant_id", "agreements.id"]),
+    CheckConstraint(_among("status", ChargeStatus), name="status"),
+    CheckConstraint(_among("kind", ChargeKind), name="kind"),
+    CheckConstraint("refunded <= captured AND refunded >= 0", name="refunded"),
+    CheckConstraint("(period IS NULL) = (kind = 'stray')", name="period"),
+    Index(
+        "charges_replan_ix",
+        "tenant_id",
+        "replan_at",
+        postgresql_where=text("replan_at IS NOT NULL"),
+    ),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("charge_id", Uuid),
+    _needed("gateway_agreement_id", Text),
+    _needed("status", Text),
+    _needed("captured", BigInteger),
+    _needed("refunded", BigInteger),
+    _needed("cancelled", BigInteger),
+    _instant("created_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    ForeignKeyConstraint(["tenant_id", "charge_id"], ["charges.tenant_id", "charges.id"]),
+    CheckConstraint(_among("status", AttemptStatus), name="status"),
+    CheckConstraint("refunded <= captured AND refunded >= 0", name="refunded"),
+    Index(None, "tenant_id", "charge_id"),
+    Index(
+        "attempts_one_open_key",
+        "tenant_id",
+        "charge_id",
+        unique=True,
+        postgresql_where=text(_among("status", OPEN_ATTEMPTS)),
+    ),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("charge_id", Uuid),
+    _needed("attempt_id", Uuid),
+    _needed("amount", BigInteger),
+    _needed("reason", Text),
+    _needed("status", Text),
+    _needed("requested_by", Text),
+    _instant("created_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    ForeignKeyConstraint(["tenant_id", "attempt_id"], ["attempts.tenant_id", "attempts.id"]),
+    ForeignKeyConstraint(["tenant_id", "charge_id"], ["charges.tenant_id", "charges.id"]),
+    CheckConstraint("amount > 0", name="amount"),
+    CheckConstraint(_among("status", RefundStatus), name="status"),
+    Index(None, "tenant_id", "charge_id"),
+)
+
+#: The exact bytes of every call that moves money or an agreement, committed before it is made.
+calls = Table(
+    "calls",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("kind", Text),
+    _needed("subject_id", Uuid),
+    _needed("method", Text),
+    _needed("path", Text),
+    _needed("body", LargeBinary),
+    _needed("status", Text),
+    _needed("sends", Integer),
+    _instant("written_wall", nullable=False),
+    _instant("send_wall"),
+    Column("answer", Text),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    CheckConstraint("kind IN ('draft', 'charge', 'stop', 'refund')", name="kind"),
+    CheckConstraint("status IN ('written', 'unknown', 'accepted', 'rejected')", name="status"),
+    Index(
+        "calls_unsent_ix",
+        "tenant_id",
+        "send_wall",
+        postgresql_where=text("send_wall IS NOT NULL"),
+    ),
+)
+
+#: What is to be read again at the gateway, and when (business time); a webhook only moves `due_at` to now.
+checks = Table(
+    "checks",
+    metadata,
+    _tenant(),
+    _needed("kind", Text),
+    _needed("id", Uuid),
+    _instant("due_at", nullable=False),
+    _needed("seq", BigInteger),
+    _needed("misses", Integer),
+    _instant("leased_wall"),
+    PrimaryKeyConstraint("tenant_id", "kind", "id"),
+    CheckConstraint("kind IN ('draft', 'attempt')", name="kind"),
+    Index(None, "tenant_id", "due_at"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("gateway", Text),
+    _needed("key", Text),
+    _needed("event_type", Text),
+    Column("gateway_agreement_id", Text),
+    Column("external_id", Text),
+    Column("order_id", Text),
+    _needed("body", LargeBinary),
+    _needed("status", Text),
+    _instant("received_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "gateway", "key"),
+    CheckConstraint("status IN ('new', 'done', 'parked')", name="status"),
+    Index("inbox_new_ix", "tenant_id", "id", postgresql_where=text("status = 'new'")),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("agreement_id", Uuid),
+    _needed("charge_id", Uuid),
+    _needed("attempt_id", Uuid),
+    Column("refund_id", Uuid),
+    _needed("kind", Text),
+    _needed("amount", BigInteger),
+    _needed("currency", String(3)),
+    _instant("booked_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    ForeignKeyConstraint(["tenant_id", "attempt_id"], ["attempts.tenant_id", "attempts.id"]),
+    CheckConstraint(_among("kind", BookingKind), name="kind"),
+    CheckConstraint("amount > 0", name="amount"),
+    Index(None, "tenant_id", "charge_id"),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("seller", Text),
+    _needed("kind", Text),
+    _needed("number", BigInteger),
+    _needed("ledger_id", Uuid),
+    Column("corrects_id", Uuid),
+    _needed("agreement_id", Uuid),
+    _needed("charge_id", Uuid),
+    _needed("issuer", Text),
+    _needed("subject", Text),
+    _needed("gross", BigInteger),
+    _needed("vat", BigInteger),
+    _needed("vat_basis_points", Integer),
+    _needed("currency", String(3)),
+    _needed("content", JSONB),
+    _instant("issued_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "seller", "kind", "number"),
+    ForeignKeyConstraint(["tenant_id", "ledger_id"], ["ledger.tenant_id", "ledger.id"]),
+    CheckConstraint(_among("kind", ReceiptKind), name="kind"),
+    CheckConstraint("(corrects_id IS NULL) = (kind = 'receipt')", name="corrects"),
+    Index("receipts_person_ix", "tenant_id", "issuer", "subject", "issued_at"),
+    Index(None, "tenant_id", "charge_id"),
+)
+
+receipt_counters = Table(
+    "receipt_counters",
+    metadata,
+    _tenant(),
+    _needed("seller", Text),
+    _needed("kind", Text),
+    _needed("last_number", BigInteger),
+    PrimaryKeyConstraint("tenant_id", "seller", "kind"),
+)
+
+entitlements = Table(
+    "entitlements",
+    metadata,
+    _tenant(),
+    _needed("agreement_id", Uuid),
+    _needed("issuer", Text),
+    _needed("subject", Text),
+    _needed("product_id", String(64)),
+    _instant("access_until", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "agreement_id"),
+    ForeignKeyConstraint(["tenant_id", "agreement_id"], ["agreements.tenant_id", "agreements.id"]),
+    Index("entitlements_person_ix", "tenant_id", "issuer", "subject"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    _tenant(),
+    _needed("issuer", Text),
+    _needed("subject", Text),
+    _needed("operation", Text),
+    _needed("key", String(255)),
+    _needed("request_digest", LargeBinary),
+    _needed("resource_id", Uuid),
+    _instant("created_wall", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "issuer", "subject", "operation", "key"),
+)
+
+webhook_registrations = Table(
+    "webhook_registrations",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("gateway", Text),
+    _needed("url", Text),
+    _needed("status", Text),
+    Column("gateway_webhook_id", Text),
+    Column("secret_sealed", LargeBinary),
+    _instant("created_wall", nullable=False),
+    _instant("retired_wall"),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    CheckConstraint("status IN ('intent', 'active', 'retired')", name="status"),
+    CheckConstraint("(status = 'intent') = (secret_sealed IS NULL)", name="secret"),
+)
+
+#: Tables whose rows belong to one tenant, under forced row-level security.
+TENANT_TABLES = tuple(t.name for t in metadata.sorted_tables if t.name not in ROUTING_TABLES)
