@@ -21,8 +21,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from avtale_sandbox.identity import PATH, Client, Identity, control_routes, routes
+from avtale_sandbox.identity.clients import Client
+from avtale_sandbox.identity.issuer import PATH, Identity
 from avtale_sandbox.identity.keys import SigningKeys, StoredKey
+from avtale_sandbox.identity.routes import control_routes, routes
 from avtale_sandbox.people import People, Person
 from avtale_sandbox.store import Store
 

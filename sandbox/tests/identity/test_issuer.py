@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from joserfc.errors import JoseError
 
-from avtale_sandbox.identity import Identity
+from avtale_sandbox.identity.issuer import Identity
 from avtale_sandbox.identity.keys import BadToken
 from avtale_sandbox.store import Store
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -24,8 +24,10 @@ _NEVER_LINKED = frozenset({"javascript", "data", "vbscript", "file", "blob", "ab
 class Pages:
     """The templates of one room, on top of the shared layout; everything put into them is escaped."""
 
-    def __init__(self, templates: Path, **shared: Any) -> None:
-        """Take the room's template folder and values that every one of its pages may use."""
+    def __init__(
+        self, templates: Path, filters: Mapping[str, Callable[..., Any]] | None = None, **shared: Any
+    ) -> None:
+        """Take the room's template folder, and filters and values that every one of its pages may use."""
         self._environment = Environment(
             loader=FileSystemLoader([templates, HERE / "templates"]),
             autoescape=True,
@@ -33,7 +35,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(initials=initials, hue=hue)
+        self._environment.filters.update(initials=initials, hue=hue, number=spoken, **(filters or {}))
         self._environment.globals.update(shared)
 
     def answer(
@@ -57,7 +59,19 @@ def initials(name: str) -> str:
 
 def hue(key: str) -> int:
     """Give one of the six colours (0 to 5), always the same for the same key."""
-    return crc32(key.encode("utf-8", "replace")) % 6
+    return (crc32(key.encode("utf-8", "replace")) >> 8) % 6
+
+
+def spoken(phone_number: str) -> str:
+    """Group a phone number as its country does: "+47 912 34 567", "+45 40 11 22 33"; else in one piece."""
+    country, local = phone_number[:2], phone_number[2:]
+    if country == "47" and len(local) == 8:
+        groups = [local[:3], local[3:5], local[5:]]
+    elif country == "45" and len(local) == 8:
+        groups = [local[0:2], local[2:4], local[4:6], local[6:]]
+    else:
+        return f"+{phone_number}"
+    return "\u00a0".join([f"+{country}", *groups])
 
 
 def page_headers(leads_to: str | None = None) -> dict[str, str]:

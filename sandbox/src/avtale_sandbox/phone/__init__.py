@@ -1,0 +1,1 @@
+"""The customer's telephone in a browser: approve, reject, stop, change the limit."""

@@ -1,0 +1,37 @@
+"""Where the telephones are: the address that merchants send payers to, and the apps below `/phone`."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute, Route
+
+from ..vipps.recurring import confirmation
+from .apps import Apps
+from .consent import Consent
+from .look.page import static_files
+from .telephones import Telephones
+
+PATH = "/phone"
+
+
+def confirmation_routes(telephones: Telephones) -> list[BaseRoute]:
+    """Give the routes to put at the root of the port: the page behind `vippsConfirmationUrl`."""
+    consent = Consent(telephones, PATH)
+    return [
+        Route(confirmation.PATH, consent.show, methods=["GET"]),
+        Route(confirmation.PATH, consent.decide, methods=["POST"]),
+    ]
+
+
+def routes(telephones: Telephones) -> list[BaseRoute]:
+    """Give the routes to mount at `/phone`."""
+    apps = Apps(telephones, PATH)
+    return [
+        Route("/", apps.people, methods=["GET"]),
+        Route("/", apps.add, methods=["POST"]),
+        Route("/open", apps.open, methods=["GET"]),
+        static_files(),
+        Route("/{number}", apps.app, methods=["GET"]),
+        Route("/{number}/money", apps.money, methods=["POST"]),
+        Route("/{number}/agreements/{agreement_id}/stop", apps.stop, methods=["POST"]),
+        Route("/{number}/agreements/{agreement_id}/limit", apps.limit, methods=["POST"]),
+    ]

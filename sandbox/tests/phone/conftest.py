@@ -1,0 +1,212 @@
+"""Telephones, a merchant who sends them requests, a clock that tests turn, and a server for the pages."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from avtale_sandbox.clock import Agenda, Clock
+from avtale_sandbox.ids import Ids
+from avtale_sandbox.instants import parse_instant
+from avtale_sandbox.merchants import Merchant, Merchants
+from avtale_sandbox.people import People, Person
+from avtale_sandbox.phone.routes import PATH, confirmation_routes, routes
+from avtale_sandbox.phone.telephones import Telephones
+from avtale_sandbox.settings import Settings
+from avtale_sandbox.store import Store
+from avtale_sandbox.vipps.recurring import confirmation
+from avtale_sandbox.vipps.recurring.model import Recurring
+from avtale_sandbox.vipps.recurring.resources import Agreement, Charge, Interval
+from avtale_sandbox.vipps.recurring.terms import ChargeTerms, DraftTerms, InitialChargeTerms
+
+ANNA = "4791234567"
+MONTHLY = Interval("MONTH", 1)
+
+
+class Stage:
+    """A server that runs for all tests, in a thread of its own; each test puts its own application on it."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp = Starlette()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        config = uvicorn.Config(
+            self._play, interface="asgi3", log_level="error", lifespan="off", loop="asyncio"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._listener]})
+        self._thread.start()
+
+    async def _play(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._listener.close()
+
+
+class World:
+    """What merchants, time and other people do, so that a test can look at the telephones."""
+
+    def __init__(self, port: int) -> None:
+        store = Store()
+        self.clock = Clock(store)
+        self.agenda = Agenda()
+        self.people = People(store)
+        self.merchants = Merchants(store)
+        self.told: list[str] = []
+        self.recurring = Recurring(
+            store,
+            Ids("test"),
+            self.clock,
+            self.agenda,
+            self.people,
+            self.merchants,
+            lambda msn, event, lane, at, body: self.told.append(event),
+            Settings(),
+        )
+        self.clock.load(False, parse_instant("2027-01-15T09:00:00Z"))
+        self.people.load()
+        self.people.save(Person(phone_number="4798765432", name="Ola Nordmann", temperament="approves"))
+        self.merchants.load()
+        self.film = self.merchants.all()[0]
+        self.film.name = "Nordlys Film"
+        self.merchants.save(self.film)
+        self.telephones = Telephones(self.recurring, self.people, self.merchants, self.clock)
+        self.origin = f"http://127.0.0.1:{port}"
+        # The shop is at another origin than the telephone, as in life, and sends its buyers on from there.
+        self.shop = f"http://localhost:{port}/shop"
+        self.app = Starlette(
+            routes=[
+                Mount(PATH, routes=routes(self.telephones)),
+                *confirmation_routes(self.telephones),
+                Route("/shop/return", lambda _: RedirectResponse(f"{self.origin}/shop/thanks", 303)),
+                Route("/shop/thanks", lambda _: PlainTextResponse("Back in the shop")),
+            ]
+        )
+
+    def draft(self, merchant: Merchant | None = None, **changes: Any) -> Agreement:
+        """A merchant asks for an agreement: 99 kr a month unless told otherwise."""
+        terms: dict[str, Any] = {
+            "pricing": "LEGACY",
+            "amount": 9900,
+            "currency": "NOK",
+            "product_name": "All films",
+            "redirect_url": f"{self.shop}/return?order=7",
+            "agreement_url": "https://film.example/terms",
+            "interval": MONTHLY,
+            "phone_number": ANNA,
+        }
+        return self.recurring.draft(merchant or self.film, DraftTerms(**(terms | changes)), "key")
+
+    def initial(self, **changes: Any) -> InitialChargeTerms:
+        """The first payment of a draft."""
+        terms: dict[str, Any] = {
+            "amount": 4900,
+            "description": "First month",
+            "transaction_type": "DIRECT_CAPTURE",
+        }
+        return InitialChargeTerms(**(terms | changes))
+
+    def charge(self, agreement: Agreement, due: str, **changes: Any) -> Charge:
+        """The merchant charges an active agreement."""
+        terms: dict[str, Any] = {
+            "amount": 9900,
+            "description": "A month",
+            "transaction_type": "DIRECT_CAPTURE",
+            "due": due,
+            "retry_days": 0,
+        }
+        merchant = self.merchants.of_msn(agreement.msn)
+        assert merchant is not None
+        return self.recurring.create_charge(merchant, agreement.id, ChargeTerms(**(terms | changes)), "key")
+
+    def advance(self, to: str) -> None:
+        """Let time pass until the instant."""
+        target = parse_instant(to)
+        while (at := self.agenda.next_at()) is not None and at <= target:
+            self.clock.step_to(at)
+            self.agenda.fire_due(at)
+        self.clock.step_to(target)
+
+    def link(self, agreement: Agreement) -> str:
+        """The `vippsConfirmationUrl` of a draft."""
+        return confirmation.address(self.origin, self.recurring.confirmation_token(agreement), False)
+
+    def status(self, agreement: Agreement) -> str:
+        """What has become of an agreement."""
+        return self.recurring.shelf.agreement(agreement.id).status
+
+
+@dataclass
+class Seen:
+    """A page or a redirect as a browser gets it; `text` is what can be read, without the markup."""
+
+    status: int
+    location: str
+    html: str
+    headers: Any
+
+    @property
+    def text(self) -> str:
+        return " ".join(re.sub(r"<[^>]+>", " ", self.html).split())
+
+
+@dataclass
+class Browser:
+    """Somebody's browser, without its window."""
+
+    world: World
+    http: aiohttp.ClientSession
+
+    async def open(self, url: str) -> Seen:
+        return await self._seen(self.http.get(self._full(url), allow_redirects=False))
+
+    async def send(self, url: str, _origin: str | None = "", /, **form: str) -> Seen:
+        """Send a form as a page of the telephone's own server does; None sends no origin at all."""
+        headers = {} if _origin is None else {"Origin": _origin or self.world.origin}
+        return await self._seen(
+            self.http.post(self._full(url), data=form, headers=headers, allow_redirects=False)
+        )
+
+    def _full(self, url: str) -> str:
+        return url if "://" in url else self.world.origin + url
+
+    @staticmethod
+    async def _seen(pending: Any) -> Seen:
+        async with pending as answer:
+            headers = answer.headers
+            return Seen(answer.status, headers.get("Location", ""), await answer.text(), headers)
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def world(stage: Stage) -> World:
+    world = World(stage.port)
+    stage.app = world.app
+    return world
+
+
+@pytest.fixture
+async def browser(world: World) -> AsyncIterator[Browser]:
+    async with aiohttp.ClientSession() as http:
+        yield Browser(world, http)
