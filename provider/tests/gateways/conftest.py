@@ -1,4 +1,4 @@
-"""A server on loopback that does what a test's script says, request for request, and keeps what it was told."""
+"""A server on loopback that does what a test's script says, request for request, and keeps what it got."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Received:
 
 @dataclass
 class Step:
-    """What the server does once it has read a request: write `raw`, then keep, close or hold the connection."""
+    """What the server does after a request: write `raw`, then keep, close or hold the connection."""
 
     raw: bytes = b""
     then: str = "keep"

@@ -29,13 +29,13 @@ def call(url: str, method: str = "POST", body: bytes | None = b"{}", seconds: fl
 async def test_what_was_written_is_what_leaves(scripted, outbound):
     scripted.answers(201, b"\x00\xff", {"X-Said": "so"})
     answer = await outbound.send(
-        call(f"{scripted.url}/a%2Fb/c%20d?q=%C3%B8", body=b'{ "exactly" : "these" }')
+        call(f"{scripted.url}/a%2Fb%7E/c%20d?q=%C3%B8", body=b'{ "exactly" : "these" }')
     )
     assert isinstance(answer, Answer)
     assert (answer.status, answer.body, answer.headers["x-said"]) == (201, b"\x00\xff", "so")
     assert answer.seconds > 0
     [received] = scripted.received
-    assert (received.method, received.target) == ("POST", "/a%2Fb/c%20d?q=%C3%B8")
+    assert (received.method, received.target) == ("POST", "/a%2Fb%7E/c%20d?q=%C3%B8")
     assert received.body == b'{ "exactly" : "these" }'
     assert received.headers["user-agent"].startswith("avtale/")
     assert received.headers["x-asked"] == "yes"
@@ -54,8 +54,9 @@ async def test_every_status_is_an_answer_and_no_redirect_is_followed(scripted, o
 async def test_cookies_of_one_answer_do_not_reach_the_next_call(scripted, outbound):
     scripted.answers(200, headers={"Set-Cookie": "tenant=other; Path=/"})
     scripted.answers(200)
-    await outbound.send(call(scripted.url))
-    await outbound.send(call(scripted.url))
+    named = scripted.url.replace("127.0.0.1", "localhost")  # an address of numbers gets no cookies anyhow
+    await outbound.send(call(named))
+    await outbound.send(call(named))
     assert "cookie" not in scripted.received[1].headers
 
 

@@ -20,7 +20,7 @@ from avtale.domain.ports import (
     RegisteredWebhook,
 )
 from avtale.domain.settlement import GatewayChargeState, ObservedCharge
-from avtale.gateways.outbound import Exchange, Outbound
+from avtale.gateways.outbound import Exchange, Outbound, OutboundLimits
 from avtale.gateways.vipps.adapter import VippsRecurring
 from avtale.gateways.vipps.credentials import VippsCredentials
 
@@ -362,6 +362,21 @@ async def test_a_cancelled_call_does_not_take_the_token_with_it(vipps, scripted)
     with pytest.raises(asyncio.CancelledError):
         await first
     assert isinstance(await second, Refused)
+
+
+async def test_a_charge_that_found_no_connection_was_not_sent(credentials, scripted, charge_wish):
+    scripted.hangs()
+    scripted.answers(404)  # the read is made once more, when its connection ends
+    async with Outbound(OutboundLimits(connect_seconds_max=0.05, connections_count_max=1)) as outbound:
+        vipps = VippsRecurring(credentials, outbound)
+        reading = asyncio.create_task(vipps.fetch_agreement("agr_1"))
+        while not scripted.received:
+            scripted.asked.clear()
+            await scripted.asked.wait()
+        outcome = await vipps.create_charge(vipps.write_charge(charge_wish))
+        scripted.over.set()
+        await reading
+    assert outcome == Unknown("no connection within 0.05 s", sent=False)
 
 
 async def test_nothing_listens(credentials, outbound, charge_wish):
