@@ -18,6 +18,9 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from avtale_sandbox.clock import Agenda, Clock
+from avtale_sandbox.identity.issuer import PATH as IDENTITY_PATH
+from avtale_sandbox.identity.issuer import Identity
+from avtale_sandbox.identity.routes import routes as identity_routes
 from avtale_sandbox.ids import Ids
 from avtale_sandbox.instants import parse_instant
 from avtale_sandbox.merchants import Merchant, Merchants
@@ -85,6 +88,8 @@ class World:
         self.film = self.merchants.all()[0]
         self.film.name = "Nordlys Film"
         self.merchants.save(self.film)
+        self.identity = Identity(store)
+        self.identity.load()
         self.telephones = Telephones(self.recurring, self.people, self.merchants, self.clock)
         self.origin = f"http://127.0.0.1:{port}"
         # The shop is at another origin than the telephone, as in life, and sends its buyers on from there.
@@ -93,8 +98,10 @@ class World:
             routes=[
                 Mount(PATH, routes=routes(self.telephones)),
                 *confirmation_routes(self.telephones),
+                Mount(IDENTITY_PATH, routes=identity_routes(self.identity, self.people)),
                 Route("/shop/return", lambda _: RedirectResponse(f"{self.origin}/shop/thanks", 303)),
                 Route("/shop/thanks", lambda _: PlainTextResponse("Back in the shop")),
+                Route("/favicon.ico", lambda _: PlainTextResponse("", 204)),
             ]
         )
 
