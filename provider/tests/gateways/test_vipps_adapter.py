@@ -287,7 +287,7 @@ async def test_a_refused_token_is_replaced_once_and_the_call_is_the_same(vipps, 
 async def test_a_token_refused_twice_is_the_end(vipps, scripted):
     for _ in range(2):
         scripted.answers(401, {"statusCode": 401, "message": "Access denied"})
-    assert await vipps.fetch_agreement("agr_1") == Refused(401, "unauthorized", "Access denied")
+    assert await vipps.fetch_agreement("agr_1") == Refused(401, "credentials-refused", "Access denied")
     assert len(scripted.tokens_received) == 2
 
 
@@ -300,11 +300,30 @@ async def test_many_calls_at_once_share_one_token_and_one_renewal(vipps, scripte
     assert len(scripted.tokens_received) == 2
 
 
-async def test_wrong_credentials_are_told_apart_from_a_refused_charge(vipps, scripted, charge_wish):
-    scripted.gives_tokens({"error": "invalid_client", "error_description": "Wrong secret"}, status=401)
-    outcome = await vipps.create_charge(vipps.write_charge(charge_wish))
-    assert outcome == Refused(401, "credentials-refused", "Wrong secret")
+async def test_wrong_credentials_end_no_order(vipps, scripted, charge_wish, draft_wish):
+    wrong = {"error": "invalid_client", "error_description": "Wrong secret"}
+    scripted.gives_tokens(*[wrong] * 5, status=401)
+    kept = [
+        await vipps.create_charge(vipps.write_charge(charge_wish)),
+        await vipps.stop(vipps.write_stop(UUID(int=7), "agr_1")),
+        await vipps.refund(vipps.write_refund(UUID(int=8), "agr_1", "order-1", 4000, "why")),
+    ]
+    told = [await vipps.draft(vipps.write_draft(draft_wish)), await vipps.list_webhooks()]
+    assert set(kept) == {Unknown("our credentials were refused: Wrong secret", sent=False)}
+    assert set(told) == {Refused(401, "credentials-refused", "Wrong secret")}
     assert not scripted.received
+
+
+async def test_a_charge_outlives_a_refused_key(vipps, scripted, charge_wish):
+    for _ in range(2):
+        scripted.answers(401, {"message": "Access denied due to invalid subscription key."})
+    scripted.answers(201, {"chargeId": str(charge_wish.order_id)})
+    request = vipps.write_charge(charge_wish)
+    first = await vipps.create_charge(request)
+    assert first == Unknown(
+        "our credentials were refused: Access denied due to invalid subscription key.", sent=False
+    )
+    assert await vipps.create_charge(request) == Answered(str(charge_wish.order_id))
 
 
 async def test_a_token_that_must_wait(vipps, scripted, charge_wish):

@@ -1,11 +1,11 @@
-"""What can come back from a call across the network: an answer, a definite no, a request to wait, or no answer."""
+"""What can come back from a call across the network: an answer, a definite no, a wait, or no answer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class Throttled:
 class Unknown:
     """A timeout, a cut connection or a 5xx after sending: it may have happened or may yet happen.
 
-    `sent` is False only where it is certain that not one byte of the call left us (no connection, no token).
+    `sent` is False only where it is certain that the call had no effect (no connection, no valid token): what
+    is unknown is then only when it can be made.
     """
 
     reason: str

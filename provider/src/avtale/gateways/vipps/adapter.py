@@ -23,7 +23,7 @@ from avtale.gateways.outbound import Answer, Call, NoAnswer, Outbound
 from avtale.gateways.vipps import translate
 from avtale.gateways.vipps.credentials import VippsCredentials
 from avtale.gateways.vipps.headers import identification
-from avtale.gateways.vipps.refusals import judge
+from avtale.gateways.vipps.refusals import CREDENTIALS_REFUSED, judge, refusal
 from avtale.gateways.vipps.tokens import AccessTokens
 
 T = TypeVar("T")
@@ -45,7 +45,8 @@ class VippsRecurring:
     """The port RecurringGateway. Keep one for as long as its credentials live: it holds their access token.
 
     A call whose token is refused (401, without effect) is made once more with a new one, the same key and the
-    same bytes. A Refused with code `credentials-refused` says that no token was to be had: no call was made.
+    same bytes. If that is refused too, or no token is to be had, our credentials are at fault: a charge, a
+    stop or a refund is then Unknown (not sent), to be kept until they are right; the rest is Refused.
     """
 
     def __init__(
@@ -86,15 +87,16 @@ class VippsRecurring:
     async def create_charge(self, request: WrittenRequest) -> Outcome[str]:
         """Create a charge; the answer is its order id. A 409 is Unknown but for `idempotency-conflict`."""
         judged = _unsure_of_conflicts(await self._write(request))
-        return _understood(judged, _CREATED, translate.read_created)
+        return _understood(_kept(judged), _CREATED, translate.read_created)
 
     async def stop(self, request: WrittenRequest) -> Outcome[None]:
         """Stop an agreement. One that is not active is Refused (`illegal-agreement-update`): read it."""
-        return _understood(await self._write(request), _DONE, _nothing)
+        return _understood(_kept(await self._write(request)), _DONE, _nothing)
 
     async def refund(self, request: WrittenRequest) -> Outcome[None]:
         """Give money back; accepted is not yet done: the charge's totals tell. A 409 as in create_charge."""
-        return _understood(_unsure_of_conflicts(await self._write(request)), _DONE, _nothing)
+        judged = _unsure_of_conflicts(await self._write(request))
+        return _understood(_kept(judged), _DONE, _nothing)
 
     async def fetch_agreement(self, gateway_agreement_id: str) -> Outcome[ObservedAgreement]:
         """Read an agreement; Refused with status 404 if this sales unit has none such."""
@@ -134,8 +136,10 @@ class VippsRecurring:
             answer = await self._outbound.send(self._written(method, path, body, key, token.value))
             if isinstance(answer, NoAnswer):
                 return Unknown(answer.reason, sent=answer.sent)
-            if answer.status != HTTPStatus.UNAUTHORIZED or rejected is not None:
+            if answer.status != HTTPStatus.UNAUTHORIZED:
                 return judge(answer, self._wall())
+            if rejected is not None:
+                return refusal(answer.status, answer.body, code=CREDENTIALS_REFUSED)
             rejected = token.value
 
     def _written(self, method: str, path: str, body: bytes | None, key: str | None, token: str) -> Call:
@@ -159,6 +163,13 @@ def _unsure_of_conflicts(judged: _Judged) -> _Judged:
     that is found by reading, not by trying under another id."""
     if isinstance(judged, Refused) and judged.status == HTTPStatus.CONFLICT:
         return judged if judged.code == IDEMPOTENCY_CONFLICT else Unknown(f"conflict: {judged.detail}")
+    return judged
+
+
+def _kept(judged: _Judged) -> _Judged:
+    """A 401 is about us, not about the order: a written call outlives a secret that is being changed."""
+    if isinstance(judged, Refused) and judged.code == CREDENTIALS_REFUSED:
+        return Unknown(f"our credentials were refused: {judged.detail}", sent=False)
     return judged
 
 

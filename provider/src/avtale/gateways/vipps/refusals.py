@@ -18,6 +18,9 @@ RETRY_AFTER_SECONDS_MAX = 3600.0
 CODE_CHARACTERS_MAX = 100
 DETAIL_CHARACTERS_MAX = 500
 
+#: The code of a call that was refused for our keys, whatever Vipps calls it.
+CREDENTIALS_REFUSED = "credentials-refused"
+
 #: A 4xx that does not say that nothing happened: something in between gave up waiting.
 _UNCLEAR = frozenset({HTTPStatus.REQUEST_TIMEOUT})
 
@@ -63,19 +66,20 @@ def retry_after_seconds(value: str | None, wall: datetime) -> float:
     return min(max(seconds, 0.0), RETRY_AFTER_SECONDS_MAX)
 
 
-def refusal(status: int, body: bytes) -> Refused:
+def refusal(status: int, body: bytes, *, code: str | None = None) -> Refused:
     """A 4xx in our words. Known shapes: problem object, v2 array, two of the API gateway's, OAuth, no body.
 
-    `code` is the problem's id (`charge-due-too-soon`), the v2 or OAuth code, or the status (`not-found`).
+    The code, unless it is given, is the problem's id (`charge-due-too-soon`), the v2 or OAuth code, or the
+    status's (`not-found`).
     """
     try:
         said = json_of(body) if body else None
     except ValueError:
         said = None
-    code, detail = _read(said)
+    said_code, detail = _read(said)
     return Refused(
         status=status,
-        code=code or _STATUS_CODES.get(status, f"http-{status}"),
+        code=code or said_code or _STATUS_CODES.get(status, f"http-{status}"),
         detail=printable(detail, DETAIL_CHARACTERS_MAX) or f"Vipps answered {status} without a reason",
     )
 

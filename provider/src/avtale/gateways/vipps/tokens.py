@@ -12,7 +12,7 @@ from avtale.gateways.outbound import Answer, Call, NoAnswer, Outbound
 from avtale.gateways.vipps.credentials import VippsCredentials
 from avtale.gateways.vipps.headers import identification
 from avtale.gateways.vipps.reading import object_of, text
-from avtale.gateways.vipps.refusals import judge
+from avtale.gateways.vipps.refusals import CREDENTIALS_REFUSED, judge
 
 TOKEN_PATH = "/accesstoken/get"
 
@@ -87,7 +87,7 @@ class AccessTokens:
         judged = judge(result, self._wall())
         match judged:
             case Refused():
-                return Refused(judged.status, "credentials-refused", judged.detail)
+                return Refused(judged.status, CREDENTIALS_REFUSED, judged.detail)
             case Unknown():
                 return Unknown(f"no access token: {judged.reason}", sent=False)
             case Answer():
