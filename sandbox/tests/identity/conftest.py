@@ -200,8 +200,8 @@ async def issuer(keys: list[StoredKey], stage: Stage) -> AsyncIterator[Issuer]:
     identity.keys.restore(keys)
     stage.app = Starlette(
         routes=[
-            Mount(PATH, routes=routes(identity, people)),
-            Mount("/_sandbox", routes=control_routes(identity)),
+            Mount(PATH, routes=routes(identity, people, store.commit)),
+            Mount("/_sandbox", routes=control_routes(identity, store.commit)),
         ]
     )
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from joserfc.errors import JoseError
 
+from avtale_sandbox.identity.clients import Client
 from avtale_sandbox.identity.issuer import Identity
 from avtale_sandbox.identity.keys import BadToken
 from avtale_sandbox.store import Store
@@ -130,6 +131,7 @@ def test_keys_sessions_and_people_survive_a_restart(tmp_path: Path) -> None:
     store, identity = start()
     token = identity.mint("http://x/identity", "somebody")
     _, cookie = identity.open_session("somebody")
+    identity.register(Client(client_id="new", name="New shop"))
     store.close()
 
     store, identity = start()
@@ -137,10 +139,12 @@ def test_keys_sessions_and_people_survive_a_restart(tmp_path: Path) -> None:
     session = identity.read_session(cookie)
     assert session is not None
     assert session.subject == "somebody"
+    assert identity.client("new") is not None
     # A reset empties the store: sessions end, but what others cached of the keys stays true.
     store.clear()
     identity.load()
     assert identity.read_session(cookie) is None
+    assert identity.client("new") is not None
     assert identity.keys.verify(token, kind="at+jwt")["sub"] == "somebody"
     store.close()
 

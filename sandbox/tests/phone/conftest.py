@@ -71,6 +71,7 @@ class World:
         self.people = People(store)
         self.merchants = Merchants(store)
         self.told: list[str] = []
+        self.settled: list[int] = []
         self.recurring = Recurring(
             store,
             Ids("test"),
@@ -96,14 +97,18 @@ class World:
         self.shop = f"http://localhost:{port}/shop"
         self.app = Starlette(
             routes=[
-                Mount(PATH, routes=routes(self.telephones)),
-                *confirmation_routes(self.telephones),
-                Mount(IDENTITY_PATH, routes=identity_routes(self.identity, self.people)),
+                Mount(PATH, routes=routes(self.telephones, self.settle)),
+                *confirmation_routes(self.telephones, self.settle),
+                Mount(IDENTITY_PATH, routes=identity_routes(self.identity, self.people, self.settle)),
                 Route("/shop/return", lambda _: RedirectResponse(f"{self.origin}/shop/thanks", 303)),
                 Route("/shop/thanks", lambda _: PlainTextResponse("Back in the shop")),
                 Route("/favicon.ico", lambda _: PlainTextResponse("", 204)),
             ]
         )
+
+    def settle(self) -> None:
+        """Note who knows what; the sandbox stores it and begins to send."""
+        self.settled.append(len(self.told))
 
     def draft(self, merchant: Merchant | None = None, **changes: Any) -> Agreement:
         """A merchant asks for an agreement: 99 kr a month unless told otherwise."""

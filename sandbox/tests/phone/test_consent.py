@@ -78,7 +78,9 @@ async def test_rejecting_leads_back_to_the_same_address(world: Any, browser: Any
     answer = await browser.send(world.link(draft), decision="reject", person=ANNA)
     assert (answer.status, answer.location) == (303, draft.redirect_url)
     assert world.status(draft) == "STOPPED"
-    assert "recurring.agreement-rejected.v1" in world.told
+    assert world.told == ["recurring.agreement-rejected.v1"]
+    # What happened was stored and on its way to the merchant before the payer was answered.
+    assert world.settled == [1]
 
 
 async def test_letting_it_wait_puts_the_request_into_the_app(world: Any, browser: Any) -> None:

@@ -89,13 +89,13 @@ class Identity:
         self.keys = SigningKeys(wall, self._keep)
 
     def load(self) -> None:
-        """Take over what the store has. An emptied store ends all sessions; keys stay, like configuration."""
+        """Take over what the store has. When it was emptied, keys and applications stay and sessions end."""
         kept = self._table.get(_ROW)
         self._grants.clear()
         self._secret = secrets.token_bytes(32) if kept is None else kept.secret
-        self._registered = {} if kept is None else {client.client_id: client for client in kept.clients}
         self._typed = {} if kept is None else {profile.subject: profile for profile in kept.typed}
         if kept is not None:
+            self._registered = {client.client_id: client for client in kept.clients}
             self.keys.restore(kept.keys)
         self._keep()
 
