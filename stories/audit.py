@@ -37,17 +37,14 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def audit(
-    sandbox: object, provider: object, *, merchant: str | None = None, zone: str = "Europe/Oslo"
-) -> list[Difference]:
+def audit(sandbox: object, provider: object, *, merchant: str | None = None) -> list[Difference]:
     """Everything on which the exports differ; empty when they agree.
 
     `sandbox` and `provider` are the parsed bodies of `/_sandbox/export` and `/api/v1/audit/export`, taken
     while both are quiet. `merchant` is the serial number of the tenant's sales unit, when the sandbox has
-    several; `zone` is the tenant's, when the provider's export does not name it. Raises `ExportError` when
-    an export has a wrong shape.
+    several. Raises `ExportError` when an export has a wrong shape.
     """
-    books = open_books(read_sandbox(sandbox), read_provider(provider, zone), merchant)
+    books = open_books(read_sandbox(sandbox), read_provider(provider), merchant)
     return [difference for rule in RULES for difference in rule(books)]
 
 
@@ -57,7 +54,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("sandbox", type=Path, help="the body of GET /_sandbox/export")
     parser.add_argument("provider", type=Path, help="the body of GET /api/v1/audit/export")
     parser.add_argument("--merchant", help="only the sales unit with this serial number")
-    parser.add_argument("--zone", default="Europe/Oslo", help="the tenant's zone, if the export does not say")
     parser.add_argument("--json", action="store_true", help="print the differences as JSON")
     options = parser.parse_args(arguments)
     try:
@@ -65,7 +61,6 @@ def main(arguments: list[str] | None = None) -> int:
             json.loads(options.sandbox.read_text(encoding="utf-8")),
             json.loads(options.provider.read_text(encoding="utf-8")),
             merchant=options.merchant,
-            zone=options.zone,
         )
     except (OSError, ValueError) as error:
         kind = "is not an export" if isinstance(error, ExportError) else "cannot be read"

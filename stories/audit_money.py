@@ -197,15 +197,15 @@ def one_document_each(books: Books) -> Iterator[Difference]:
 
 def credit_notes_correct(books: Books) -> Iterator[Difference]:
     """A credit note names a receipt of its own charge, and all notes on a receipt stay within its sum."""
-    receipts = {(r.seller, str(r.number)): r for r in books.provider.receipts if r.series == "receipt"}
-    credited: Counter[tuple[str, str]] = Counter()
+    receipts = {r.receipt_id: r for r in books.provider.receipts if r.series == "receipt"}
+    credited: Counter[str] = Counter()
     for note in books.provider.receipts:
         if note.series != "credit_note":
             continue
-        key = (note.seller, note.corrects or "")
-        receipt = receipts.get(key)
-        credited[key] += note.amount
-        if receipt is None or receipt.charge_id != note.charge_id or credited[key] > receipt.amount:
+        corrected = note.corrects or ""
+        receipt = receipts.get(corrected)
+        credited[corrected] += note.amount
+        if receipt is None or receipt.charge_id != note.charge_id or credited[corrected] > receipt.amount:
             yield Difference(
                 "credit_note_corrects_nothing",
                 note.agreement_id,

@@ -19,7 +19,7 @@ def anchors_are_activations(books: Books) -> Iterator[Difference]:
     """The anchor is the local date on which the gateway's agreement began."""
     for agreement in books.provider.agreements:
         days = {
-            local_day(t.start, books.zone) for t in books.drawn.get(agreement.agreement_id, []) if t.start
+            local_day(t.start, agreement.zone) for t in books.drawn.get(agreement.agreement_id, []) if t.start
         }
         if (days and agreement.anchor not in days) or (not days and agreement.anchor):
             yield Difference(
@@ -40,7 +40,7 @@ def calendar_allows(books: Books) -> Iterator[Difference]:
             starts = books.starts(agreement, match.period)
             stopped = match.drawn_on.stop
             first = min(match.gateway.captures, default=books.sandbox.now)
-            if starts is None or starts > local_day(first, books.zone):
+            if starts is None or starts > local_day(first, agreement.zone):
                 yield Difference(
                     "captured_too_early",
                     agreement.agreement_id,
@@ -151,7 +151,7 @@ def expected_access(books: Books, agreement: Agreement) -> datetime | None:
     ends = period_start(agreement.anchor, agreement.unit, agreement.count, max(paid) + 1)
     if any(t.status == "ACTIVE" for t in books.drawn.get(agreement.agreement_id, [])):
         ends += timedelta(days=agreement.grace_days)
-    return midnight(ends, books.zone)
+    return midnight(ends, agreement.zone)
 
 
 def states_agree(books: Books) -> Iterator[Difference]:

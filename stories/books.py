@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
-from zoneinfo import ZoneInfo
 
 from stories.almanac import period_start
 from stories.exports import (
@@ -67,7 +66,6 @@ class Books:
 
     sandbox: SandboxExport
     provider: ProviderExport
-    zone: ZoneInfo
     agreements: dict[str, Agreement]
     drawn: dict[str, list[GatewayAgreement]]
     matches: dict[str, list[Match]]
@@ -99,7 +97,6 @@ class Books:
 
 def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str | None = None) -> Books:
     """Join the exports. `merchant` (a serial number) leaves out what other sales units of the sandbox did."""
-    zone = ZoneInfo(provider.zone)
     agreements = {a.agreement_id: a for a in provider.agreements}
     owners = {gateway_id: a for a in provider.agreements for gateway_id in a.gateway_ids}
     attempts = {attempt: c for a in provider.agreements for c in a.charges for attempt in c.attempts}
@@ -129,7 +126,6 @@ def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str |
     return Books(
         sandbox=sandbox,
         provider=provider,
-        zone=zone,
         agreements=agreements,
         drawn=dict(drawn),
         matches=dict(matches),

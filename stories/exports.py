@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stories.almanac import parse_instant
 
@@ -55,6 +56,13 @@ class Node:
             return date.fromisoformat(self.text(key)[:10])
         except ValueError:
             raise ExportError(f"{self.path}.{key}: a date was expected, not {self.text(key)!r}") from None
+
+    def zone(self, key: str) -> ZoneInfo:
+        try:
+            return ZoneInfo(self.text(key))
+        except (ZoneInfoNotFoundError, ValueError):
+            found = self.text(key)
+            raise ExportError(f"{self.path}.{key}: a time zone was expected, not {found!r}") from None
 
     def instant(self, key: str) -> datetime:
         try:
@@ -122,6 +130,7 @@ class Agreement:
     anchor: date | None
     unit: str
     count: int
+    zone: ZoneInfo
     grace_days: int
     access_until: datetime | None
     charges: tuple[Charge, ...]
@@ -141,8 +150,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Receipt:
-    """One numbered document; `corrects` is set on credit notes."""
+    """One numbered document; a credit note `corrects` a receipt, by its id."""
 
+    receipt_id: str
     series: str
     seller: str
     number: int
@@ -174,7 +184,6 @@ class SandboxExport:
 class ProviderExport:
     """All that the provider says of one tenant."""
 
-    zone: str
     agreements: tuple[Agreement, ...]
     ledger: tuple[Entry, ...]
     receipts: tuple[Receipt, ...]
@@ -187,11 +196,10 @@ def read_sandbox(raw: object) -> SandboxExport:
     return SandboxExport(root.instant("now"), tuple(_gateway_agreement(n) for n in root.items("agreements")))
 
 
-def read_provider(raw: object, zone: str = "Europe/Oslo") -> ProviderExport:
-    """The provider's export, version 1; `zone` is used when the export does not name the tenant's own."""
+def read_provider(raw: object) -> ProviderExport:
+    """The provider's export, version 1. `ExportError` when it is anything else."""
     root = _root(raw, "provider")
     return ProviderExport(
-        zone=root.text("zone") if root.has("zone") else zone,
         agreements=tuple(_agreement(n) for n in root.items("agreements")),
         ledger=tuple(_entry(n) for n in root.items("ledger")),
         receipts=tuple(_receipt(n) for n in root.items("receipts")),
@@ -262,6 +270,7 @@ def _agreement(node: Node) -> Agreement:
         anchor=_maybe_day(node, "anchorDate"),
         unit=interval.text("unit"),
         count=interval.whole("count"),
+        zone=node.zone("zone"),
         grace_days=node.whole("graceDays"),
         access_until=_maybe_instant(node, "accessUntil"),
         charges=tuple(_charge(n) for n in node.items("charges")),
@@ -301,8 +310,8 @@ def _receipt(node: Node) -> Receipt:
     series = node.text("series")
     if series not in ("receipt", "credit_note"):
         raise ExportError(f"{node.path}.series: receipt or credit_note was expected, not {series!r}")
-    corrects = node.value.get("corrects") if isinstance(node.value, dict) else None
     return Receipt(
+        receipt_id=node.text("receiptId"),
         series=series,
         seller=node.text("seller"),
         number=node.whole("number"),
@@ -310,5 +319,5 @@ def _receipt(node: Node) -> Receipt:
         charge_id=node.text("chargeId"),
         amount=node.whole("amount"),
         currency=node.text("currency"),
-        corrects=None if corrects is None else str(corrects),
+        corrects=_maybe_text(node, "corrects"),
     )

@@ -25,6 +25,7 @@ def agreement_report(
     (ours,) = (a for a in provider["agreements"] if a["agreementId"] == agreement_id)
     theirs = [a for a in sandbox["agreements"] if a["agreementId"] in ours["gatewayAgreementIds"]]
     orders = {c["chargeId"]: c for a in theirs for c in a["charges"]}
+    numbers = {r["receiptId"]: r["number"] for r in provider["receipts"]}
     papers = [r for r in provider["receipts"] if r["agreementId"] == agreement_id]
     return {
         "agreement": {
@@ -44,7 +45,7 @@ def agreement_report(
                 "amount": r["amount"],
                 "currency": r["currency"],
                 "issuedAt": r["issuedAt"],
-                "corrects": r["corrects"],
+                "corrects": numbers.get(r["corrects"]),
             }
             for r in sorted(papers, key=lambda r: (r["issuedAt"], r["series"], r["number"]))
         ],

@@ -158,8 +158,8 @@ class World:
         return await self.sandbox.advance(to=to)
 
     async def settle(self) -> None:
-        """Let a second pass, and with it everything that is due now."""
-        await self.sandbox.advance(by="PT1S")
+        """Let both houses do what is due at this very moment."""
+        await self.advance_to(await self.now())
 
     async def exports(self) -> tuple[Json, Json]:
         """The sandbox's export and the provider's."""

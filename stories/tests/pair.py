@@ -115,6 +115,7 @@ def _live(made: Pair, life: Life, numbers: Numbers) -> None:
         "status": life.end,
         "anchorDate": life.began.isoformat() if ever_active else None,
         "interval": {"unit": life.unit, "count": life.count},
+        "zone": "Europe/Oslo",
         "graceDays": life.grace_days,
         "accessUntil": None,
         "charges": [],
@@ -139,6 +140,12 @@ def _live(made: Pair, life: Life, numbers: Numbers) -> None:
                 "accessUntil": ours["accessUntil"],
             }
         )
+
+
+def _charge_status(price: int, refunded: int) -> str:
+    if not refunded:
+        return "paid"
+    return "partially_refunded" if refunded < price else "refunded"
 
 
 def _pay(
@@ -181,11 +188,7 @@ def _pay(
             "dueDate": starts.isoformat(),
             "amount": life.price,
             "currency": "NOK",
-            "status": "paid"
-            if not refunded
-            else "partially_refunded"
-            if refunded < life.price
-            else "refunded",
+            "status": _charge_status(life.price, refunded),
             "captured": life.price,
             "refunded": refunded,
             "attempts": [{"attemptId": attempt, "status": "captured"}],
@@ -198,14 +201,16 @@ def _pay(
             {**booking, "period": period, "kind": kind, "amount": amount, "bookedAt": at}
         )
         capture = kind == "capture"
+        number = receipt if capture else next(numbers["credit_note"])
         made.provider["receipts"].append(
             {
                 **booking,
+                "receiptId": f"{'receipt' if capture else 'credit-note'}-{number}",
                 "series": "receipt" if capture else "credit_note",
                 "seller": "999999999",
-                "number": receipt if capture else next(numbers["credit_note"]),
+                "number": number,
                 "amount": amount,
                 "issuedAt": at,
-                "corrects": None if capture else receipt,
+                "corrects": None if capture else f"receipt-{receipt}",
             }
         )

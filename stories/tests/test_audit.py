@@ -33,6 +33,10 @@ def clean() -> Pair:
     )
 
 
+def last_receipt(made: Pair) -> int:
+    return max(int(r["number"]) for r in made.provider["receipts"] if r["series"] == "receipt")
+
+
 def codes(spoilt: Pair) -> set[str]:
     return {d.code for d in audit(spoilt.sandbox, spoilt.provider)}
 
@@ -62,9 +66,7 @@ def spoil_booked_double_charge(made: Pair) -> None:
     made.charge("anna", 2)["captured"] *= 2
     entry, receipt = made.entries("anna", "capture")[1], made.documents("anna", "receipt")[1]
     made.provider["ledger"].append(dict(entry))
-    made.provider["receipts"].append(
-        dict(receipt, number=max(r["number"] for r in made.provider["receipts"]) + 1)
-    )
+    made.provider["receipts"].append(dict(receipt, receiptId="twin", number=last_receipt(made) + 1))
 
 
 def spoil_lost_refund(made: Pair) -> None:
@@ -114,12 +116,14 @@ def spoil_missing_receipt(made: Pair) -> None:
 
 
 def spoil_doubled_receipt(made: Pair) -> None:
-    last = max(r["number"] for r in made.provider["receipts"] if r["series"] == "receipt")
+    last = last_receipt(made)
     made.provider["receipts"].append(dict(made.documents("anna", "receipt")[0], number=last + 1))
 
 
 def spoil_credit_note_of_another(made: Pair) -> None:
-    made.documents("cecilie", "credit_note")[0]["corrects"] = made.documents("anna", "receipt")[0]["number"]
+    made.documents("cecilie", "credit_note")[0]["corrects"] = made.documents("anna", "receipt")[0][
+        "receiptId"
+    ]
 
 
 def spoil_one_ore(made: Pair) -> None:
@@ -289,11 +293,11 @@ def test_a_stray_that_was_given_back_is_no_double_charge() -> None:
             attempts=[{"attemptId": "stray-attempt", "status": "captured"}],
         )
     )
-    last = max(r["number"] for r in made.provider["receipts"] if r["series"] == "receipt") + 1
+    last = last_receipt(made) + 1
     notes = 1 + len([r for r in made.provider["receipts"] if r["series"] == "credit_note"])
-    for kind, series, number, corrects in (
-        ("capture", "receipt", last, None),
-        ("refund", "credit_note", notes, last),
+    for kind, series, number, its_id in (
+        ("capture", "receipt", last, "stray-receipt"),
+        ("refund", "credit_note", notes, "stray-note"),
     ):
         entry = dict(made.entries("anna", "capture")[0], chargeId="stray-charge", period=None, kind=kind)
         made.provider["ledger"].append(entry)
@@ -303,7 +307,8 @@ def test_a_stray_that_was_given_back_is_no_double_charge() -> None:
                 chargeId="stray-charge",
                 series=series,
                 number=number,
-                corrects=corrects,
+                receiptId=its_id,
+                corrects="stray-receipt" if kind == "refund" else None,
             )
         )
     assert audit(made.sandbox, made.provider) == []
