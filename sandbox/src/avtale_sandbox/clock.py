@@ -87,7 +87,7 @@ class _Kind(Struct, frozen=True):
 
 
 class Agenda:
-    """What is due when. The row is the schedule: an entry counts only while its row still says the same instant.
+    """What is due when. The row is the schedule: an entry counts only while its row says the same instant.
 
     Things due at one instant come in the order of their kind's rank, then of their number.
     """
@@ -97,9 +97,7 @@ class Agenda:
         self._heap: list[tuple[int, int, int, str, str]] = []
         self.on_earlier: Callable[[], None] = lambda: None
 
-    def declare(
-        self, kind: str, rank: int, due_at: Callable[[str], int | None], fire: Callable[[str], None]
-    ) -> None:
+    def declare(self, kind: str, rank: int, due_at: Callable[[str], int | None], fire: Callable[[str], None]) -> None:
         """Say how to ask a row of this kind when it is due, and what to do then."""
         self._kinds[kind] = _Kind(rank, due_at, fire)
 

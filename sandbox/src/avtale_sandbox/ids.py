@@ -16,7 +16,7 @@ class Ids:
         self.number = 0
 
     def next_number(self) -> int:
-        """The next running number, from 1; what is stored carries it, and order at one instant comes from it."""
+        """The next running number, from 1; what is stored carries it, and is put in order by it."""
         self.number += 1
         return self.number
 

@@ -78,7 +78,7 @@ def utc_day_instant(day: date) -> int:
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day of the month `months` later, or that month's last day when it is shorter; raises ValueError."""
+    """The same day `months` later, or that month's last day when it is shorter; raises ValueError."""
     index = day.year * 12 + day.month - 1 + months
     year, month = divmod(index, 12)
     if not 1970 <= year <= _YEAR_MAX:

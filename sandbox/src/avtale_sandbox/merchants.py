@@ -16,8 +16,8 @@ MarketName = Literal["NO", "DK", "FI"]
 class Market(Struct, frozen=True, dict=True):
     """What differs between countries (Vipps Recurring, currencies, charge times and reservations).
 
-    Amounts are minor units; `slot_hours` are the local hours at which due charges are tried; a reservation that
-    is not captured within `reservation_days` is released.
+    Amounts are minor units; `slot_hours` are the local hours at which due charges are tried; a reservation
+    that is not captured within `reservation_days` is released.
     """
 
     name: MarketName

@@ -30,7 +30,8 @@ class Window(Struct, rename={"from_": "from"}):
         zone = ZoneInfo("UTC")
         start = None if self.from_ is None else _edge(self.from_, zone)
         end = None if self.until is None else _edge(self.until, zone)
-        # A day of slack: an end given as a date and a beginning given as an instant may differ by their zones.
+        # A day of slack: an end given as a date and a beginning given as an instant may differ by their
+        # zones.
         if start is not None and end is not None and end < start - DAY:
             raise ValueError("a window must not end before it begins")
 
@@ -42,8 +43,8 @@ def _edge(text: str, zone: ZoneInfo) -> int:
 class Person(Struct, kw_only=True, rename="camel", omit_defaults=False):
     """Somebody with a telephone.
 
-    `temperament` is what happens when a payment request is opened: `asks` leaves it to whoever holds the phone,
-    `waits` does nothing until it expires. In a `no_funds` window every try to take money fails.
+    `temperament` is what happens when a payment request is opened: `asks` leaves it to whoever holds the
+    phone, `waits` does nothing until it expires. In a `no_funds` window every try to take money fails.
     """
 
     phone_number: str

@@ -1,4 +1,4 @@
-"""Keeps every resource as encoded bytes in memory and, when told to, in an append-only file before it is answered."""
+"""Keeps every resource as encoded bytes in memory and, if told to, in a file before it is answered."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Store:
                 table.delete(key)
 
     def open(self, path: Path) -> None:
-        """Read the file if there is one, cut a torn end, pack it when mostly outdated, and write to it from now on.
+        """Read the file if there is one, and write to it from now on; a torn end is cut, much waste is packed.
 
         Raises StateFileError.
         """
@@ -142,7 +142,7 @@ class Store:
                 except msgspec.DecodeError as problem:
                     if file.read(1):
                         raise StateFileError(
-                            f"{path} is damaged in line {lines + 1}: {problem}; restore a copy, or remove the file"
+                            f"{path} is damaged in line {lines + 1} ({problem}): restore a copy or remove it"
                         ) from problem
                     break
                 lines += 1

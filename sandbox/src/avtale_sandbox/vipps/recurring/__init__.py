@@ -1,1 +1,1 @@
-"""Vipps Recurring: agreements and charges, one truth (`model`) behind the faces that the versions of the API show."""
+"""Vipps Recurring: agreements and charges, one truth (`model`) behind the faces of the API's versions."""

@@ -7,9 +7,9 @@ from ...instants import local_day, parse_day
 from ...merchants import Market, Merchant, Merchants
 from ...people import People
 from ...settings import Settings
+from ..refusals import Refused, invalid
 from . import timerules
 from .events import Publish, charge_event
-from .refusals import Refused, invalid
 from .resources import Actor, Agreement, Charge, FailureReason, HistoryEvent, Occurrence, Try
 from .rules import check_ceiling, check_charge
 from .shelf import Shelf
@@ -28,7 +28,13 @@ class Charges:
     """All that happens to charges. `at` is the instant of business time at which it happens."""
 
     def __init__(
-        self, shelf: Shelf, ids: Ids, people: People, merchants: Merchants, publish: Publish, settings: Settings
+        self,
+        shelf: Shelf,
+        ids: Ids,
+        people: People,
+        merchants: Merchants,
+        publish: Publish,
+        settings: Settings,
     ) -> None:
         self._shelf = shelf
         self._ids = ids
@@ -122,7 +128,7 @@ class Charges:
         self._tell("refunded", charge, at)
 
     def stop_with(self, agreement: Agreement, actor: Actor, at: int) -> None:
-        """Cancel what the stop of an agreement cancels; a payer's stop leaves reservations to the merchant."""
+        """Cancel what a stop of the agreement cancels; a payer's stop leaves reservations to the merchant."""
         for charge in self._shelf.charges_of(agreement.id):
             if charge.status in _CANCELLED_BY_STOP[actor]:
                 self._call_off(charge, at, f"{charge.id}-{agreement.id}-StopAgreement")
@@ -141,8 +147,8 @@ class Charges:
     def execute(self, charge: Charge, agreement: Agreement, at: int) -> bool:
         """Try to take or reserve the money once; says whether it worked.
 
-        A failed try of a recurring charge waits for its next slot, the last one makes it FAILED; a failed initial
-        charge may be tried again as long as its agreement waits for approval.
+        A failed try of a recurring charge waits for its next slot, the last one makes it FAILED; a failed
+        initial charge may be tried again as long as its agreement waits for approval.
         """
         reason = self._obstacle(charge, agreement, at)
         charge.tries.append(Try(at, reason))
@@ -253,9 +259,7 @@ class Charges:
     def _step(self, charge: Charge, step: ChargeStep) -> None:
         charge.status = CHARGE_STEPS[charge.status, step]
 
-    def _write(
-        self, charge: Charge, event: HistoryEvent, amount: int, at: int, key: str, success: bool = True
-    ) -> None:
+    def _write(self, charge: Charge, event: HistoryEvent, amount: int, at: int, key: str, success: bool = True) -> None:
         charge.history.append(Occurrence(at, event, amount, key, success, charge.transaction_id))
 
     def _tell(self, name: str, charge: Charge, at: int) -> None:

@@ -37,15 +37,13 @@ def issue(ids: Ids, agreement_id: str, created: int, life_seconds: int) -> str:
 
 
 def read(ids: Ids, token: str) -> Claims:
-    """Give back what a token says; raises NotAConfirmation. Whether it has expired is for the caller to judge."""
+    """Give back what a token says, expired or not; raises NotAConfirmation."""
     signed, _, signature = token.encode("utf-8", "replace").rpartition(b".")
     if not hmac.compare_digest(_signature(ids, signed), signature):
         raise NotAConfirmation("this token was not issued here")
     try:
         payload = signed.split(b".")[1]
-        return msgspec.json.decode(
-            base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)), type=Claims
-        )
+        return msgspec.json.decode(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)), type=Claims)
     except (msgspec.DecodeError, binascii.Error, IndexError) as problem:
         raise NotAConfirmation("this token cannot be read") from problem
 

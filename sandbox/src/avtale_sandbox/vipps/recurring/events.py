@@ -9,6 +9,7 @@ import msgspec
 
 from ...instants import iso
 from .resources import Actor, Agreement, Charge
+from .terms import ChargeTerms
 
 AGREEMENT_EVENTS = (
     "recurring.agreement-activated.v1",
@@ -77,18 +78,16 @@ def charge_event(name: str, charge: Charge, at: int) -> bytes:
     return _encode(body)
 
 
-def charge_creation_failed_event(
-    msn: str, agreement_id: str, charge_id: str, external_id: str | None, amount: int, currency: str, at: int
-) -> bytes:
-    """The body of `recurring.charge-creation-failed.v1`: a charge of a bulk call was accepted, then refused."""
+def charge_creation_failed_event(msn: str, agreement_id: str, terms: ChargeTerms, currency: str, at: int) -> bytes:
+    """The body of `recurring.charge-creation-failed.v1`: a bulk call's charge was accepted, then refused."""
     return _encode(
         {
             "agreementId": agreement_id,
-            "chargeId": charge_id,
-            "chargeExternalId": external_id,
+            "chargeId": terms.order_id,
+            "chargeExternalId": terms.external_id,
             "eventType": "recurring.charge-creation-failed.v1",
             "occurred": iso(at),
-            "amount": amount,
+            "amount": terms.amount,
             "currency": currency,
             "chargeType": "RECURRING",
             "amountCaptured": 0,

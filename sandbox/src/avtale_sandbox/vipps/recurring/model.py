@@ -1,4 +1,4 @@
-"""Vipps Recurring as it is: what merchants, payers and time do to agreements, whichever version they speak."""
+"""What merchants, payers and time do to agreements and charges, whichever version of the API they speak."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from ...merchants import Merchant, Merchants
 from ...people import People
 from ...settings import Settings
 from ...store import Store
+from ..refusals import Refused, not_found
 from . import confirmation
 from .charges import Charges
-from .events import Publish, agreement_event
-from .refusals import Refused, not_found
+from .events import Publish, agreement_event, charge_creation_failed_event
 from .resources import Actor, Agreement, Charge
-from .rules import campaign_of, check_draft, check_update
+from .rules import campaign_of, check_charge, check_draft, check_update
 from .shelf import Shelf
 from .states import AGREEMENT_STEPS, AgreementStatus, AgreementStep
 from .terms import ChargeTerms, DraftTerms, UpdateTerms
+from .timerules import check_due
 
 _NOT_ACTIVE = "Cannot modify an agreement which is not active."
 
@@ -27,11 +28,12 @@ _NOT_ACTIVE = "Cannot modify an agreement which is not active."
 class Recurring:
     """Agreements and charges of all merchants.
 
-    Everything happens at the clock's now, except what the agenda fires, which happens at its due instant. Every
-    method either takes full effect or raises Refused and changes nothing. What is given back is a copy.
+    Everything happens at the clock's now, except what the agenda fires, which happens at its due instant.
+    Every method either takes full effect or raises Refused and changes nothing. What is given back is a
+    copy.
 
-    For the telephone (what a payer can do): `resolve_confirmation`, `open`, `approve`, `reject`, `stop_by_user`,
-    `set_max_amount`, `agreements_of`, `charges_of`.
+    For the telephone (what a payer can do): `resolve_confirmation`, `open`, `approve`, `reject`,
+    `stop_by_user`, `set_max_amount`, `agreements_of`, `charges_of`.
     """
 
     def __init__(
@@ -61,8 +63,8 @@ class Recurring:
     def resolve_confirmation(self, token: str) -> Agreement:
         """The agreement that the token of a `vippsConfirmationUrl` is about, whatever its status.
 
-        Raises Refused (`not-found`) for a token of somebody else, or of an agreement that is gone. A draft whose
-        token has run out is EXPIRED: look at the status before showing buttons.
+        Raises Refused (`not-found`) for a token of somebody else, or of an agreement that is gone. A draft
+        whose token has run out is EXPIRED: look at the status before showing buttons.
         """
         try:
             claims = confirmation.read(self._ids, token)
@@ -73,8 +75,8 @@ class Recurring:
     def open(self, agreement_id: str, phone_number: str) -> Agreement:
         """Put a waiting draft into a person's app without deciding; the person is made if new.
 
-        Raises Refused (`not-found`; `validation-error` for what is no phone number). An agreement that does not wait
-        is given back as it is.
+        Raises Refused (`not-found`; `validation-error` for what is no phone number). An agreement that does
+        not wait is given back as it is.
         """
         agreement = self.shelf.agreement(agreement_id)
         if agreement.status == "PENDING" and agreement.person != phone_number:
@@ -84,12 +86,12 @@ class Recurring:
         return agreement
 
     def approve(self, agreement_id: str, phone_number: str, max_amount: int | None = None) -> Agreement:
-        """A person says yes. The initial charge, if any, is tried first, and only with it the agreement is ACTIVE.
+        """A person says yes. An initial charge is tried first, and only if it works the agreement is ACTIVE.
 
-        When the initial charge fails the agreement is given back still PENDING, and may be approved again until it
-        expires. `max_amount` (minor units; VARIABLE pricing only) is the payer's own limit, the suggested one if
-        not given. Raises Refused (`not-found`, `illegal-agreement-update` when it does not wait for approval,
-        `validation-error` for what is no phone number or limit).
+        When the initial charge fails the agreement is given back still PENDING, and may be approved again
+        until it expires. `max_amount` (minor units; VARIABLE pricing only) is the payer's own limit, the
+        suggested one if not given. Raises Refused (`not-found`, `illegal-agreement-update` when it does not
+        wait for approval, `validation-error` for what is no phone number or limit).
         """
         agreement = self.shelf.agreement(agreement_id)
         self._require(agreement, "approve")
@@ -234,23 +236,44 @@ class Recurring:
         return self._stop(self.fetch(merchant, agreement_id), "MERCHANT")
 
     def force_accept(self, merchant: Merchant, agreement_id: str, phone_number: str) -> Agreement:
-        """Approve for the payer, as the test environment lets merchants do; raises Refused.
-
-        No money is missing here: the initial charge is taken whatever the person's funds.
-        """
+        """Approve in the payer's name, as the test environment lets merchants do; raises Refused."""
         return self.approve(self.fetch(merchant, agreement_id).id, phone_number)
 
     def create_charge(self, merchant: Merchant, agreement_id: str, terms: ChargeTerms, key: str) -> Charge:
         """Make a charge under an active agreement; raises Refused."""
-        return self.charges.create(
-            merchant, self.fetch(merchant, agreement_id), terms, self._clock.now(), key
-        )
+        return self.charges.create(merchant, self.fetch(merchant, agreement_id), terms, self._clock.now(), key)
 
     def charge_of(self, merchant: Merchant, agreement_id: str | None, charge_id: str) -> Charge:
         """One charge of this merchant, and of this agreement if one is named; raises Refused."""
         if agreement_id is not None:
             self.fetch(merchant, agreement_id)
         return self.shelf.charge(merchant.merchant_serial_number, charge_id, agreement_id)
+
+    def capture_charge(self, merchant: Merchant, agreement_id: str, charge_id: str, amount: int, key: str) -> None:
+        """Take part or all of what is reserved; raises Refused."""
+        charge = self.charge_of(merchant, agreement_id, charge_id)
+        self.charges.capture(charge, amount, self._clock.now(), key)
+
+    def cancel_charge(self, merchant: Merchant, agreement_id: str, charge_id: str, key: str) -> None:
+        """Call off a charge, or release the rest of its reservation; raises Refused."""
+        self.charges.cancel(self.charge_of(merchant, agreement_id, charge_id), self._clock.now(), key)
+
+    def refund_charge(self, merchant: Merchant, agreement_id: str, charge_id: str, amount: int, key: str) -> None:
+        """Give back part or all of what was captured; raises Refused."""
+        charge = self.charge_of(merchant, agreement_id, charge_id)
+        self.charges.refund(charge, amount, self._clock.now(), key)
+
+    def check_charge_alone(self, merchant: Merchant, terms: ChargeTerms) -> None:
+        """Raises Refused for what is wrong with a charge before its agreement has been looked at."""
+        check_charge(terms, merchant)
+        if terms.due is not None:
+            check_due(terms.due, self._clock.now(), merchant.terms, self._settings)
+
+    def tell_creation_failed(self, merchant: Merchant, agreement_id: str, terms: ChargeTerms) -> None:
+        """Let the merchant know that a charge of a bulk call was not created after all."""
+        now, msn = self._clock.now(), merchant.merchant_serial_number
+        body = charge_creation_failed_event(msn, agreement_id, terms, merchant.terms.currency, now)
+        self._publish(msn, "recurring.charge-creation-failed.v1", agreement_id, now, body)
 
     # What happens by itself, and what all of it is made of.
 
@@ -300,7 +323,7 @@ class Recurring:
     def _free_id(self, number: int) -> str:
         attempt = 0
         while True:
-            found = f"agr_{self._ids.letters(f'agreement{attempt or ""}', number, 7)}"
+            found = "agr_" + self._ids.letters(f"agreement {attempt}", number, 7)
             if not self.shelf.has_agreement(found):
                 return found
             attempt += 1

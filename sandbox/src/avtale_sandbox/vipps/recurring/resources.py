@@ -15,9 +15,7 @@ ChargeType = Literal["INITIAL", "RECURRING", "UNSCHEDULED"]
 ProcessingMode = Literal["MULTIPLE_ATTEMPTS", "SINGLE_ATTEMPT"]
 HistoryEvent = Literal["CREATE", "RESERVE", "CAPTURE", "REFUND", "CANCEL", "FAIL"]
 Actor = Literal["MERCHANT", "USER", "ADMIN"]
-FailureReason = Literal[
-    "user_action_required", "charge_amount_too_high", "non_technical_error", "technical_error"
-]
+FailureReason = Literal["user_action_required", "charge_amount_too_high", "non_technical_error", "technical_error"]
 
 
 class Interval(Struct, array_like=True, frozen=True, gc=False):
@@ -42,8 +40,8 @@ class Campaign(Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Agreement(Struct, omit_defaults=True, kw_only=True):
     """A payer's consent to be charged.
 
-    `phone_number` is what the merchant wrote in the draft, `person` who has it in their app. `next_at` is when a
-    waiting draft expires. `number` orders things that happen at one instant.
+    `phone_number` is what the merchant wrote in the draft, `person` who has it in their app. `next_at` is
+    when a waiting draft expires. `number` orders things that happen at one instant.
     """
 
     id: str
@@ -96,8 +94,8 @@ class Try(Struct, array_like=True, frozen=True):
 class Charge(Struct, omit_defaults=True, kw_only=True):
     """One payment under an agreement.
 
-    `due` is a local date `YYYY-MM-DD` in the merchant's market. `next_at` is when something happens by itself: it
-    becomes visible, is tried, or its reservation is released.
+    `due` is a local date `YYYY-MM-DD` in the merchant's market. `next_at` is when something happens by
+    itself: it becomes visible, is tried, or its reservation is released.
     """
 
     id: str

@@ -6,7 +6,7 @@ import re
 
 from ...instants import add_units, iso, local_day, parse_instant
 from ...merchants import Market, Merchant
-from .refusals import Refused, invalid
+from ..refusals import Refused, invalid
 from .resources import Agreement, Campaign
 from .terms import CampaignTerms, ChargeTerms, DraftTerms, UpdateTerms
 
@@ -71,7 +71,7 @@ def check_suggested_max_amount(amount: int, market: Market) -> None:
 
 
 def campaign_of(terms: CampaignTerms, price_after: int, now: int, market: Market) -> Campaign:
-    """The campaign to store, with its end worked out; raises Refused when it has ended or its date is no date."""
+    """The campaign to store, its end worked out; raises Refused when it is over or its date is no date."""
     if terms.price < 0:
         raise invalid("campaign.price", "must be greater than or equal to 0")
     if terms.type == "PERIOD_CAMPAIGN":
@@ -126,7 +126,7 @@ def check_charge(terms: ChargeTerms, merchant: Merchant) -> None:
         raise invalid("amount", f"must be greater than or equal to {least}")
     if terms.type == "UNSCHEDULED":
         if not merchant.unscheduled_allowed:
-            raise Refused("unsupported-feature", "Cannot create a charge with type 'UNSCHEDULED'")
+            raise Refused("charge-creation-failed", "Cannot create a charge with type 'UNSCHEDULED'")
         if terms.due is not None:
             raise invalid("due", "is not allowed for UNSCHEDULED charges")
         if terms.retry_days:

@@ -8,7 +8,7 @@ from itertools import islice
 from ...clock import Agenda
 from ...ids import Ids
 from ...store import Store
-from .refusals import not_found
+from ..refusals import not_found
 from .resources import Agreement, Charge, charge_key
 from .states import AgreementStatus
 
@@ -24,6 +24,9 @@ class Shelf:
         self._by_status: dict[tuple[str, AgreementStatus], dict[str, None]] = {}
         self._by_person: dict[str, dict[str, None]] = {}
         self._charge_keys: dict[str, list[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._agreements)
 
     def load(self) -> None:
         """Build the look-ups and the agenda from what the store holds."""

@@ -32,8 +32,8 @@ ChargeStep = Literal[
     "show", "take", "reserve", "fail", "cancel", "capture part", "capture rest", "refund part", "refund rest"
 ]
 
-# Vipps Recurring, charge states. "show" makes a charge visible to the payer; "take" is a direct capture. What is
-# not in the table is refused. PROCESSING is never seen: here, a try takes no time.
+# Vipps Recurring, charge states. "show" makes a charge visible to the payer; "take" is a direct capture.
+# What is not in the table is refused. PROCESSING is never seen: here, a try takes no time.
 CHARGE_STEPS: dict[tuple[ChargeStatus, ChargeStep], ChargeStatus] = {
     ("PENDING", "show"): "DUE",
     ("PENDING", "take"): "CHARGED",
@@ -44,7 +44,8 @@ CHARGE_STEPS: dict[tuple[ChargeStatus, ChargeStep], ChargeStatus] = {
     ("DUE", "reserve"): "RESERVED",
     ("DUE", "fail"): "FAILED",
     ("DUE", "cancel"): "CANCELLED",
-    # Only an initial charge comes here again, while its agreement still waits: the payer may change card and retry.
+    # Only an initial charge comes here again, while its agreement still waits: the payer may change card
+    # and retry.
     ("FAILED", "take"): "CHARGED",
     ("FAILED", "reserve"): "RESERVED",
     ("FAILED", "fail"): "FAILED",

@@ -7,15 +7,15 @@ from datetime import date, timedelta
 from ...instants import DAY, add_months, iso, local_day, local_instant, parse_day
 from ...merchants import Market
 from ...settings import Settings
-from .refusals import Refused, invalid
+from ..refusals import Refused, invalid
 from .resources import Charge
 
 
 def check_due(due: str, now: int, market: Market, settings: Settings) -> None:
     """Raises Refused unless the due date lies in the allowed window (Vipps Recurring, due dates).
 
-    The window begins `charge_lead_days` after today and ends `charge_horizon_years` later, days being those of the
-    market.
+    The window begins `charge_lead_days` after today and ends `charge_horizon_years` later, days being those
+    of the market.
     """
     try:
         day = parse_day(due)
@@ -24,13 +24,13 @@ def check_due(due: str, now: int, market: Market, settings: Settings) -> None:
     today = local_day(now, market.zone)
     earliest = today + timedelta(days=settings.charge_lead_days)
     if day < earliest:
-        raise Refused(
-            "charge-due-too-soon", "The due date is too soon", [("due", f"must not be before {earliest}")]
-        )
+        raise Refused("charge-due-too-soon", "The due date is too soon", [("due", f"must not be before {earliest}")])
     latest = add_months(today, 12 * settings.charge_horizon_years)
     if day > latest:
         raise Refused(
-            "charge-due-in-too-long", "The due date is too far ahead", [("due", f"must not be after {latest}")]
+            "charge-due-in-too-long",
+            "The due date is too far ahead",
+            [("due", f"must not be after {latest}")],
         )
 
 
@@ -42,8 +42,8 @@ def visible_at(due: date, market: Market, settings: Settings) -> int:
 def next_try(charge: Charge, market: Market, after: int | None) -> int | None:
     """The next slot later than `after` in which the charge is tried, or None when its days are over.
 
-    A charge is tried at the market's hours on its due date and each of the `retry_days` days that follow; one with
-    a single attempt only once.
+    A charge is tried at the market's hours on its due date and each of the `retry_days` days that follow;
+    one with a single attempt only once.
     """
     due = parse_day(charge.due)
     if charge.processing_mode == "SINGLE_ATTEMPT" and charge.tries:

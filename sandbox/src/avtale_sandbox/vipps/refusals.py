@@ -8,8 +8,8 @@ from collections.abc import Sequence
 class Refused(Exception):
     """The step is not allowed, and nothing was changed.
 
-    `problem` is one of the problem ids that Vipps Recurring publishes, such as `charge-amount-too-high`; `fields`
-    are pairs of what is wrong and why.
+    `problem` is one of the problem ids that Vipps Recurring publishes, such as `charge-amount-too-high`;
+    `fields` are pairs of what is wrong and why.
     """
 
     def __init__(self, problem: str, detail: str, fields: Sequence[tuple[str, str]] = ()) -> None:

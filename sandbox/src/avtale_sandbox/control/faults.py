@@ -1,0 +1,150 @@
+"""What shall go wrong: scripts in order, each for the next so many calls or events that match; never dice."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from ..ids import Ids
+from ..store import Store
+from ..vipps.webhooks.deliveries import Disturbance
+
+CallKind = Literal["status", "delay", "hang", "effect-then-hang", "effect-then-close", "effect-then-status"]
+EventKind = Literal["drop", "duplicate", "delay", "reorder"]
+_CALL_KINDS = frozenset(CallKind.__args__)  # type: ignore[attr-defined]
+_EVENT_KINDS = frozenset(EventKind.__args__)  # type: ignore[attr-defined]
+
+
+class Match(Struct, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """Which calls or events a fault befalls; what is not given matches everything.
+
+    `path` is a template such as `/recurring/v3/agreements/{agreementId}`, or a regular expression for the
+    whole path. With `webhook` (an event name or `*`) the fault befalls events and not calls.
+    """
+
+    method: str | None = None
+    path: str | None = None
+    operation_id: str | None = None
+    agreement_id: str | None = None
+    webhook: str | None = None
+
+
+class Action(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """What happens; `seconds` is wall time for calls and business time for events."""
+
+    kind: str
+    status: int | None = None
+    body: Any = None
+    headers: dict[str, str] = {}
+    seconds: float = 0.0
+    copies: int = 2
+
+
+class Fault(Struct, kw_only=True, omit_defaults=True):
+    """One script, and how often it has matched so far."""
+
+    id: str
+    match: Match
+    action: Action
+    times: int = 1
+    matched: int = 0
+
+
+class Faults:
+    """All scripts; the first that matches and is not used up is the one that counts."""
+
+    def __init__(self, store: Store, ids: Ids) -> None:
+        self._table = store.table("fault", Fault)
+        self._ids = ids
+        self._live: list[tuple[Fault, re.Pattern[str] | None]] = []
+
+    def load(self) -> None:
+        """Read the scripts anew."""
+        self._live = [
+            (fault, _pattern(fault.match.path)) for fault in self._table.values() if fault.matched < fault.times
+        ]
+
+    def all(self) -> list[Fault]:
+        """Every script, used up or not, in order."""
+        return list(self._table.values())
+
+    def add(self, fault: Fault) -> Fault:
+        """Add a script, or replace the one with its id; raises ValueError for one that means nothing."""
+        _check(fault)
+        if not fault.id:
+            fault.id = f"fault-{self._ids.next_number()}"
+        self._table.put(fault.id, fault)
+        self.load()
+        return fault
+
+    def delete(self, fault_id: str | None) -> bool:
+        """Forget one script, or all; says whether there was any."""
+        ids = [fault.id for fault in self.all()] if fault_id is None else [fault_id]
+        found = [self._table.delete(one) for one in ids]
+        self.load()
+        return any(found)
+
+    def for_call(self, method: str, path: str, operation_id: str | None, agreement_id: str | None) -> Action | None:
+        """What is to go wrong with this call, if anything; counts as a match."""
+        for fault, pattern in self._live:
+            match = fault.match
+            if (
+                match.webhook is None
+                and (match.method is None or match.method.upper() == method)
+                and (pattern is None or pattern.fullmatch(path))
+                and (match.operation_id is None or match.operation_id == operation_id)
+                and (match.agreement_id is None or match.agreement_id == agreement_id)
+            ):
+                self._use(fault)
+                return fault.action
+        return None
+
+    def disturb(self, event: str) -> Disturbance | None:
+        """What is to befall this event, if anything; counts as a match."""
+        for fault, _ in self._live:
+            if fault.match.webhook in ("*", event):
+                self._use(fault)
+                return msgspec.convert(
+                    {
+                        "kind": fault.action.kind,
+                        "copies": fault.action.copies,
+                        "seconds": fault.action.seconds,
+                    },
+                    Disturbance,
+                )
+        return None
+
+    def _use(self, fault: Fault) -> None:
+        fault.matched += 1
+        self._table.put(fault.id, fault)
+        if fault.matched >= fault.times:
+            self._live = [(one, pattern) for one, pattern in self._live if one is not fault]
+
+
+def _check(fault: Fault) -> None:
+    action, of_events = fault.action, fault.match.webhook is not None
+    kinds = _EVENT_KINDS if of_events else _CALL_KINDS
+    if action.kind not in kinds:
+        raise ValueError(f"action.kind must be one of {', '.join(sorted(kinds))}")
+    if fault.times < 1:
+        raise ValueError("times must be at least 1")
+    if action.seconds < 0 or not 1 <= action.copies <= 100:
+        raise ValueError("seconds must not be negative, and copies lie between 1 and 100")
+    if action.kind in ("status", "effect-then-status") and not 100 < (action.status or 0) < 600:
+        raise ValueError("action.status must be an HTTP status")
+    _pattern(fault.match.path)
+
+
+def _pattern(path: str | None) -> re.Pattern[str] | None:
+    if path is None:
+        return None
+    if "{" in path and not re.search(r"\{\d", path):
+        parts = re.split(r"\{[^}]*\}", path)
+        return re.compile("[^/]+".join(re.escape(part) for part in parts))
+    try:
+        return re.compile(path)
+    except re.error as problem:
+        raise ValueError(f"match.path is neither a template nor a regular expression: {problem}") from None

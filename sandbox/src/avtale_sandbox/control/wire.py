@@ -1,0 +1,66 @@
+"""How the control room reads requests and spells answers: JSON in camelCase, errors as problem+json."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+Body = TypeVar("Body")
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Problem(Exception):
+    """What was asked cannot be done."""
+
+    def __init__(self, status: int, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.more = more
+
+
+def answer(body: Any, status: int = 200) -> Response:
+    """An answer with a JSON body; Structs are spelled as they say."""
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+def nothing() -> Response:
+    """Done, and nothing to tell."""
+    return Response(status_code=204)
+
+
+async def read(request: Request, kind: type[Body]) -> Body:
+    """The body as `kind`; an empty one counts as an empty object. Raises Problem."""
+    try:
+        return msgspec.json.decode(await request.body() or b"{}", type=kind)
+    except (msgspec.DecodeError, ValueError, RecursionError) as problem:
+        raise Problem(400, str(problem)) from None
+
+
+def guarded(endpoint: Endpoint) -> Endpoint:
+    """Spell what an endpoint raises as a problem."""
+
+    async def spelled(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except Problem as problem:
+            return problem_answer(problem)
+
+    return spelled
+
+
+def problem_answer(problem: Problem) -> Response:
+    """A problem (RFC 9457)."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        **problem.more,
+    }
+    return Response(msgspec.json.encode(body), problem.status, media_type="application/problem+json")

@@ -1,0 +1,178 @@
+"""The access token API: merchant keys in, a signed JWT out, and the check of that JWT on every other call."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+
+import msgspec
+
+from ..clock import wall_now
+from ..ids import Ids
+from ..merchants import Merchant, Merchants
+from ..settings import Settings
+from ..store import Store
+from .exchange import Answer, Request, json_answer
+from .problems import KEY_MISSING, KEY_WRONG, gateway_answer
+
+_RESOURCE = "00000002-0000-0000-c000-000000000000"
+_CHECKED_COUNT_MAX = 10_000
+
+
+class SigningKey(msgspec.Struct):
+    """The private key (JWK), and the serial number below which tokens are no longer good."""
+
+    jwk: dict[str, Any]
+    serial: int = 0
+    expired_below: int = 0
+
+
+class _Claims(msgspec.Struct):
+    exp: int
+    msn: str
+    serial: int
+
+
+class Tokens:
+    """Issues and checks access tokens (RS256, wall time); several of one merchant are good at once."""
+
+    def __init__(self, store: Store, ids: Ids, settings: Settings) -> None:
+        self._table = store.table("tokenkey", SigningKey)
+        self._ids = ids
+        self.life_seconds = settings.token_life_seconds
+        self._checked: dict[str, _Claims] = {}
+        self._recent: dict[str, tuple[int, str]] = {}
+
+    def load(self) -> None:
+        """Forget what was found out about tokens; the store knows better."""
+        self._checked.clear()
+        self._recent.clear()
+
+    def issue(self, merchant: Merchant) -> tuple[str, int]:
+        """A token and the second it was made in; calls within one second get the same one."""
+        issued = wall_now() // 1000
+        msn = merchant.merchant_serial_number
+        recent = self._recent.get(msn)
+        if recent is not None and recent[0] == issued and self.msn_of(recent[1]) == msn:
+            return recent[1], issued
+        key = self._key()
+        key.serial += 1
+        self._table.put("vipps", key)
+        token = _sign(
+            key.jwk,
+            {
+                "aud": _RESOURCE,
+                "iss": "https://sts.windows.net/e5116d55-1c2b-4c3d-8d6d-3e1d3a2b1f00/",
+                "iat": issued,
+                "nbf": issued,
+                "exp": issued + self.life_seconds,
+                "appid": merchant.client_id,
+                "appidacr": "1",
+                "idp": "https://sts.windows.net/e5116d55-1c2b-4c3d-8d6d-3e1d3a2b1f00/",
+                "tid": "e5116d55-1c2b-4c3d-8d6d-3e1d3a2b1f00",
+                "uti": self._ids.letters("token", key.serial, 22),
+                "ver": "1.0",
+                "msn": msn,
+                "serial": key.serial,
+            },
+        )
+        self._recent[msn] = (issued, token)
+        return token, issued
+
+    def msn_of(self, token: str) -> str | None:
+        """The sales unit the token was issued to, or None when it is not good (any more)."""
+        claims = self._checked.get(token)
+        if claims is None:
+            claims = self._verify(token)
+            if claims is None:
+                return None
+            if len(self._checked) >= _CHECKED_COUNT_MAX:
+                self._checked.clear()
+            self._checked[token] = claims
+        if claims.exp * 1000 <= wall_now():
+            return None
+        return claims.msn
+
+    def expire_all(self) -> None:
+        """Make every token issued so far worthless, as time would."""
+        key = self._key()
+        key.expired_below = key.serial + 1
+        self._table.put("vipps", key)
+        self.load()
+
+    def _verify(self, token: str) -> _Claims | None:
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+        from joserfc.jwk import RSAKey
+
+        key = self._table.get("vipps")
+        if key is None:
+            return None
+        try:
+            found = jwt.decode(token, RSAKey.import_key(key.jwk), algorithms=["RS256"])
+            claims = msgspec.convert(found.claims, _Claims)
+        except (JoseError, ValueError, msgspec.ValidationError):
+            return None
+        return claims if claims.serial >= key.expired_below else None
+
+    def _key(self) -> SigningKey:
+        """The signing key, made on first use: that takes longer than everything else at the start."""
+        key = self._table.get("vipps")
+        if key is None:
+            from joserfc.jwk import RSAKey
+
+            key = SigningKey(jwk=RSAKey.generate_key(2048).as_dict(private=True))
+            self._table.put("vipps", key)
+        return key
+
+
+class AccessTokenApi:
+    """`POST /accesstoken/get`."""
+
+    def __init__(self, tokens: Tokens, merchants: Merchants) -> None:
+        self._tokens = tokens
+        self._merchants = merchants
+
+    def get(self, request: Request) -> Answer:
+        """Answer a request for a token; the body does not matter."""
+        subscription_key = request.header(b"ocp-apim-subscription-key")
+        if not subscription_key:
+            return gateway_answer(401, KEY_MISSING)
+        if not self._merchants.knows_subscription_key(subscription_key):
+            return gateway_answer(401, KEY_WRONG)
+        client_id, client_secret = request.header(b"client_id"), request.header(b"client_secret")
+        if not client_id or not client_secret:
+            missing = "client_secret" if client_id else "client_id"
+            return _refused(400, "invalid_request", f"The header {missing} is missing.")
+        merchant = self._merchants.of_client(client_id)
+        if merchant is None:
+            return _refused(401, "unauthorized_client", "There is no client with this client_id.")
+        if not hmac.compare_digest(merchant.client_secret.encode(), client_secret.encode()):
+            return _refused(401, "invalid_client", "The client_secret is wrong.")
+        if merchant.subscription_key != subscription_key:
+            return gateway_answer(401, KEY_WRONG)
+        token, issued = self._tokens.issue(merchant)
+        life = self._tokens.life_seconds
+        return json_answer(
+            200,
+            {
+                "token_type": "Bearer",
+                "expires_in": life,
+                "ext_expires_in": life,
+                "expires_on": issued + life,
+                "not_before": issued,
+                "resource": _RESOURCE,
+                "access_token": token,
+            },
+        )
+
+
+def _refused(status: int, error: str, description: str) -> Answer:
+    return json_answer(status, {"error": error, "error_description": description})
+
+
+def _sign(jwk: dict[str, Any], claims: dict[str, Any]) -> str:
+    from joserfc import jwt
+    from joserfc.jwk import RSAKey
+
+    return jwt.encode({"alg": "RS256", "typ": "JWT"}, claims, RSAKey.import_key(jwk))

@@ -1,0 +1,112 @@
+"""Sends what is ready, many at once but each lane in order, and waits for the answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import aiohttp
+from yarl import URL
+
+from ...clock import Clock, wall_now
+from ...settings import Settings
+from .deliveries import Attempt, Deliveries, Delivery
+from .registrations import Registrations
+from .signing import signed_headers, target_of
+
+
+class Sender:
+    """The outgoing side of webhooks; `settle` is called after each answer, to do and store what follows."""
+
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        registrations: Registrations,
+        clock: Clock,
+        settings: Settings,
+        settle: Callable[[], None],
+    ) -> None:
+        self._deliveries = deliveries
+        self._registrations = registrations
+        self._clock = clock
+        self._settle = settle
+        self._timeout = aiohttp.ClientTimeout(total=settings.webhook_timeout_seconds)
+        self._limit = settings.webhook_concurrency_max
+        self._session: aiohttp.ClientSession | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.delivered = 0
+
+    def pump(self) -> None:
+        """Begin to send what is ready, as far as there is room."""
+        while len(self._tasks) < self._limit and (delivery := self._deliveries.take()) is not None:
+            self._idle.clear()
+            task = asyncio.get_running_loop().create_task(self._send(delivery))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    async def idle(self) -> None:
+        """Wait until nothing is ready or under way; what waits for a retry does not count."""
+        await self._idle.wait()
+
+    @property
+    def busy(self) -> int:
+        """How many are under way or ready."""
+        return len(self._tasks) + len(self._deliveries.ready)
+
+    async def close(self) -> None:
+        """Give up what is under way; it is sent again by whoever goes on with the stored state."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            self._settle()
+            self.pump()
+            if (error := task.exception()) is not None:
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "sending a webhook failed", "exception": error, "task": task}
+                )
+        if not self._tasks and not self._deliveries.ready:
+            self._idle.set()
+
+    async def _send(self, delivery: Delivery) -> None:
+        registration = self._registrations.get(delivery.registration_id)
+        secret = "" if registration is None else registration.secret
+        body = delivery.body.encode()
+        target = target_of(delivery.url)
+        status, error = None, None
+        try:
+            try:
+                status = await self._post(target, secret, body)
+            except aiohttp.ServerDisconnectedError:
+                # The receiver closed a kept connection just as it was used again: that is no answer of its.
+                status = await self._post(target, secret, body)
+        except TimeoutError:
+            error = f"no answer within {self._timeout.total:g} seconds"
+        except (aiohttp.ClientError, OSError, ValueError) as problem:
+            error = f"{type(problem).__name__}: {problem}"
+        if status is not None and 200 <= status < 300:
+            self.delivered += 1
+        self._deliveries.done(delivery, Attempt(self._clock.now(), wall_now(), status, error))
+
+    async def _post(self, target: URL, secret: str, body: bytes) -> int:
+        headers = signed_headers(secret, target, body)
+        async with self._http().post(target, data=body, headers=headers, allow_redirects=False) as answer:
+            return answer.status
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=4),
+                timeout=self._timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "avtale-sandbox"},
+            )
+        return self._session

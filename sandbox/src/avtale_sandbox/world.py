@@ -1,0 +1,180 @@
+"""All rooms of the sandbox joined, without HTTP: one state, one clock, and what happens by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from .clock import Agenda, Clock
+from .conductor import Conductor
+from .contracts.contract import Contract
+from .control.faults import Faults
+from .control.record import Record
+from .identity.issuer import Identity
+from .ids import Ids
+from .instants import SECOND, parse_instant
+from .merchants import Merchants
+from .people import People
+from .settings import Settings
+from .store import Store
+from .vipps.accesstoken import AccessTokenApi, Tokens
+from .vipps.gateway import Gateway, Route, routes_of
+from .vipps.idempotency import Idempotency
+from .vipps.recurring.model import Recurring
+from .vipps.recurring.v3 import RecurringV3
+from .vipps.webhooks.api import WebhooksApi
+from .vipps.webhooks.deliveries import Deliveries
+from .vipps.webhooks.registrations import Registrations
+from .vipps.webhooks.sender import Sender
+
+log = logging.getLogger("avtale_sandbox")
+
+_FIRED_AT_ONCE_MAX = 100
+_SLEPT_AT_MOST_SECONDS = 3600.0
+
+
+class World:
+    """Everything that one running sandbox has."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = Store()
+        self.ids = Ids(settings.seed)
+        self.clock = Clock(self.store)
+        self.agenda = Agenda()
+        self.merchants = Merchants(self.store)
+        self.people = People(self.store)
+        self.tokens = Tokens(self.store, self.ids, settings)
+        self.idempotency = Idempotency(self.store)
+        self.identity = Identity(self.store)
+        self.faults = Faults(self.store, self.ids)
+        self.record = Record(settings)
+        self.registrations = Registrations(self.store, self.ids, self.clock, self.agenda, settings)
+        self.deliveries = Deliveries(self.store, self.ids, self.agenda, self.registrations, settings)
+        self.recurring = Recurring(
+            self.store,
+            self.ids,
+            self.clock,
+            self.agenda,
+            self.people,
+            self.merchants,
+            self._publish,
+            settings,
+        )
+        self.sender = Sender(self.deliveries, self.registrations, self.clock, settings, self.settle_all)
+        self.conductor = Conductor(self.store, self.clock, self.agenda, self.sender, settings, self.settle)
+        self.gateway = Gateway(self.merchants, self.tokens, self.idempotency, self._routes())
+        self._earlier = asyncio.Event()
+        self._pulse: asyncio.Task[None] | None = None
+        self.agenda.on_earlier = self._earlier.set
+
+    def load(self) -> None:
+        """Read the state file, if there is to be one, and build everything that follows from the rows.
+
+        Raises StateFileError, or ValueError for a start instant that is none.
+        """
+        if self.settings.state_path is not None:
+            self.store.open(Path(self.settings.state_path))
+        start_at = None if self.settings.start_at is None else parse_instant(self.settings.start_at)
+        self._load_rows(start_at)
+
+    def reset(self) -> None:
+        """Forget everything but merchants, participants and the time."""
+        now, running = self.clock.now(), self.clock.running
+        merchants, participants = self.merchants.all(), self.conductor.participants()
+        self.store.clear()
+        self.agenda.clear()
+        self.record.clear()
+        for merchant in merchants:
+            self.merchants.save(merchant)
+        self.clock.set(now, running)
+        self._load_rows(now)
+        for participant in participants:
+            self.conductor.register(participant)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has happened yet that belongs to a time."""
+        return not (len(self.recurring.shelf) or len(self.registrations) or len(self.deliveries))
+
+    def settle(self, count_max: int | None = None) -> int:
+        """Do what is due now, at most `count_max` things, store it, begin to send; gives how many were done."""
+        fired = self.agenda.fire_due(self.clock.now(), count_max)
+        self.store.commit()
+        self.sender.pump()
+        return fired
+
+    async def start(self) -> None:
+        """Begin to let time pass."""
+        self.settle()
+        self._pulse = asyncio.get_running_loop().create_task(self._beat())
+
+    async def stop(self) -> None:
+        """Stop what is under way and write what is left."""
+        if self._pulse is not None:
+            self._pulse.cancel()
+            await asyncio.gather(self._pulse, return_exceptions=True)
+        await self.conductor.close()
+        await self.sender.close()
+        self.store.close()
+
+    async def _beat(self) -> None:
+        """With a running clock, do what is due when its time has come."""
+        while True:
+            self._earlier.clear()
+            wait = _SLEPT_AT_MOST_SECONDS
+            if self.clock.running and not self.clock.held:
+                try:
+                    if self.settle(_FIRED_AT_ONCE_MAX):
+                        await asyncio.sleep(0)
+                        continue
+                except Exception:
+                    log.exception("something that was due could not be done")
+                    await asyncio.sleep(1)
+                    continue
+                at = self.agenda.next_at()
+                if at is not None:
+                    wait = min(wait, max((at - self.clock.now()) / SECOND, 0.001))
+            try:
+                await asyncio.wait_for(self._earlier.wait(), timeout=wait)
+            except TimeoutError:
+                continue
+
+    def wake(self) -> None:
+        """Let the beat look at the clock again, after it was set."""
+        self._earlier.set()
+
+    def settle_all(self) -> None:
+        """Store what was changed, and do what follows from it now.
+
+        While the clock is being moved, its conductor does what is due, a little at a time.
+        """
+        if self.clock.held:
+            self.store.commit()
+        else:
+            self.settle()
+
+    def _publish(self, msn: str, event: str, lane: str, at: int, body: bytes) -> None:
+        self.deliveries.publish(msn, event, lane, at, body, self.faults.disturb(event))
+
+    def _load_rows(self, start_at: int | None) -> None:
+        self.clock.load(self.settings.clock_running, start_at)
+        self.merchants.load()
+        self.people.load()
+        self.tokens.load()
+        self.identity.load()
+        self.faults.load()
+        self.registrations.load()
+        self.recurring.shelf.load()
+        self.deliveries.load()
+        self.store.commit()
+
+    def _routes(self) -> list[Route]:
+        token_api = AccessTokenApi(self.tokens, self.merchants)
+        token_routes = [Route(operation, None, None, token_api.get) for operation in Contract("accesstoken").operations]
+        return [
+            *token_routes,
+            *routes_of(RecurringV3(self.recurring, self.ids, self.settings)),
+            *routes_of(WebhooksApi(self.registrations)),
+        ]
