@@ -41,9 +41,7 @@ CLIENTS = (
         redirect_uris=("https://gym.example/return", "gymapp://back"),
         audience="gym",
     ),
-    Client(
-        client_id="robot", name="Robot", client_secret="beep", machine=True, roles=("avtale:admin", "read")
-    ),
+    Client(client_id="robot", name="Robot", client_secret="beep", machine=True, roles=("avtale:admin", "read")),
 )
 
 
@@ -90,9 +88,7 @@ class Issuer:
         """Follow the application's link, with whatever cookie the browser has."""
         return await self._answer(self.http.get(self.question(**changes), allow_redirects=False))
 
-    async def sign_in(
-        self, choice: dict[str, str], *, origin: str | None = None, **changes: str | None
-    ) -> Answer:
+    async def sign_in(self, choice: dict[str, str], *, origin: str | None = None, **changes: str | None) -> Answer:
         """Send the sign-in page's form; the origin is what a browser says about the page that sent it."""
         url = self.question(**changes).replace("/authorize?", "/sign-in?")
         headers = {"Origin": origin or self.origin}
@@ -136,9 +132,7 @@ class Issuer:
     async def _answer(pending: Any) -> Answer:
         async with pending as answer:
             location = answer.headers.get("Location", "")
-            return Answer(
-                answer.status, location, dict(parse_qsl(urlsplit(location).query)), await answer.text()
-            )
+            return Answer(answer.status, location, dict(parse_qsl(urlsplit(location).query)), await answer.text())
 
 
 @dataclass
@@ -166,9 +160,7 @@ class Stage:
         self.app: ASGIApp = Starlette()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.origin = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            self._play, interface="asgi3", log_level="error", lifespan="off", loop="asyncio"
-        )
+        config = uvicorn.Config(self._play, interface="asgi3", log_level="error", lifespan="off", loop="asyncio")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._listener]})
         self._thread.start()
@@ -200,8 +192,8 @@ async def issuer(keys: list[StoredKey], stage: Stage) -> AsyncIterator[Issuer]:
     identity.keys.restore(keys)
     stage.app = Starlette(
         routes=[
-            Mount(PATH, routes=routes(identity, people, store.commit)),
-            Mount("/_sandbox", routes=control_routes(identity, store.commit)),
+            Mount(PATH, routes=routes(identity, people)),
+            Mount("/_sandbox", routes=control_routes(identity)),
         ]
     )
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:

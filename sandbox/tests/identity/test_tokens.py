@@ -87,9 +87,7 @@ async def test_another_application_cannot_use_a_code_nor_spoil_it(issuer: Any) -
 @pytest.mark.parametrize("encoded", [False, True])
 async def test_a_server_authenticates_by_header(issuer: Any, encoded: bool) -> None:
     back = "https://gym.example/return"
-    code = await code_of(
-        issuer, client_id="server", redirect_uri=back, code_challenge=None, code_challenge_method=None
-    )
+    code = await code_of(issuer, client_id="server", redirect_uri=back, code_challenge=None, code_challenge_method=None)
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back}
     secret = quote_plus("s3cret/+ %") if encoded else "s3cret/+ %"
     status, tokens = await issuer.post_token(form, **basic("server", secret))
@@ -108,9 +106,7 @@ async def test_a_server_that_used_pkce_must_finish_it(issuer: Any) -> None:
 
 async def test_a_verifier_without_a_challenge_is_refused(issuer: Any) -> None:
     back = "https://gym.example/return"
-    code = await code_of(
-        issuer, client_id="server", redirect_uri=back, code_challenge=None, code_challenge_method=None
-    )
+    code = await code_of(issuer, client_id="server", redirect_uri=back, code_challenge=None, code_challenge_method=None)
     form = {
         "grant_type": "authorization_code", "code": code, "redirect_uri": back, "code_verifier": "v" * 43,
         "client_id": "server", "client_secret": "s3cret/+ %",
@@ -167,9 +163,7 @@ async def test_a_machine_gets_its_roles(issuer: Any, by_header: bool) -> None:
 
 
 async def test_a_server_may_not_act_in_its_own_name_nor_a_machine_sign_people_in(issuer: Any) -> None:
-    status, error = await issuer.post_token(
-        {"grant_type": "client_credentials"}, **basic("server", "s3cret/+ %")
-    )
+    status, error = await issuer.post_token({"grant_type": "client_credentials"}, **basic("server", "s3cret/+ %"))
     assert (status, error["error"]) == (400, "unauthorized_client")
     status, error = await issuer.post_token(
         {"grant_type": "authorization_code", "code": "x", "redirect_uri": "y"}, **basic("robot", "beep")
@@ -241,9 +235,7 @@ async def test_nothing_an_application_sends_is_answered_with_5xx(issuer: Any, da
     )
     names = st.sampled_from(PARAMETERS)
     fields = data.draw(st.dictionaries(names, words, max_size=12))
-    path = data.draw(
-        st.sampled_from(["authorize", "sign-in", "token", "end-session", "userinfo", "jwks.json"])
-    )
+    path = data.draw(st.sampled_from(["authorize", "sign-in", "token", "end-session", "userinfo", "jwks.json"]))
     method = data.draw(st.sampled_from(["GET", "POST"]))
     spoken = {name: value.encode("utf-8", "replace").decode() for name, value in fields.items()}
     options: dict[str, Any] = {"params": spoken} if data.draw(st.booleans()) else {"data": spoken}

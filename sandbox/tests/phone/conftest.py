@@ -45,9 +45,7 @@ class Stage:
         self.app: ASGIApp = Starlette()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        config = uvicorn.Config(
-            self._play, interface="asgi3", log_level="error", lifespan="off", loop="asyncio"
-        )
+        config = uvicorn.Config(self._play, interface="asgi3", log_level="error", lifespan="off", loop="asyncio")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._listener]})
         self._thread.start()
@@ -71,7 +69,6 @@ class World:
         self.people = People(store)
         self.merchants = Merchants(store)
         self.told: list[str] = []
-        self.settled: list[int] = []
         self.recurring = Recurring(
             store,
             Ids("test"),
@@ -97,18 +94,14 @@ class World:
         self.shop = f"http://localhost:{port}/shop"
         self.app = Starlette(
             routes=[
-                Mount(PATH, routes=routes(self.telephones, self.settle)),
-                *confirmation_routes(self.telephones, self.settle),
-                Mount(IDENTITY_PATH, routes=identity_routes(self.identity, self.people, self.settle)),
+                Mount(PATH, routes=routes(self.telephones)),
+                *confirmation_routes(self.telephones),
+                Mount(IDENTITY_PATH, routes=identity_routes(self.identity, self.people)),
                 Route("/shop/return", lambda _: RedirectResponse(f"{self.origin}/shop/thanks", 303)),
                 Route("/shop/thanks", lambda _: PlainTextResponse("Back in the shop")),
                 Route("/favicon.ico", lambda _: PlainTextResponse("", 204)),
             ]
         )
-
-    def settle(self) -> None:
-        """Note who knows what; the sandbox stores it and begins to send."""
-        self.settled.append(len(self.told))
 
     def draft(self, merchant: Merchant | None = None, **changes: Any) -> Agreement:
         """A merchant asks for an agreement: 99 kr a month unless told otherwise."""
@@ -190,9 +183,7 @@ class Browser:
     async def send(self, url: str, _origin: str | None = "", /, **form: str) -> Seen:
         """Send a form as a page of the telephone's own server does; None sends no origin at all."""
         headers = {} if _origin is None else {"Origin": _origin or self.world.origin}
-        return await self._seen(
-            self.http.post(self._full(url), data=form, headers=headers, allow_redirects=False)
-        )
+        return await self._seen(self.http.post(self._full(url), data=form, headers=headers, allow_redirects=False))
 
     def _full(self, url: str) -> str:
         return url if "://" in url else self.world.origin + url

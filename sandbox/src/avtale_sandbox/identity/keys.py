@@ -39,9 +39,7 @@ class SigningKeys:
     def sign(self, claims: dict[str, Any], *, kind: str) -> str:
         """Give a compact JWS over the claims; `kind` goes into the header as `typ`."""
         key = self._current()
-        return jwt.encode(
-            {"alg": ALGORITHM, "typ": kind, "kid": key.kid}, claims, key, algorithms=[ALGORITHM]
-        )
+        return jwt.encode({"alg": ALGORITHM, "typ": kind, "kid": key.kid}, claims, key, algorithms=[ALGORITHM])
 
     def verify(self, token: str, *, kind: str, even_expired: bool = False) -> dict[str, Any]:
         """Give the claims of a token of this issuer and of that `typ`; raises BadToken."""
@@ -91,9 +89,7 @@ class SigningKeys:
 
     def _drop_outdated(self) -> None:
         now = self._wall()
-        self._keys = [
-            (key, published) for key, published in self._keys if published is None or published > now
-        ]
+        self._keys = [(key, published) for key, published in self._keys if published is None or published > now]
 
 
 def _new_key() -> RSAKey:

@@ -48,9 +48,7 @@ class Profile(Struct, frozen=True, omit_defaults=True):
         return claims
 
 
-DEFAULT_OPERATORS = (
-    Profile("operator|demo", "Demo operator", email="operator@example.com", roles=("avtale:admin",)),
-)
+DEFAULT_OPERATORS = (Profile("operator|demo", "Demo operator", email="operator@example.com", roles=("avtale:admin",)),)
 
 
 def of_person(person: Person) -> Profile:

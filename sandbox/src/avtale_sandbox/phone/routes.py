@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from starlette.routing import BaseRoute, Route
 
 from ..vipps.recurring import confirmation
 from .apps import Apps
 from .consent import Consent
-from .look.handlers import settled
 from .look.page import static_files
 from .telephones import Telephones
 
 PATH = "/phone"
 
 
-def confirmation_routes(telephones: Telephones, settle: Callable[[], object]) -> list[BaseRoute]:
+def confirmation_routes(telephones: Telephones) -> list[BaseRoute]:
     """Give the routes to put at the root of the port: the page behind `vippsConfirmationUrl`.
 
-    `settle` stores what a request changed, and tells merchants of it, before it is answered.
+    Whoever mounts them commits the store before an answer leaves.
     """
     consent = Consent(telephones, PATH)
     return [
         Route(confirmation.PATH, consent.show, methods=["GET"]),
-        Route(confirmation.PATH, settled(consent.decide, settle), methods=["POST"]),
+        Route(confirmation.PATH, consent.decide, methods=["POST"]),
     ]
 
 
-def routes(telephones: Telephones, settle: Callable[[], object]) -> list[BaseRoute]:
-    """Give the routes to mount at `/phone`; `settle` as above."""
+def routes(telephones: Telephones) -> list[BaseRoute]:
+    """Give the routes to mount at `/phone`; whoever mounts them commits likewise."""
     apps = Apps(telephones, PATH)
     agreement = "/{number}/agreements/{agreement_id}"
     return [
         Route("/", apps.people, methods=["GET"]),
-        Route("/", settled(apps.add, settle), methods=["POST"]),
+        Route("/", apps.add, methods=["POST"]),
         Route("/open", apps.open, methods=["GET"]),
         static_files(),
         Route("/{number}", apps.app, methods=["GET"]),
-        Route("/{number}/money", settled(apps.money, settle), methods=["POST"]),
-        Route(f"{agreement}/stop", settled(apps.stop, settle), methods=["POST"]),
-        Route(f"{agreement}/limit", settled(apps.limit, settle), methods=["POST"]),
+        Route("/{number}/money", apps.money, methods=["POST"]),
+        Route(f"{agreement}/stop", apps.stop, methods=["POST"]),
+        Route(f"{agreement}/limit", apps.limit, methods=["POST"]),
     ]

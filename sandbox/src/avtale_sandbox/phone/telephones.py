@@ -190,9 +190,7 @@ class Telephones:
     def _agreements(self, person: Person) -> list[Agreement]:
         # A request that moved to another telephone is no longer on the one that had it before.
         number = person.phone_number
-        return [
-            agreement for agreement in self._recurring.agreements_of(number) if agreement.person == number
-        ]
+        return [agreement for agreement in self._recurring.agreements_of(number) if agreement.person == number]
 
     def _own(self, person: Person, agreement_id: str) -> Agreement:
         for agreement in self._agreements(person):

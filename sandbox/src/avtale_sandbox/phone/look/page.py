@@ -24,9 +24,7 @@ _NEVER_LINKED = frozenset({"javascript", "data", "vbscript", "file", "blob", "ab
 class Pages:
     """The templates of one room, on top of the shared layout; everything put into them is escaped."""
 
-    def __init__(
-        self, templates: Path, filters: Mapping[str, Callable[..., Any]] | None = None, **shared: Any
-    ) -> None:
+    def __init__(self, templates: Path, filters: Mapping[str, Callable[..., Any]] | None = None, **shared: Any) -> None:
         """Take the room's template folder, and filters and values that every one of its pages may use."""
         self._environment = Environment(
             loader=FileSystemLoader([templates, HERE / "templates"]),
