@@ -79,9 +79,7 @@ class Scripted:
             self.tokens_received.append(request)
             if self.tokens:
                 return self.tokens.popleft()
-            return answer(
-                200, {"access_token": f"token-{len(self.tokens_received)}", "expires_in": "3600"}, None
-            )
+            return answer(200, {"access_token": f"token-{len(self.tokens_received)}", "expires_in": "3600"}, None)
         self.received.append(request)
         if not self.steps:
             self.unexpected.append(request)
@@ -94,9 +92,7 @@ class Scripted:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 method, target, _ = head[0].split(" ")
-                headers = {
-                    name.lower(): value for name, value in (line.split(": ", 1) for line in head[1:] if line)
-                }
+                headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in head[1:] if line)}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 step = self._next(Received(method, target, headers, body))
                 writer.write(step.raw)

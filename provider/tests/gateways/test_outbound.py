@@ -28,9 +28,7 @@ def call(url: str, method: str = "POST", body: bytes | None = b"{}", seconds: fl
 
 async def test_what_was_written_is_what_leaves(scripted, outbound):
     scripted.answers(201, b"\x00\xff", {"X-Said": "so"})
-    answer = await outbound.send(
-        call(f"{scripted.url}/a%2Fb%7E/c%20d?q=%C3%B8", body=b'{ "exactly" : "these" }')
-    )
+    answer = await outbound.send(call(f"{scripted.url}/a%2Fb%7E/c%20d?q=%C3%B8", body=b'{ "exactly" : "these" }'))
     assert isinstance(answer, Answer)
     assert (answer.status, answer.body, answer.headers["x-said"]) == (201, b"\x00\xff", "so")
     assert answer.seconds > 0
@@ -69,9 +67,7 @@ async def test_a_refused_connection_sent_nothing(outbound):
     assert (result.reason, result.sent) == ("the connection was refused", False)
 
 
-@pytest.mark.parametrize(
-    "url", [f"http://{'x' * 64}.example/", "http:///nowhere", "ftp://127.0.0.1/", "http://[::x/"]
-)
+@pytest.mark.parametrize("url", [f"http://{'x' * 64}.example/", "http:///nowhere", "ftp://127.0.0.1/", "http://[::x/"])
 async def test_an_address_that_leads_nowhere_sent_nothing(outbound, url):
     result = await outbound.send(call(url))
     assert isinstance(result, NoAnswer)
@@ -152,9 +148,7 @@ def _endless_head(scripted) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "PUT"])
-async def test_a_write_without_a_whole_answer_was_sent_once(
-    scripted, outbound, method, happens: Callable, reason
-):
+async def test_a_write_without_a_whole_answer_was_sent_once(scripted, outbound, method, happens: Callable, reason):
     scripted.answers(200)
     await outbound.send(call(scripted.url))
     happens(scripted)

@@ -79,9 +79,7 @@ async def test_a_stop_and_a_refund_are_accepted(vipps, scripted, status):
     scripted.answers(status)
     scripted.answers(status)
     assert await vipps.stop(vipps.write_stop(UUID(int=7), "agr_1")) == Answered(None)
-    assert await vipps.refund(vipps.write_refund(UUID(int=8), "agr_1", "order-1", 4000, "why")) == Answered(
-        None
-    )
+    assert await vipps.refund(vipps.write_refund(UUID(int=8), "agr_1", "order-1", 4000, "why")) == Answered(None)
     stop, refund = scripted.received
     assert (stop.method, stop.target) == ("PATCH", "/recurring/v3/agreements/agr_1")
     assert (refund.method, refund.target) == ("POST", "/recurring/v3/agreements/agr_1/charges/order-1/refund")
@@ -103,9 +101,7 @@ async def test_an_agreement_and_a_charge_are_read(vipps, scripted):
         },
     )
     assert await vipps.fetch_agreement("agr_1") == Answered(
-        ObservedAgreement(
-            "agr_1", None, GatewayAgreementState.ACTIVE, datetime(2027, 1, 31, 9, tzinfo=UTC), None
-        )
+        ObservedAgreement("agr_1", None, GatewayAgreementState.ACTIVE, datetime(2027, 1, 31, 9, tzinfo=UTC), None)
     )
     assert await vipps.fetch_charge("agr_1", "order-1") == Answered(
         ObservedCharge("order-1", GatewayChargeState.CAPTURED, Totals(9900, 4000, 0))
@@ -195,9 +191,7 @@ async def test_a_cut_charge_is_unknown_and_its_repeat_is_the_same_call(vipps, sc
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"<html>Welcome to this hotel's network</html>", b"[]", b"{}", b"{}" * 5001]
-)
+@pytest.mark.parametrize("body", [b"", b"<html>Welcome to this hotel's network</html>", b"[]", b"{}", b"{}" * 5001])
 async def test_a_success_that_we_cannot_read_is_unknown(vipps, scripted, draft_wish, charge_wish, body):
     for _ in range(3):
         scripted.answers(200, body)
@@ -320,9 +314,7 @@ async def test_a_charge_outlives_a_refused_key(vipps, scripted, charge_wish):
     scripted.answers(201, {"chargeId": str(charge_wish.order_id)})
     request = vipps.write_charge(charge_wish)
     first = await vipps.create_charge(request)
-    assert first == Unknown(
-        "our credentials were refused: Access denied due to invalid subscription key.", sent=False
-    )
+    assert first == Unknown("our credentials were refused: Access denied due to invalid subscription key.", sent=False)
     assert await vipps.create_charge(request) == Answered(str(charge_wish.order_id))
 
 

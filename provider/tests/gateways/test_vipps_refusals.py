@@ -101,6 +101,8 @@ PROBLEM = {
         (400, {"type": 5, "detail": None, "title": ["x"]}, "bad-request", None),
         (400, {"type": "#" + "x" * 101, "detail": "d"}, "bad-request", "d"),
         (400, {"type": "#not a code", "detail": "d"}, "bad-request", "d"),
+        (400, {"type": "https://tools.ietf.org/html/rfc7231#section-6.5.1", "title": "t"}, "bad-request", "t"),
+        (404, {"type": "https://httpstatuses.com/404", "title": "t"}, "not-found", "t"),
         (400, [], "bad-request", None),
         (400, [1, {"code": None}], "bad-request", None),
     ],

@@ -125,9 +125,7 @@ class VippsRecurring:
     async def _write(self, request: WrittenRequest) -> _Judged:
         return await self._call(request.method, request.path, request.body, str(request.id))
 
-    async def _call(
-        self, method: str, path: str, body: bytes | None = None, key: str | None = None
-    ) -> _Judged:
+    async def _call(self, method: str, path: str, body: bytes | None = None, key: str | None = None) -> _Judged:
         rejected: str | None = None
         while True:
             token = await self._tokens.get(rejected)

@@ -56,9 +56,7 @@ class VippsWebhooks:
         "recurring.charge-creation-failed.v1",
     )
 
-    def verify(
-        self, url: str, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], wall: datetime
-    ) -> bool:
+    def verify(self, url: str, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], wall: datetime) -> bool:
         """Whether one of `secrets` signed this body for `url` (the registered one) within 300 s of `wall`.
 
         The body is the raw bytes; the received Host and path play no part. An empty secret signs nothing.

@@ -37,6 +37,8 @@ _STATUS_CODES = {
 }
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+#: A problem's own id is made of words; `…/rfc7231#section-6.5.1` and `…/404` are addresses of something else.
+_PROBLEM_ID = re.compile(r"[a-z]+(-[a-z]+)*")
 
 
 def judge(answer: Answer, wall: datetime) -> Answer | Refused | Throttled | Unknown:
@@ -107,7 +109,8 @@ def _problem_id(kind: object) -> str | None:
     """`…/recurring-api-problems#charge-due-too-soon` and `…/recurring/charge-due-too-soon` name the same."""
     if not isinstance(kind, str) or kind == "about:blank":
         return None
-    return _code(kind.rsplit("#", 1)[1] if "#" in kind else kind.rstrip("/").rsplit("/", 1)[-1])
+    name = kind.rsplit("#", 1)[1] if "#" in kind else kind.rstrip("/").rsplit("/", 1)[-1]
+    return _code(name) if _PROBLEM_ID.fullmatch(name) else None
 
 
 def _extra(details: object) -> Iterator[str]:

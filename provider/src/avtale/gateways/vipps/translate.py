@@ -74,11 +74,12 @@ def check_terms(terms: Terms) -> None:
 
 
 def _check_price(price: Money) -> None:
+    """Nothing is not a price to Vipps: what is free needs no agreement there."""
     least = AMOUNT_MIN.get(price.currency)
     if least is None:
         raise ValueError(f"Vipps charges in {', '.join(AMOUNT_MIN)}, not {price.currency}")
-    if price.amount != 0 and not least <= price.amount <= AMOUNT_MAX:
-        raise ValueError(f"a price in {price.currency} is 0, or {least} to {AMOUNT_MAX} minor units")
+    if not least <= price.amount <= AMOUNT_MAX:
+        raise ValueError(f"a price in {price.currency} is {least} to {AMOUNT_MAX} minor units")
 
 
 def _fits(what: str, value: str, length_max: int) -> None:
@@ -108,7 +109,7 @@ def webhook_path(webhook_id: str) -> str:
 
 
 def write_draft(wish: DraftWish) -> WrittenRequest:
-    """A draft with an initial charge captured at approval, none where the price is 0. Raises ValueError."""
+    """A draft with an initial charge that is captured at approval. Raises ValueError where Vipps would refuse it."""
     terms = wish.terms
     check_terms(terms)
     _fits("the redirect URL", wish.redirect_url, URL_LENGTH_MAX)
@@ -119,6 +120,13 @@ def write_draft(wish: DraftWish) -> WrittenRequest:
         "merchantAgreementUrl": terms.agreement_url,
         "productName": terms.name,
         "externalId": str(wish.draft_id),
+        "initialCharge": {
+            "amount": terms.price.amount,
+            "description": terms.name,
+            "transactionType": "DIRECT_CAPTURE",
+            "orderId": str(wish.order_id),
+            "externalId": f"{wish.reference}.1",
+        },
     }
     if terms.description is not None:
         said["productDescription"] = terms.description
@@ -128,14 +136,6 @@ def write_draft(wish: DraftWish) -> WrittenRequest:
         said["phoneNumber"] = wish.phone_number
     if wish.is_app:
         said["isApp"] = True
-    if terms.price.amount > 0:
-        said["initialCharge"] = {
-            "amount": terms.price.amount,
-            "description": terms.name,
-            "transactionType": "DIRECT_CAPTURE",
-            "orderId": str(wish.order_id),
-            "externalId": f"{wish.reference}.1",
-        }
     return WrittenRequest(wish.draft_id, "POST", AGREEMENTS, _bytes(said))
 
 
@@ -164,9 +164,7 @@ def write_charge(wish: ChargeWish) -> WrittenRequest:
 
 def write_stop(request_id: UUID, gateway_agreement_id: str) -> WrittenRequest:
     """The end of an agreement: `status` stands alone, or Vipps refuses it."""
-    return WrittenRequest(
-        request_id, "PATCH", agreement_path(gateway_agreement_id), _bytes({"status": "STOPPED"})
-    )
+    return WrittenRequest(request_id, "PATCH", agreement_path(gateway_agreement_id), _bytes({"status": "STOPPED"}))
 
 
 def write_refund(
