@@ -129,9 +129,7 @@ def _attempt_status(current: AttemptStatus, observed: ObservedCharge, totals: To
             return AttemptStatus.ACCEPTED
 
 
-def _charge_status(
-    current: ChargeStatus, before: AttemptStatus, after: AttemptStatus, totals: Totals
-) -> ChargeStatus:
+def _charge_status(current: ChargeStatus, before: AttemptStatus, after: AttemptStatus, totals: Totals) -> ChargeStatus:
     if totals.captured:
         if totals.refunded >= totals.captured:
             return ChargeStatus.REFUNDED

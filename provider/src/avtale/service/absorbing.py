@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -56,27 +56,28 @@ async def absorb_inbox(db: Database, tenant: Tenant, batch_count_max: int = 500)
         drafts = await agreements.find_drafts(
             tx,
             {event.gateway_agreement_id for event in events if event.gateway_agreement_id},
-            {found for event in events if (found := _uuid(event.external_id))},
+            _uuids(event.external_id for event in events),
         )
-        orders = {found for event in events if (found := _uuid(event.order_id))}
+        orders = _uuids(event.order_id for event in events)
         attempts = await charges.get_attempts(tx, orders)
         by_order = {draft.order_id: draft for draft in await agreements.drafts_of_orders(tx, orders)}
-        ours, asked_drafts, asked_attempts = set(), set(), set()
+        ours: set[UUID] = set()
+        asked_drafts: set[UUID] = set()
+        asked_attempts: set[UUID] = set()
         for event in events:
             order = _uuid(event.order_id)
-            mine = [d for d in drafts if _about(event, d)]
+            mine = [draft for draft in drafts if _about(event, draft)]
             if order in attempts:
                 asked_attempts.add(order)
-            elif order in by_order:
-                mine.append(by_order[order])
+            else:
+                mine += [by_order[order]] if order in by_order else []
+                asked_drafts.update(draft.id for draft in mine)
             if mine or order in attempts:
                 ours.add(event.id)
-            if order not in attempts:
-                asked_drafts.update(d.id for d in mine)
             for draft in mine:
                 await _learn_address(tx, draft.id, draft.gateway_agreement_id, event.gateway_agreement_id)
         await checks.ask(tx, CheckKind.DRAFT, asked_drafts, tx.now)
-        await checks.ask(tx, CheckKind.ATTEMPT, {a for a in asked_attempts if a is not None}, tx.now)
+        await checks.ask(tx, CheckKind.ATTEMPT, asked_attempts, tx.now)
         await inbox.mark(tx, [e.id for e in events if e.id in ours], "done")
         await inbox.mark(tx, [e.id for e in events if e.id not in ours], "parked")
     async with db.tenant(tenant.id) as tx:
@@ -94,6 +95,10 @@ async def _learn_address(tx: Transaction, draft_id: UUID, known: str | None, tol
     """A draft whose answer was lost learns the gateway's id for it from the first event about it."""
     if known is None and told is not None:
         await agreements.update_draft(tx, draft_id, gateway_agreement_id=told)
+
+
+def _uuids(texts: Iterable[str | None]) -> set[UUID]:
+    return {found for text in texts if (found := _uuid(text)) is not None}
 
 
 def _uuid(text: str | None) -> UUID | None:

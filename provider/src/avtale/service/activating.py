@@ -59,11 +59,7 @@ async def settle_draft(
             return await _stop(tx, tenant, active, observed.stopped_at or tx.now)
         return active
     if observed.state is not GatewayAgreementState.PENDING:
-        verb = (
-            AgreementVerb.REJECT
-            if observed.state is GatewayAgreementState.STOPPED
-            else AgreementVerb.EXPIRE
-        )
+        verb = AgreementVerb.REJECT if observed.state is GatewayAgreementState.STOPPED else AgreementVerb.EXPIRE
         return await _end_draft(tx, agreement, list(drafts.values()), draft_id, verb)
     return agreement
 
@@ -162,7 +158,11 @@ async def _initial_charge(
 
 
 async def _undo(
-    tx: Transaction, gateway: RecurringGateway, agreement: Agreement, draft: Draft, observed: ObservedAgreement
+    tx: Transaction,
+    gateway: RecurringGateway,
+    agreement: Agreement,
+    draft: Draft,
+    observed: ObservedAgreement,
 ) -> None:
     """A second draft of the same agreement was approved as well: stop it, and give its initial charge back."""
     await agreements.update_draft(tx, draft.id, status="lost")

@@ -31,9 +31,7 @@ async def bill(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max
     return len(written) >= batch_count_max
 
 
-async def plan_charges(
-    tx: Transaction, tenant: Tenant, gateway: RecurringGateway, batch_count_max: int
-) -> list[Call]:
+async def plan_charges(tx: Transaction, tenant: Tenant, gateway: RecurringGateway, batch_count_max: int) -> list[Call]:
     """Move each due agreement to its next period, with a charge and an attempt; returns the calls to send."""
     due = await agreements.claim_due(tx, batch_count_max)
     moved: list[Agreement] = []
@@ -53,9 +51,7 @@ async def plan_charges(
     return [_order(tenant, gateway, *one) for one in tried]
 
 
-async def _attempt_anew(
-    tx: Transaction, tenant: Tenant, gateway: RecurringGateway, batch_count_max: int
-) -> list[Call]:
+async def _attempt_anew(tx: Transaction, tenant: Tenant, gateway: RecurringGateway, batch_count_max: int) -> list[Call]:
     """New attempts for charges whose last one was refused; a charge of an ended agreement ends with it."""
     waiting = await charges.due_replans(tx, batch_count_max)
     owners = await agreements.lock_agreements(tx, {charge.agreement_id for charge in waiting})
@@ -90,9 +86,7 @@ def _moved(agreement: Agreement, planned: PlannedCharge, tenant: Tenant) -> Agre
     return replace(
         agreement,
         last_period=planned.period.number,
-        next_charge_at=plan_at(
-            agreement.anchor, agreement.terms.interval, following, tenant.rules, tenant.zone
-        ),
+        next_charge_at=plan_at(agreement.anchor, agreement.terms.interval, following, tenant.rules, tenant.zone),
         parked_reason="late_periods" if planned.wait_for_operator else None,
     )
 
@@ -122,9 +116,7 @@ def _attempt(agreement: Agreement, charge: Charge) -> Attempt:
     return Attempt(new_id(), charge.id, AttemptStatus.WRITTEN, Totals(), agreement.gateway_agreement_id)
 
 
-def _order(
-    tenant: Tenant, gateway: RecurringGateway, attempt: Attempt, charge: Charge, agreement: Agreement
-) -> Call:
+def _order(tenant: Tenant, gateway: RecurringGateway, attempt: Attempt, charge: Charge, agreement: Agreement) -> Call:
     wish = ChargeWish(
         order_id=attempt.id,
         gateway_agreement_id=attempt.gateway_agreement_id,

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from avtale.domain.billing import settled_by
 from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus
@@ -21,7 +20,7 @@ from avtale.storage import agreements, charges, checks
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import resend_seconds
 from avtale.storage.checks import Check, CheckKind
-from avtale.storage.database import Database, Job, Transaction
+from avtale.storage.database import Database, DatabaseFault, Job, Transaction
 from avtale.storage.due import refresh_due
 from avtale.storage.tenants import Tenant
 
@@ -41,8 +40,7 @@ async def check(db: Database, gateways: Gateways, tenant: Tenant, batch_count_ma
     async with db.tenant(tenant.id) as tx:
         claimed = await checks.claim(tx, batch_count_max, LEASE_SECONDS_MAX)
         drafts = {
-            d.id: d
-            for d in await agreements.get_drafts(tx, [c.id for c in claimed if c.kind is CheckKind.DRAFT])
+            d.id: d for d in await agreements.get_drafts(tx, [c.id for c in claimed if c.kind is CheckKind.DRAFT])
         }
         tried = await charges.get_attempts(tx, [c.id for c in claimed if c.kind is CheckKind.ATTEMPT])
     slots = asyncio.Semaphore(CALLS_AT_ONCE_MAX)
@@ -98,7 +96,7 @@ async def _settle_draft(
                 await checks.finish(tx, [(one, _next_of_draft(tx, draft, told.value))])
             else:
                 await _missed(tx, one, told)
-    except SQLAlchemyError:
+    except DatabaseFault:
         log.exception("draft_not_settled", tenant=tenant.name, draft_id=str(one.id))
 
 
@@ -124,7 +122,7 @@ async def _settle_attempts(
     try:
         async with db.tenant(tenant.id) as tx:
             await _settle_batch(tx, gateway, tenant, told)
-    except (SQLAlchemyError, RuntimeError, ValueError):
+    except (DatabaseFault, RuntimeError, ValueError):
         if len(told) == 1:
             log.exception("attempt_not_settled", tenant=tenant.name, attempt_id=str(told[0][0].id))
             return
@@ -162,12 +160,20 @@ async def _missed(tx: Transaction, one: Check, outcome: Outcome[object]) -> None
     """No reading: wait, longer each time. An order that is not there (yet) is the sender's matter."""
     if isinstance(outcome, Refused) and outcome.status == 404 and one.kind is CheckKind.ATTEMPT:
         attempt = (await charges.get_attempts(tx, [one.id])).get(one.id)
-        if attempt is None or attempt.status in (AttemptStatus.WRITTEN, AttemptStatus.UNKNOWN, AttemptStatus.REJECTED):
+        if attempt is None or attempt.status in (
+            AttemptStatus.WRITTEN,
+            AttemptStatus.UNKNOWN,
+            AttemptStatus.REJECTED,
+        ):
             await checks.finish(tx, [(one, None)])
             return
     if isinstance(outcome, Refused):
         log.error(
-            "reading_refused", kind=one.kind.value, id=str(one.id), status=outcome.status, detail=outcome.detail
+            "reading_refused",
+            kind=one.kind.value,
+            id=str(one.id),
+            status=outcome.status,
+            detail=outcome.detail,
         )
     seconds = outcome.retry_after_seconds if isinstance(outcome, Throttled) else resend_seconds(one.misses + 1)
     await checks.miss(tx, [(one, seconds)])

@@ -71,7 +71,7 @@ async def start_checkout(
     GatewayBusy, and GatewayUnknown (with `agreement_id`, which can be polled) when Vipps does not answer.
     """
     gateway = await gateways.recurring(tenant.id)
-    for _ in range(DRAFTS_COUNT_MAX):
+    for drafts_left in reversed(range(DRAFTS_COUNT_MAX)):
         async with db.tenant(tenant.id) as tx:
             agreement, found = await _agreement_for(tx, person, wish, idempotency_key)
             if found is not None:
@@ -83,10 +83,12 @@ async def start_checkout(
         if checkout is not None:
             return checkout
         _refuse(outcome)
-    raise GatewayUnknown(
-        "Vipps did not answer; ask for the agreement's status, or start the checkout again",
-        agreement_id=str(agreement.id),
-    )
+        if not drafts_left:
+            raise GatewayUnknown(
+                "Vipps did not answer; ask for the agreement's status, or start the checkout again",
+                agreement_id=str(agreement.id),
+            )
+    raise AssertionError("a checkout ends in its loop")
 
 
 async def _agreement_for(
@@ -106,9 +108,7 @@ async def _agreement_for(
         )
         if stored != digest:
             raise Conflict("this Idempotency-Key was used for another request", code="idempotency_conflict")
-    existing = await agreements.agreements_of(
-        tx, person.issuer, person.subject, product_id=wish.product_id, lock=True
-    )
+    existing = await agreements.agreements_of(tx, person.issuer, person.subject, product_id=wish.product_id, lock=True)
     repeated = next((a for a in existing if a.id == first_use), None)
     active = next((a for a in existing if a.status is AgreementStatus.ACTIVE), None)
     if active is not None:

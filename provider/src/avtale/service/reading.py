@@ -96,7 +96,4 @@ async def _views(tx: Transaction, wanted: Sequence[Agreement]) -> list[Agreement
     for charge in await charges.charges_of(tx, ids):
         owed[charge.agreement_id].append(charge)
     access = await entitlements.entitlements_of(tx, ids)
-    return [
-        AgreementView(a, tuple(owed[a.id]), access[a.id].access_until if a.id in access else None)
-        for a in wanted
-    ]
+    return [AgreementView(a, tuple(owed[a.id]), access[a.id].access_until if a.id in access else None) for a in wanted]

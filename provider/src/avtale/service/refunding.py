@@ -27,7 +27,13 @@ class RefundAnswer:
 
 
 async def refund_charge(
-    db: Database, gateways: Gateways, tenant: Tenant, charge_id: UUID, amount: int, reason: str, requested_by: str
+    db: Database,
+    gateways: Gateways,
+    tenant: Tenant,
+    charge_id: UUID,
+    amount: int,
+    reason: str,
+    requested_by: str,
 ) -> RefundAnswer:
     """Give back `amount` (minor units) of a charge; the credit note follows from the reading.
 

@@ -43,9 +43,7 @@ async def ensure_webhook(db: Database, gateways: Gateways, sealer: Sealer, tenan
     async with db.tenant(tenant.id) as tx:
         known = await webhooks.registrations(tx, VIPPS)
     there = _value(await gateway.list_webhooks(), "list the webhooks")
-    live = {
-        r.gateway_webhook_id for r in known if r.status == "active" and r.url == url and r.gateway_webhook_id
-    }
+    live = {r.gateway_webhook_id for r in known if r.status == "active" and r.url == url and r.gateway_webhook_id}
     ours_there = [w for w in there if w.url == url]
     complete = [w for w in ours_there if w.id in live and set(gateways.webhooks.events) <= set(w.events)]
     for orphan in ours_there:
@@ -77,8 +75,7 @@ async def live_secrets(tx: Transaction, sealer: Sealer) -> list[str]:
     return [
         sealer.open(r.secret_sealed)
         for r in await webhooks.registrations(tx, VIPPS)
-        if r.secret_sealed is not None
-        and (r.retired_wall is None or r.retired_wall + RETIRED_SECRET_LIVES > tx.wall)
+        if r.secret_sealed is not None and (r.retired_wall is None or r.retired_wall + RETIRED_SECRET_LIVES > tx.wall)
     ]
 
 

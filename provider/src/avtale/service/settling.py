@@ -249,9 +249,7 @@ async def write_refund(
 ) -> Call:
     """Write a wish to give money back, and return the call that does it."""
     await charges.insert_refund(tx, wish, requested_by)
-    request = gateway.write_refund(
-        wish.id, attempt.gateway_agreement_id, str(attempt.id), wish.amount, wish.reason
-    )
+    request = gateway.write_refund(wish.id, attempt.gateway_agreement_id, str(attempt.id), wish.amount, wish.reason)
     return Call(request, CallKind.REFUND, attempt.id)
 
 

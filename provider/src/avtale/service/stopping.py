@@ -16,9 +16,7 @@ from avtale.storage.database import Database
 from avtale.storage.tenants import Tenant
 
 
-async def stop_agreement(
-    db: Database, gateways: Gateways, tenant: Tenant, person: Person, agreement_id: UUID
-) -> None:
+async def stop_agreement(db: Database, gateways: Gateways, tenant: Tenant, person: Person, agreement_id: UUID) -> None:
     """Stop a person's own agreement; stopping it again changes nothing.
 
     Raises NotFound for an agreement of somebody else, IllegalStep while it is still a draft. Without an answer

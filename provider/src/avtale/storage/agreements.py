@@ -132,9 +132,7 @@ async def insert_draft(tx: Transaction, draft: Draft) -> None:
 async def update_draft(tx: Transaction, draft_id: UUID, **values: object) -> None:
     """Change columns of a draft."""
     c = t.drafts.c
-    await tx.conn.execute(
-        update(t.drafts).where(c.tenant_id == tx.tenant_id, c.id == draft_id).values(**values)
-    )
+    await tx.conn.execute(update(t.drafts).where(c.tenant_id == tx.tenant_id, c.id == draft_id).values(**values))
 
 
 async def drafts_of(tx: Transaction, agreement_ids: Collection[UUID]) -> list[Draft]:
@@ -160,9 +158,7 @@ async def drafts_of_orders(tx: Transaction, order_ids: Collection[UUID]) -> list
 
 
 async def _drafts(tx: Transaction, statement: Select[Any]) -> list[Draft]:
-    rows = await tx.conn.execute(
-        statement.where(t.drafts.c.tenant_id == tx.tenant_id).order_by(t.drafts.c.id)
-    )
+    rows = await tx.conn.execute(statement.where(t.drafts.c.tenant_id == tx.tenant_id).order_by(t.drafts.c.id))
     return [Draft(**{n: getattr(row, n) for n in Draft.__dataclass_fields__}) for row in rows]
 
 

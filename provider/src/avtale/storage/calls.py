@@ -38,9 +38,7 @@ class Call:
     sends: int = 1
 
 
-async def write_calls(
-    tx: Transaction, calls: Sequence[Call], lease_seconds_max: float | None
-) -> None:
+async def write_calls(tx: Transaction, calls: Sequence[Call], lease_seconds_max: float | None) -> None:
     """Write calls that the writer is about to send; after the lease anybody sends them (None: nobody does)."""
     if not calls:
         return
@@ -108,9 +106,7 @@ async def keep_calls(
     c = t.calls.c
     await tx.conn.execute(
         update(t.calls)
-        .where(
-            c.tenant_id == tx.tenant_id, c.id == bindparam("this_id"), c.status.in_(["written", "unknown"])
-        )
+        .where(c.tenant_id == tx.tenant_id, c.id == bindparam("this_id"), c.status.in_(["written", "unknown"]))
         .values(status=bindparam("to_status"), answer=bindparam("to_answer"), send_wall=bindparam("at")),
         [
             {

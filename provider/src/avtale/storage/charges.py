@@ -74,9 +74,7 @@ async def insert_refund(tx: Transaction, refund: Refund, requested_by: str) -> N
 async def get_charges(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Charge]:
     """Charges by their ids."""
     c = t.charges.c
-    rows = await tx.conn.execute(
-        select(t.charges).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids)))
-    )
+    rows = await tx.conn.execute(select(t.charges).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids))))
     return {row.id: _charge(row) for row in rows}
 
 
@@ -94,9 +92,7 @@ async def charges_of(tx: Transaction, agreement_ids: Collection[UUID]) -> list[C
 async def get_attempts(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Attempt]:
     """Attempts by their ids."""
     c = t.attempts.c
-    rows = await tx.conn.execute(
-        select(t.attempts).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids)))
-    )
+    rows = await tx.conn.execute(select(t.attempts).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids))))
     return {row.id: _attempt(row) for row in rows}
 
 
@@ -136,8 +132,7 @@ async def refunds_of(tx: Transaction, charge_ids: Collection[UUID]) -> list[Refu
         .order_by(c.created_at, c.id)
     )
     return [
-        Refund(row.id, row.charge_id, row.attempt_id, row.amount, row.reason, RefundStatus(row.status))
-        for row in rows
+        Refund(row.id, row.charge_id, row.attempt_id, row.amount, row.reason, RefundStatus(row.status)) for row in rows
     ]
 
 
@@ -222,9 +217,7 @@ async def replan_charge(tx: Transaction, charge_id: UUID, at: datetime | None, d
     if due is not None:
         values["due"] = due
     c = t.charges.c
-    await tx.conn.execute(
-        update(t.charges).where(c.tenant_id == tx.tenant_id, c.id == charge_id).values(**values)
-    )
+    await tx.conn.execute(update(t.charges).where(c.tenant_id == tx.tenant_id, c.id == charge_id).values(**values))
     if at is not None:
         tx.due(Job.BILL, at)
 
@@ -243,7 +236,7 @@ async def paid_ends(tx: Transaction, agreement_ids: Collection[UUID]) -> dict[UU
     """For each agreement that has a paid period: the local date on which the last of them ends."""
     c = t.charges.c
     rows = await tx.conn.execute(
-        select(c.agreement_id, func.max(c.period_end))
+        select(c.agreement_id, func.max(c.period_end).label("paid_end"))
         .where(
             c.tenant_id == tx.tenant_id,
             c.agreement_id.in_(sorted(agreement_ids)),
@@ -252,7 +245,7 @@ async def paid_ends(tx: Transaction, agreement_ids: Collection[UUID]) -> dict[UU
         )
         .group_by(c.agreement_id)
     )
-    return {agreement_id: end for agreement_id, end in rows}
+    return {row.agreement_id: row.paid_end for row in rows}
 
 
 def _totals_row(totals: Totals) -> dict[str, int]:

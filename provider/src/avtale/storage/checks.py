@@ -37,10 +37,7 @@ async def ask(tx: Transaction, kind: CheckKind, ids: Collection[UUID], at: datet
     if not ids:
         return
     statement = insert(t.checks).values(
-        [
-            {"tenant_id": tx.tenant_id, "kind": kind, "id": i, "due_at": at, "seq": 1, "misses": 0}
-            for i in sorted(ids)
-        ]
+        [{"tenant_id": tx.tenant_id, "kind": kind, "id": i, "due_at": at, "seq": 1, "misses": 0} for i in sorted(ids)]
     )
     await tx.conn.execute(
         statement.on_conflict_do_update(
@@ -85,18 +82,12 @@ async def finish(tx: Transaction, done: Sequence[tuple[Check, datetime | None]])
     if not done:
         return
     for check, following in sorted(done, key=lambda pair: (pair[0].kind, pair[0].id)):
-        mine = (
-            (t.checks.c.tenant_id == tx.tenant_id)
-            & (t.checks.c.kind == check.kind)
-            & (t.checks.c.id == check.id)
-        )
+        mine = (t.checks.c.tenant_id == tx.tenant_id) & (t.checks.c.kind == check.kind) & (t.checks.c.id == check.id)
         unasked = mine & (t.checks.c.seq == check.seq)
         if following is None:
             await tx.conn.execute(delete(t.checks).where(unasked))
         else:
-            await tx.conn.execute(
-                update(t.checks).where(unasked).values(due_at=following, leased_wall=None, misses=0)
-            )
+            await tx.conn.execute(update(t.checks).where(unasked).values(due_at=following, leased_wall=None, misses=0))
             tx.due(Job.CHECK, following)
         await tx.conn.execute(
             update(t.checks).where(mine, t.checks.c.seq != check.seq).values(leased_wall=None, misses=0)

@@ -24,6 +24,4 @@ async def set_clock(tx: Transaction, at: datetime, running: bool) -> None:
     if (await tx.conn.execute(production)).first() is not None:
         raise ClockLocked("a tenant here takes real payments: business time follows the system's clock")
     row = {"id": 1, "at": at, "running": running, "set_wall": tx.wall}
-    await tx.conn.execute(
-        insert(t.business_clock).values(row).on_conflict_do_update(index_elements=["id"], set_=row)
-    )
+    await tx.conn.execute(insert(t.business_clock).values(row).on_conflict_do_update(index_elements=["id"], set_=row))

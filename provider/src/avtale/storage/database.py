@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError as DatabaseFault
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from avtale.storage import tables as t
@@ -28,6 +29,22 @@ class Job(StrEnum):
 
 #: Jobs whose due instants are in business time; the others are in wall time.
 BUSINESS_JOBS = frozenset({Job.BILL, Job.CHECK})
+
+__all__ = [
+    "BUSINESS_JOBS",
+    "Database",
+    "DatabaseDown",
+    "DatabaseFault",
+    "Job",
+    "Transaction",
+    "sqlalchemy_url",
+]
+
+_ENTER = text("SELECT set_config('app.tenant_id', :tenant, true)")
+_ENTER_AND_READ_CLOCK = text(
+    "SELECT set_config('app.tenant_id', :tenant, true), at, running, set_wall "
+    "FROM (SELECT 1) AS one LEFT JOIN business_clock ON id = 1"
+)
 
 Waker = Callable[[UUID, frozenset[Job]], Awaitable[None]]
 
@@ -110,12 +127,11 @@ class Database:
 
     @asynccontextmanager
     async def _begin(self, tenant_id: UUID | None) -> AsyncIterator[Transaction]:
-        async with self._connection() as conn:
-            async with conn.begin():
-                wall = datetime.now(UTC)
-                tx = Transaction(conn, await self._enter(conn, tenant_id, wall), wall, tenant_id)
-                yield tx
-                ready = await tx.flush_due()
+        async with self._connection() as conn, conn.begin():
+            wall = datetime.now(UTC)
+            tx = Transaction(conn, await self._enter(conn, tenant_id, wall), wall, tenant_id)
+            yield tx
+            ready = await tx.flush_due()
         if ready and tenant_id is not None:
             await self.waker(tenant_id, ready)
 
@@ -138,15 +154,10 @@ class Database:
 
     async def _enter(self, conn: AsyncConnection, tenant_id: UUID | None, wall: datetime) -> datetime:
         tenant = "" if tenant_id is None else str(tenant_id)
-        entering = select(func.set_config("app.tenant_id", tenant, True).label("tenant"))
         if not self.virtual_clock:
-            await conn.execute(entering)
+            await conn.execute(_ENTER, {"tenant": tenant})
             return wall
-        clock = t.business_clock.c
-        statement = entering.add_columns(clock.at, clock.running, clock.set_wall).select_from(
-            text("(SELECT 1) AS one LEFT JOIN business_clock ON business_clock.id = 1")
-        )
-        row = (await conn.execute(statement)).one()
+        row = (await conn.execute(_ENTER_AND_READ_CLOCK, {"tenant": tenant})).one()
         if row.at is None:
             return wall
         at: datetime = row.at

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy import Column, ColumnElement, delete, func, select, true, update
 
 from avtale.storage import tables as t
 from avtale.storage.database import BUSINESS_JOBS, Job, Transaction
 
-_NEXT: dict[Job, tuple[Select[tuple[datetime | None]], ...]] = {
+#: Where a job's instants stand: the columns, and which of their rows count.
+_NEXT: dict[Job, tuple[tuple[Column[Any], ColumnElement[bool]], ...]] = {
     Job.BILL: (
-        select(func.min(t.agreements.c.next_charge_at)).where(t.agreements.c.parked_reason.is_(None)),
-        select(func.min(t.charges.c.replan_at)),
+        (t.agreements.c.next_charge_at, t.agreements.c.parked_reason.is_(None)),
+        (t.charges.c.replan_at, true()),
     ),
-    Job.CHECK: (select(func.min(t.checks.c.due_at)),),
-    Job.SEND: (select(func.min(t.calls.c.send_wall)),),
+    Job.CHECK: ((t.checks.c.due_at, true()),),
+    Job.SEND: ((t.calls.c.send_wall, true()),),
 }
 
 
@@ -29,19 +31,15 @@ async def due_tenants(tx: Transaction) -> list[tuple[UUID, Job]]:
 async def waiting(tx: Transaction) -> list[tuple[Job, int]]:
     """How many tenants keep the house from being quiet, by job: due work, and any call without an answer."""
     unquiet = _is_due(tx) | t.due_tenants.c.job.in_([Job.SEND, Job.ABSORB])
-    rows = await tx.conn.execute(
-        select(t.due_tenants.c.job, func.count()).where(unquiet).group_by(t.due_tenants.c.job)
-    )
+    rows = await tx.conn.execute(select(t.due_tenants.c.job, func.count()).where(unquiet).group_by(t.due_tenants.c.job))
     return [(Job(job), count) for job, count in rows]
 
 
 async def next_instant(tx: Transaction) -> datetime | None:
     """The next instant of business time at which any tenant has work."""
-    return (
-        await tx.conn.execute(
-            select(func.min(t.due_tenants.c.due_at)).where(t.due_tenants.c.job.in_(sorted(BUSINESS_JOBS)))
-        )
-    ).scalar_one()
+    earliest = select(func.min(t.due_tenants.c.due_at)).where(t.due_tenants.c.job.in_(sorted(BUSINESS_JOBS)))
+    found: datetime | None = (await tx.conn.execute(earliest)).scalar_one()
+    return found
 
 
 async def refresh_due(tx: Transaction, job: Job) -> datetime | None:
@@ -53,7 +51,7 @@ async def refresh_due(tx: Transaction, job: Job) -> datetime | None:
     locked = (await tx.conn.execute(select(t.due_tenants.c.due_at).where(mine).with_for_update())).first()
     if locked is None:
         return None
-    following = await _next_of(tx, job)
+    following: datetime | None = await _next_of(tx, job)
     if following is None:
         await tx.conn.execute(delete(t.due_tenants).where(mine))
     elif following != locked.due_at:
@@ -65,10 +63,10 @@ async def _next_of(tx: Transaction, job: Job) -> datetime | None:
     if job is Job.ABSORB:
         oldest = select(t.inbox.c.id).where(t.inbox.c.tenant_id == tx.tenant_id, t.inbox.c.status == "new")
         return tx.wall if (await tx.conn.execute(oldest.limit(1))).first() else None
-    instants = []
-    for statement in _NEXT[job]:
-        table = statement.get_final_froms()[0]
-        found = await tx.conn.execute(statement.where(table.c.tenant_id == tx.tenant_id))
+    instants: list[datetime | None] = []
+    for column, counts in _NEXT[job]:
+        mine = column.table.c.tenant_id == tx.tenant_id
+        found = await tx.conn.execute(select(func.min(column)).where(mine, counts))
         instants.append(found.scalar_one())
     return min((instant for instant in instants if instant is not None), default=None)
 

@@ -154,17 +154,13 @@ class EmbeddedPostgres:
             options = " ".join(f"-c {setting}" for setting in settings)
             said = self._pg_ctl("start", "-l", str(self._log), "-o", options)
             if time.monotonic() > deadline:
-                raise EmbeddedPostgresError(
-                    f"the server of {self.data_dir} does not start: {said}\n{self._log_end()}"
-                )
+                raise EmbeddedPostgresError(f"the server of {self.data_dir} does not start: {said}\n{self._log_end()}")
             if said:
                 time.sleep(START_PAUSE_SECONDS)
 
     def _pg_ctl(self, verb: str, *arguments: str) -> str:
         """What pg_ctl complained about, or nothing when it did what it should."""
-        done = run_program(
-            "pg_ctl", verb, "-D", str(self._cluster), "-s", "-w", *arguments, cluster=self._cluster
-        )
+        done = run_program("pg_ctl", verb, "-D", str(self._cluster), "-s", "-w", *arguments, cluster=self._cluster)
         return "" if done.returncode == 0 else done.stderr.strip() or f"pg_ctl ended with {done.returncode}"
 
     def _choose_port(self) -> int:

@@ -116,10 +116,7 @@ async def all_entries(tx: Transaction) -> list[LedgerEntry]:
     """The tenant's whole ledger, oldest first, for audits."""
     c = t.ledger.c
     rows = await tx.conn.execute(select(t.ledger).where(c.tenant_id == tx.tenant_id).order_by(c.booked_at, c.id))
-    return [
-        LedgerEntry(**({n: getattr(row, n) for n in _ENTRY} | {"kind": BookingKind(row.kind)}))
-        for row in rows
-    ]
+    return [LedgerEntry(**({n: getattr(row, n) for n in _ENTRY} | {"kind": BookingKind(row.kind)})) for row in rows]
 
 
 _ENTRY = tuple(LedgerEntry.__dataclass_fields__)

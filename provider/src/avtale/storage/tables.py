@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -46,25 +50,28 @@ metadata = MetaData(
 ROUTING_TABLES = ("organizations", "tenants", "tenant_hosts", "due_tenants", "business_clock")
 
 
-def _among(column: str, values: type[str] | frozenset[AttemptStatus]) -> str:
-    members = sorted(member.value for member in values)  # type: ignore[attr-defined, union-attr]
+def _among(column: str, values: Iterable[StrEnum]) -> str:
+    members = sorted(member.value for member in values)
     return f"{column} IN ({', '.join(repr(m) for m in members)})"
 
 
-def _instant(name: str, nullable: bool = True) -> Column[object]:
+def _instant(name: str, nullable: bool = True) -> Column[Any]:
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
-def _tenant() -> Column[object]:
+def _tenant() -> Column[Any]:
     return Column("tenant_id", Uuid, nullable=False)
 
 
-def _needed(name: str, kind: TypeEngine[object] | type[TypeEngine[object]]) -> Column[object]:
+def _needed(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]]) -> Column[Any]:
     return Column(name, kind, nullable=False)
 
 
 organizations = Table(
-    "organizations", metadata, Column("id", Uuid, primary_key=True), Column("name", String(63), nullable=False, unique=True)
+    "organizations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", String(63), nullable=False, unique=True),
 )
 
 tenants = Table(

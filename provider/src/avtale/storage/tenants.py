@@ -92,9 +92,7 @@ async def save_tenant(tx: Transaction, tenant: Tenant, organization_id: UUID) ->
     await tx.conn.execute(
         insert(t.organizations).values(id=organization_id, name=tenant.organization).on_conflict_do_nothing()
     )
-    found = await tx.conn.execute(
-        select(t.organizations.c.id).where(t.organizations.c.name == tenant.organization)
-    )
+    found = await tx.conn.execute(select(t.organizations.c.id).where(t.organizations.c.name == tenant.organization))
     values = {
         "public_url": tenant.public_url,
         "zone": tenant.zone,
@@ -120,9 +118,7 @@ async def save_hosts(tx: Transaction, tenant_id: UUID, hosts: Collection[str]) -
     c = t.tenant_hosts.c
     await tx.conn.execute(delete(t.tenant_hosts).where(c.tenant_id == tenant_id, c.host.not_in(sorted(hosts))))
     for host in sorted(hosts):
-        await tx.conn.execute(
-            insert(t.tenant_hosts).values(host=host, tenant_id=tenant_id).on_conflict_do_nothing()
-        )
+        await tx.conn.execute(insert(t.tenant_hosts).values(host=host, tenant_id=tenant_id).on_conflict_do_nothing())
     rows = await tx.conn.execute(select(c.host).where(c.host.in_(sorted(hosts)), c.tenant_id != tenant_id))
     return [row.host for row in rows]
 
@@ -156,9 +152,7 @@ async def save_issuers(tx: Transaction, issuers: Collection[Issuer]) -> None:
     """Give the tenant exactly these issuers."""
     c = t.identity_issuers.c
     kept = sorted(issuer.issuer for issuer in issuers)
-    await tx.conn.execute(
-        delete(t.identity_issuers).where(c.tenant_id == tx.tenant_id, c.issuer.not_in(kept))
-    )
+    await tx.conn.execute(delete(t.identity_issuers).where(c.tenant_id == tx.tenant_id, c.issuer.not_in(kept)))
     for issuer in issuers:
         values = {name: getattr(issuer, name) for name in Issuer.__dataclass_fields__}
         await tx.conn.execute(
@@ -171,18 +165,14 @@ async def save_issuers(tx: Transaction, issuers: Collection[Issuer]) -> None:
 async def get_issuers(tx: Transaction) -> list[Issuer]:
     """The issuers whose tokens the tenant accepts."""
     c = t.identity_issuers.c
-    rows = await tx.conn.execute(
-        select(t.identity_issuers).where(c.tenant_id == tx.tenant_id).order_by(c.issuer)
-    )
+    rows = await tx.conn.execute(select(t.identity_issuers).where(c.tenant_id == tx.tenant_id).order_by(c.issuer))
     return [Issuer(**{n: getattr(row, n) for n in Issuer.__dataclass_fields__}) for row in rows]
 
 
 async def save_products(tx: Transaction, products: Collection[Terms]) -> None:
     """Put these products on sale and take every other off it; agreements keep the terms they were made with."""
     c = t.products.c
-    await tx.conn.execute(
-        t.products.update().where(c.tenant_id == tx.tenant_id).values(on_sale=False)
-    )
+    await tx.conn.execute(t.products.update().where(c.tenant_id == tx.tenant_id).values(on_sale=False))
     for terms in products:
         values = {
             "name": terms.name,

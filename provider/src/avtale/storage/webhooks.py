@@ -45,9 +45,7 @@ async def insert_intent(tx: Transaction, registration_id: UUID, gateway: str, ur
 
 async def activate(tx: Transaction, registration_id: UUID, gateway_webhook_id: str, secret: bytes) -> None:
     """Keep the answer of the gateway: its id and the sealed secret."""
-    await _update(
-        tx, registration_id, status="active", gateway_webhook_id=gateway_webhook_id, secret_sealed=secret
-    )
+    await _update(tx, registration_id, status="active", gateway_webhook_id=gateway_webhook_id, secret_sealed=secret)
 
 
 async def retire(tx: Transaction, registration_id: UUID) -> None:
@@ -59,9 +57,7 @@ async def drop_intents(tx: Transaction, gateway: str) -> None:
     """Forget intents whose answer was lost; their orphans at the gateway are deleted by url."""
     c = t.webhook_registrations.c
     await tx.conn.execute(
-        t.webhook_registrations.delete().where(
-            c.tenant_id == tx.tenant_id, c.gateway == gateway, c.status == "intent"
-        )
+        t.webhook_registrations.delete().where(c.tenant_id == tx.tenant_id, c.gateway == gateway, c.status == "intent")
     )
 
 
@@ -79,7 +75,5 @@ async def registrations(tx: Transaction, gateway: str) -> list[Registration]:
 async def _update(tx: Transaction, registration_id: UUID, **values: object) -> None:
     c = t.webhook_registrations.c
     await tx.conn.execute(
-        update(t.webhook_registrations)
-        .where(c.tenant_id == tx.tenant_id, c.id == registration_id)
-        .values(**values)
+        update(t.webhook_registrations).where(c.tenant_id == tx.tenant_id, c.id == registration_id).values(**values)
     )

@@ -1,0 +1,226 @@
+"""The command line: serve, work, and the care of tenants and database."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+from avtale.api.app import create_app
+from avtale.domain.errors import Refusal
+from avtale.logs import set_up_logs
+from avtale.runtime import Runtime, open_runtime
+from avtale.service.auditing import audit as audit_books
+from avtale.service.configuring import apply_tenant, read_tenants_file
+from avtale.service.registering import ensure_webhook
+from avtale.serving import Announced, bind, write_ready_file
+from avtale.settings import Clock, SettingMissing, Settings, needed
+from avtale.storage.database import DatabaseDown
+from avtale.storage.embedded import EmbeddedPostgres
+from avtale.storage.embedded_programs import EmbeddedPostgresError
+from avtale.storage.home import make_home
+from avtale.storage.migrate import migrate
+from avtale.storage.readiness import NotReady, check_ready
+from avtale.storage.sealing import SealBroken, new_key
+from avtale.storage.tenants import all_tenants
+from avtale.worker.fleet import add_tasks, run_worker
+
+app = typer.Typer(
+    name="avtale",
+    help="A payment provider for subscriptions and purchases on Vipps MobilePay and Stripe.\n\n"
+    "Settings come from the environment: AVTALE_DATABASE_URL (the role that serves), AVTALE_DATABASE_OWNER_URL "
+    "(the role that migrates), AVTALE_ENCRYPTION_KEY. `avtale doctor` says what is missing.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+db_app = typer.Typer(help="Start the embedded database, and bring a database to today's schema.", no_args_is_help=True)
+tenants_app = typer.Typer(help="Say who sells what, with which accounts.", no_args_is_help=True)
+app.add_typer(db_app, name="db")
+app.add_typer(tenants_app, name="tenants")
+out = Console()
+err = Console(stderr=True)
+
+ReadyFile = Annotated[Path | None, typer.Option(help="Write where we answer to this file, once we do.")]
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; loopback unless you say otherwise.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 is any free one.")] = 8300,
+    ready_file: ReadyFile = None,
+) -> None:
+    """Answer HTTP: the payment provider's API."""
+    settings = Settings()
+    set_up_logs(settings.log_format)
+    try:
+        bound = bind(host, port)
+    except OSError as error:
+        raise _stop(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
+    _run(_serve(settings, bound, host, ready_file))
+
+
+async def _serve(settings: Settings, bound: socket.socket, host: str, ready_file: Path | None) -> None:
+    async with open_runtime(settings) as runtime:
+        await check_ready(runtime.db)
+        shown = f"[{host}]" if ":" in host else host
+        url = f"http://{shown}:{bound.getsockname()[1]}"
+        config = uvicorn.Config(
+            create_app(runtime.house()), log_level="warning", access_log=False, timeout_graceful_shutdown=20
+        )
+        out.print(f"avtale answers at {url}")
+        await Announced(config, ready_file, url).serve([bound])
+
+
+@app.command()
+def work() -> None:
+    """Do what is due: plan charges, send them, read the truth, settle. Start as many as you like."""
+    settings = Settings()
+    set_up_logs(settings.log_format)
+    _run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_runtime(settings) as runtime:
+        await check_ready(runtime.db)
+        add_tasks(runtime.fleet, runtime.db, runtime.gateways)
+        out.print("avtale works")
+        await run_worker(runtime.fleet, runtime.db, settings.jobs_at_once_max, stop)
+
+
+@db_app.command("embedded")
+def db_embedded(
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the data lives; default AVTALE_DATA_DIR/postgres.")
+    ] = None,
+    ready_file: ReadyFile = None,
+) -> None:
+    """Own an embedded PostgreSQL until interrupted. For development and tests, not for production."""
+    folder = data_dir or Settings().data_dir / "postgres"
+    stop = [signal.SIGTERM, signal.SIGINT]
+    signal.pthread_sigmask(signal.SIG_BLOCK, stop)
+    try:
+        with EmbeddedPostgres(folder) as server:
+            home = make_home(server, folder)
+            if ready_file is not None:
+                write_ready_file(ready_file, {"url": home.url, "ownerUrl": home.owner_url})
+            out.print(f"PostgreSQL runs from {folder}; interrupt to stop it")
+            signal.sigwait(stop)
+    except EmbeddedPostgresError as error:
+        raise _stop(str(error)) from error
+    finally:
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
+
+
+@db_app.command("migrate")
+def db_migrate() -> None:
+    """Bring the database to today's schema, as its owner. Running it again is safe."""
+    settings = Settings()
+    try:
+        owner = needed(settings.database_owner_url, "DATABASE_OWNER_URL")
+        revision = migrate(owner, needed(settings.database_url, "DATABASE_URL"))
+    except SettingMissing as error:
+        raise _stop(str(error)) from error
+    out.print(f"the schema is at {revision}")
+
+
+@tenants_app.command("apply")
+def tenants_apply(
+    file: Annotated[Path, typer.Argument(help="A TOML file; see docs/how-to/tenants.md.")],
+) -> None:
+    """Make the database say what FILE says, and register each tenant's webhook at Vipps."""
+    _run(_apply(Settings(), file))
+
+
+async def _apply(settings: Settings, file: Path) -> None:
+    wanted = read_tenants_file(file)
+    async with open_runtime(settings) as runtime:
+        await check_ready(runtime.db)
+        for organization in wanted.organizations:
+            for entry in organization.tenants:
+                tenant = await apply_tenant(runtime.db, runtime.sealer, organization.name, entry)
+                done = await ensure_webhook(runtime.db, runtime.gateways, runtime.sealer, tenant)
+                out.print(f"{organization.name}/{tenant.name}: applied; webhook {done.outcome} at {done.url}")
+
+
+@app.command()
+def audit() -> None:
+    """Check every tenant's books; exit 1 when anything is wrong in them."""
+    _run(_audit(Settings()))
+
+
+async def _audit(settings: Settings) -> None:
+    async with open_runtime(settings) as runtime:
+        async with runtime.db.routing() as tx:
+            everyone = await all_tenants(tx)
+        table = Table("tenant", "code", "about", "what is wrong")
+        for tenant in everyone:
+            for finding in await audit_books(runtime.db, tenant):
+                name = f"{tenant.organization}/{tenant.name}"
+                table.add_row(name, finding.code, finding.subject, finding.sentence)
+    if table.row_count:
+        err.print(table)
+        raise typer.Exit(1)
+    out.print(f"the books of {len(everyone)} tenants are in order")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what a process with this environment could do, and what is missing."""
+    settings = Settings()
+    if settings.encryption_key is None:
+        out.print(f"AVTALE_ENCRYPTION_KEY is not set; a new one would be\n  {new_key()}")
+    if settings.clock is Clock.VIRTUAL and settings.clock_token is None:
+        out.print("AVTALE_CLOCK is virtual, but nobody can turn it: AVTALE_CLOCK_TOKEN is not set")
+    _run(_doctor(settings))
+
+
+async def _doctor(settings: Settings) -> None:
+    async with open_runtime(settings) as runtime:
+        await check_ready(runtime.db)
+        await _see_tenants(runtime)
+    out.print("everything that a process needs is here")
+
+
+async def _see_tenants(runtime: Runtime) -> None:
+    async with runtime.db.routing() as tx:
+        everyone = await all_tenants(tx)
+    if not everyone:
+        out.print("there are no tenants: `avtale tenants apply FILE`")
+    for tenant in everyone:
+        gateway = await runtime.gateways.recurring(tenant.id)
+        out.print(f"{tenant.organization}/{tenant.name}: Vipps says {type(await gateway.list_webhooks()).__name__}")
+
+
+def _run(work_to_do: Coroutine[Any, Any, None]) -> None:
+    """Run to the end; what a person can mend is one sentence on standard error, and exit 1."""
+    try:
+        asyncio.run(work_to_do)
+    except (SettingMissing, NotReady, DatabaseDown, SealBroken, ValueError) as error:
+        raise _stop(str(error)) from error
+    except Refusal as error:
+        raise _stop(f"{error.detail} ({error.code})") from error
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _stop(sentence: str) -> typer.Exit:
+    err.print(sentence, style="red", markup=False, highlight=False)
+    return typer.Exit(1)
+
+
+def main() -> None:
+    """The `avtale` command."""
+    app()

@@ -1,0 +1,121 @@
+"""The composition root: the one place where settings become a database, gateways, a fleet and an API."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from procrastinate import App
+
+from avtale import __version__
+from avtale.api.house import House
+from avtale.domain.errors import Conflict
+from avtale.domain.ports import RecurringGateway, WebhookReader
+from avtale.gateways.outbound import Answer, Call, Outbound
+from avtale.gateways.vipps.adapter import VippsRecurring
+from avtale.gateways.vipps.credentials import VippsCredentials
+from avtale.gateways.vipps.events import VippsWebhooks
+from avtale.settings import Clock, Settings, needed
+from avtale.storage.database import Database
+from avtale.storage.sealing import Sealer
+from avtale.storage.tenants import VippsAccount, get_vipps_account
+from avtale.worker.fleet import Waker, open_fleet
+
+#: How long a tenant's account is believed before its row is read again, in seconds of wall time.
+ACCOUNT_SECONDS_MAX = 5.0
+JWKS_SECONDS_MAX = 5.0
+
+
+@dataclass(slots=True)
+class TenantGateways:
+    """The gateway of each tenant, made from its account and remade when that changes."""
+
+    db: Database
+    sealer: Sealer
+    outbound: Outbound
+    call_seconds_max: float
+    webhooks: WebhookReader = field(default_factory=VippsWebhooks)
+    _made: dict[UUID, tuple[float, VippsAccount, VippsRecurring]] = field(default_factory=dict)
+
+    async def recurring(self, tenant_id: UUID) -> RecurringGateway:
+        """Vipps Recurring for a tenant. Raises Conflict (`vipps_not_configured`)."""
+        known = self._made.get(tenant_id)
+        if known is not None and time.monotonic() - known[0] < ACCOUNT_SECONDS_MAX:
+            return known[2]
+        async with self.db.tenant(tenant_id) as tx:
+            account = await get_vipps_account(tx)
+        if account is None:
+            raise Conflict("this tenant has no Vipps account", code="vipps_not_configured")
+        gateway = known[2] if known is not None and known[1] == account else self._make(account)
+        self._made[tenant_id] = (time.monotonic(), account, gateway)
+        return gateway
+
+    def _make(self, account: VippsAccount) -> VippsRecurring:
+        credentials = VippsCredentials(
+            base_url=account.base_url,
+            client_id=account.client_id,
+            client_secret=self.sealer.open(account.client_secret_sealed),
+            subscription_key=self.sealer.open(account.subscription_key_sealed),
+            merchant_serial_number=account.merchant_serial_number,
+            call_seconds_max=self.call_seconds_max,
+        )
+        return VippsRecurring(credentials, self.outbound)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything a process of ours is made of."""
+
+    settings: Settings
+    db: Database
+    sealer: Sealer
+    outbound: Outbound
+    gateways: TenantGateways
+    fleet: App
+
+    def house(self) -> House:
+        """What the HTTP faces need."""
+        token = self.settings.clock_token
+        return House(
+            db=self.db,
+            gateways=self.gateways,
+            sealer=self.sealer,
+            fetch_json=self._fetch_json,
+            virtual_clock=self.settings.clock is Clock.VIRTUAL,
+            clock_token=token.get_secret_value() if token else None,
+            wall=lambda: datetime.now(UTC),
+            version=__version__,
+        )
+
+    async def _fetch_json(self, url: str) -> dict[str, Any]:
+        answer = await self.outbound.send(Call("GET", url, {"Accept": "application/json"}, None, JWKS_SECONDS_MAX))
+        if not isinstance(answer, Answer) or answer.status != 200:
+            raise OSError(f"{url} did not answer with 200")
+        found = json.loads(answer.body)
+        if not isinstance(found, dict):
+            raise ValueError(f"{url} did not answer with an object")
+        return found
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """Join everything, and take it apart again. Raises SettingMissing."""
+    url = needed(settings.database_url, "DATABASE_URL")
+    sealer = Sealer([key.strip() for key in needed(settings.encryption_key, "ENCRYPTION_KEY").split(",")])
+    virtual = settings.clock is Clock.VIRTUAL
+    db = Database(url, virtual_clock=virtual, pool_size=settings.database_connections_max)
+    fleet = open_fleet(url)
+    async with Outbound() as outbound:
+        try:
+            async with fleet.open_async():
+                db.waker = Waker(fleet)
+                gateways = TenantGateways(db, sealer, outbound, settings.vipps_call_seconds_max)
+                yield Runtime(settings, db, sealer, outbound, gateways, fleet)
+        finally:
+            await db.close()

@@ -1,0 +1,224 @@
+"""Read a tenants file, check all of it, and make the database say the same."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from avtale.domain.access import check_grace
+from avtale.domain.agreement import Terms
+from avtale.domain.billing import BillingRules
+from avtale.domain.errors import Invalid
+from avtale.domain.money import BASIS_POINTS, Money
+from avtale.domain.periods import Interval, Unit
+from avtale.service.ids import new_id
+from avtale.storage import tenants
+from avtale.storage.database import Database
+from avtale.storage.sealing import Sealer
+from avtale.storage.tenants import Issuer, Tenant, VippsAccount
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$", max_length=1024)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SecretFrom(_Strict):
+    """Where a secret is: in a variable of the environment, or in a file."""
+
+    env: str | None = None
+    file: Path | None = None
+
+    def read(self, environment: Mapping[str, str]) -> str:
+        """The secret. Raises Invalid (`secret_missing`)."""
+        if (self.env is None) == (self.file is None):
+            raise Invalid("a secret is {env = …} or {file = …}", code="secret_missing")
+        try:
+            secret = environment[self.env] if self.env else Path(str(self.file)).read_text("utf-8").strip()
+        except (KeyError, OSError) as error:
+            raise Invalid(f"the secret {self.env or self.file} is not there", code="secret_missing") from error
+        if not secret:
+            raise Invalid(f"the secret {self.env or self.file} is empty", code="secret_missing")
+        return secret
+
+
+class SellerEntry(_Strict):
+    """Who sells: what the bookkeeping rules want on a receipt."""
+
+    name: str = Field(min_length=1)
+    organization_number: str = Field(pattern=r"^\d{9}$")
+    vat_registered: bool
+    address: str = Field(min_length=1)
+
+
+class VippsEntry(_Strict):
+    """A sales unit's access to Vipps, and how its charges are made."""
+
+    base_url: Url = "https://api.vipps.no"
+    client_id: str
+    client_secret: SecretFrom | str
+    subscription_key: SecretFrom | str
+    merchant_serial_number: str = Field(pattern=r"^\d{4,7}$")
+    charge_lead_days: int = 3
+    retry_days: int = 5
+
+
+class IssuerEntry(_Strict):
+    """An OpenID Connect issuer."""
+
+    issuer: Url
+    audience: str
+    jwks_url: Url | None = None
+    subject_claim: str = "sub"
+    roles_claim: str = "roles"
+    admin_role: str = "avtale:admin"
+
+
+class ProductEntry(_Strict):
+    """Something on sale. Names fit what Vipps shows: 45 characters, and 100 for the description."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    name: str = Field(min_length=1, max_length=45)
+    description: str | None = Field(None, max_length=100)
+    price_minor: int = Field(ge=0, le=2_000_000)
+    currency: Literal["NOK", "DKK", "EUR"]
+    interval: Unit
+    interval_count: int = Field(1, ge=1, le=31)
+    vat_percent: Decimal = Field(ge=0, le=100, decimal_places=2)
+    agreement_url: Url
+
+    def terms(self) -> Terms:
+        return Terms(
+            product_id=self.id,
+            name=self.name,
+            description=self.description,
+            price=Money(self.price_minor, self.currency),
+            interval=Interval(self.interval, self.interval_count),
+            vat_basis_points=int(self.vat_percent * BASIS_POINTS / 100),
+            agreement_url=self.agreement_url,
+        )
+
+
+class TenantEntry(_Strict):
+    """One tenant."""
+
+    name: Name
+    hosts: list[str] = Field(min_length=1)
+    public_url: Url
+    zone: str = "Europe/Oslo"
+    environment: Literal["test", "production"] = "test"
+    grace_days: int = Field(6, ge=0, le=60)
+    seller: SellerEntry
+    vipps: VippsEntry
+    issuers: list[IssuerEntry] = Field(min_length=1)
+    products: list[ProductEntry] = Field(default_factory=list)
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"there is no time zone {zone!r}") from error
+        return zone
+
+
+class OrganizationEntry(_Strict):
+    """One organization with its tenants."""
+
+    name: Name
+    tenants: list[TenantEntry] = Field(min_length=1)
+
+
+class TenantsFile(_Strict):
+    """The whole file."""
+
+    organizations: list[OrganizationEntry] = Field(min_length=1)
+
+
+def read_tenants_file(path: Path) -> TenantsFile:
+    """Parse and check a file. Raises Invalid (`tenants_file`) that names each fault and where it stands."""
+    try:
+        return TenantsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        faults = "\n".join(
+            f"  {'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
+        )
+        raise Invalid(f"{path} cannot be applied:\n{faults}", code="tenants_file") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Invalid(f"{path} cannot be read: {error}", code="tenants_file") from error
+
+
+async def apply_tenant(
+    db: Database,
+    sealer: Sealer,
+    organization: str,
+    entry: TenantEntry,
+    environment: Mapping[str, str] = os.environ,
+) -> Tenant:
+    """Write one tenant; applying the same again changes nothing that agreements rest on. Raises Invalid."""
+    check_grace(entry.grace_days, entry.vipps.retry_days)
+    secrets = {
+        name: _secret(getattr(entry.vipps, name), entry, environment) for name in ("client_secret", "subscription_key")
+    }
+    tenant = Tenant(
+        id=new_id(),
+        organization=organization,
+        name=entry.name,
+        public_url=entry.public_url,
+        zone=entry.zone,
+        environment=entry.environment,
+        grace_days=entry.grace_days,
+        rules=BillingRules(entry.vipps.charge_lead_days, entry.vipps.retry_days),
+        seller=entry.seller.model_dump(),
+    )
+    async with db.routing() as tx:
+        tenant = await tenants.save_tenant(tx, tenant, new_id())
+        taken = await tenants.save_hosts(tx, tenant.id, {host.lower() for host in entry.hosts})
+        if taken:
+            raise Invalid(f"host {', '.join(taken)} belongs to another tenant", code="host_taken")
+    async with db.tenant(tenant.id) as tx:
+        account = await tenants.get_vipps_account(tx)
+        await tenants.save_vipps_account(tx, _account(sealer, entry.vipps, secrets, account))
+        await tenants.save_issuers(tx, [Issuer(**issuer.model_dump()) for issuer in entry.issuers])
+        await tenants.save_products(tx, [product.terms() for product in entry.products])
+    return tenant
+
+
+def _account(
+    sealer: Sealer, entry: VippsEntry, secrets: Mapping[str, str], stored: VippsAccount | None
+) -> VippsAccount:
+    """The account with sealed secrets; one that did not change keeps its seal, so that caches stay warm."""
+
+    def sealed(name: str, before: bytes | None) -> bytes:
+        if before is not None and sealer.open(before) == secrets[name]:
+            return before
+        return sealer.seal(secrets[name])
+
+    return VippsAccount(
+        base_url=entry.base_url.rstrip("/"),
+        client_id=entry.client_id,
+        client_secret_sealed=sealed("client_secret", stored.client_secret_sealed if stored else None),
+        subscription_key_sealed=sealed("subscription_key", stored.subscription_key_sealed if stored else None),
+        merchant_serial_number=entry.merchant_serial_number,
+    )
+
+
+def _secret(value: SecretFrom | str, entry: TenantEntry, environment: Mapping[str, str]) -> str:
+    if isinstance(value, SecretFrom):
+        return value.read(environment)
+    if entry.environment == "production":
+        raise Invalid(
+            f"tenant {entry.name!r}: a production secret is {{env = …}} or {{file = …}}, not in the file itself",
+            code="secret_in_file",
+        )
+    return value

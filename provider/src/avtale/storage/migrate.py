@@ -1,0 +1,81 @@
+"""Bring a database to today's schema as its owner, and give the application role what it may do, no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg import sql
+from sqlalchemy import Connection, create_engine, inspect, make_url, text
+from sqlalchemy.pool import NullPool
+
+from avtale.storage.database import sqlalchemy_url
+from avtale.storage.tables import ROUTING_TABLES
+
+#: Rows here are only ever added: the application role cannot change or remove them.
+APPEND_ONLY = frozenset({"ledger", "receipts"})
+_ALEMBIC_TABLE = "alembic_version"
+
+
+def migrate(owner_url: str, application_url: str) -> str:
+    """Upgrade the schema and secure every table; returns the revision. Running it again is safe."""
+    role = make_url(sqlalchemy_url(application_url)).username
+    if not role:
+        raise ValueError("AVTALE_DATABASE_URL names no user: it is the role that serves")
+    engine = create_engine(sqlalchemy_url(owner_url), poolclass=NullPool)
+    try:
+        with engine.begin() as connection:
+            # One migration at a time, whoever starts it.
+            connection.execute(text("SELECT pg_advisory_xact_lock(727277)"))
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            _secure(connection, role)
+            return current_revision(connection) or ""
+    finally:
+        engine.dispose()
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The revision that a database is at."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def head_revision() -> str:
+    """The revision that this code needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def _secure(connection: Connection, role: str) -> None:
+    """Forced row-level security on every table of tenants, and least privilege for the application role.
+
+    Runs after every upgrade over the tables that are there, so that no new table can be forgotten.
+    """
+    user = sql.Identifier(role).as_string(None)
+    run = connection.exec_driver_sql
+    run(f"GRANT USAGE ON SCHEMA public, jobs TO {user}")
+    for table in inspect(connection).get_table_names("public"):
+        if table == _ALEMBIC_TABLE:
+            run(f"GRANT SELECT ON {table} TO {user}")
+            continue
+        if table not in ROUTING_TABLES:
+            run(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+            run(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+            run(f"DROP POLICY IF EXISTS tenant ON {table}")
+            mine = "tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid"
+            run(f"CREATE POLICY tenant ON {table} USING ({mine}) WITH CHECK ({mine})")
+        run(f"REVOKE ALL ON {table} FROM {user}")
+        rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
+        run(f"GRANT {rights} ON {table} TO {user}")
+    run(f"GRANT ALL ON ALL TABLES IN SCHEMA jobs TO {user}")
+    run(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA jobs TO {user}")
+    run(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA jobs TO {user}")
