@@ -1,12 +1,14 @@
-"""Telephones, a merchant who sends them requests, a clock that tests turn, and a server for the pages."""
+"""A sandbox with two telephones, a merchant who sends them requests, and a clock that tests turn."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,22 +19,16 @@ from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from avtale_sandbox.clock import Agenda, Clock
-from avtale_sandbox.identity.issuer import PATH as IDENTITY_PATH
-from avtale_sandbox.identity.issuer import Identity
-from avtale_sandbox.identity.routes import routes as identity_routes
-from avtale_sandbox.ids import Ids
+from avtale_sandbox.app import FrontDoor
 from avtale_sandbox.instants import parse_instant
-from avtale_sandbox.merchants import Merchant, Merchants
-from avtale_sandbox.people import People, Person
-from avtale_sandbox.phone.routes import PATH, confirmation_routes, routes
+from avtale_sandbox.merchants import Merchant
+from avtale_sandbox.people import Person
 from avtale_sandbox.phone.telephones import Telephones
 from avtale_sandbox.settings import Settings
-from avtale_sandbox.store import Store
 from avtale_sandbox.vipps.recurring import confirmation
-from avtale_sandbox.vipps.recurring.model import Recurring
 from avtale_sandbox.vipps.recurring.resources import Agreement, Charge, Interval
 from avtale_sandbox.vipps.recurring.terms import ChargeTerms, DraftTerms, InitialChargeTerms
+from avtale_sandbox.world import World
 
 ANNA = "4791234567"
 MONTHLY = Interval("MONTH", 1)
@@ -59,49 +55,42 @@ class Stage:
         self._listener.close()
 
 
-class World:
-    """What merchants, time and other people do, so that a test can look at the telephones."""
+class Scene:
+    """A sandbox with two people and a merchant who sends requests to them; the merchant's shop is served beside it."""
 
-    def __init__(self, port: int) -> None:
-        store = Store()
-        self.clock = Clock(store)
-        self.agenda = Agenda()
-        self.people = People(store)
-        self.merchants = Merchants(store)
-        self.told: list[str] = []
-        self.recurring = Recurring(
-            store,
-            Ids("test"),
-            self.clock,
-            self.agenda,
-            self.people,
-            self.merchants,
-            lambda msn, event, lane, at, body: self.told.append(event),
-            Settings(),
-        )
-        self.clock.load(False, parse_instant("2027-01-15T09:00:00Z"))
-        self.people.load()
+    def __init__(self, port: int, state: Path) -> None:
+        self.state = state
+        settings = Settings(clock_running=False, start_at="2027-01-15T09:00:00Z", state_path=str(state))
+        self.sandbox = World(settings)
+        self.sandbox.load()
+        self.clock, self.agenda = self.sandbox.clock, self.sandbox.agenda
+        self.people, self.merchants = self.sandbox.people, self.sandbox.merchants
+        self.recurring = self.sandbox.recurring
+        self.telephones = Telephones(self.recurring, self.people, self.merchants, self.clock)
         self.people.save(Person(phone_number="4798765432", name="Ola Nordmann", temperament="approves"))
-        self.merchants.load()
         self.film = self.merchants.all()[0]
         self.film.name = "Nordlys Film"
         self.merchants.save(self.film)
-        self.identity = Identity(store)
-        self.identity.load()
-        self.telephones = Telephones(self.recurring, self.people, self.merchants, self.clock)
         self.origin = f"http://127.0.0.1:{port}"
         # The shop is at another origin than the telephone, as in life, and sends its buyers on from there.
         self.shop = f"http://localhost:{port}/shop"
         self.app = Starlette(
             routes=[
-                Mount(PATH, routes=routes(self.telephones)),
-                *confirmation_routes(self.telephones),
-                Mount(IDENTITY_PATH, routes=identity_routes(self.identity, self.people)),
                 Route("/shop/return", lambda _: RedirectResponse(f"{self.origin}/shop/thanks", 303)),
                 Route("/shop/thanks", lambda _: PlainTextResponse("Back in the shop")),
                 Route("/favicon.ico", lambda _: PlainTextResponse("", 204)),
+                Mount("/", FrontDoor(self.sandbox)),
             ]
         )
+
+    def after_a_crash(self, agreement: Agreement) -> str:
+        """The status that a sandbox finds which starts now with what the other has written."""
+        copy = self.state.with_name("copy")
+        shutil.copy(self.state, copy)
+        other = World(Settings(state_path=str(copy)))
+        other.load()
+        other.store.close()
+        return other.recurring.shelf.agreement(agreement.id).status
 
     def draft(self, merchant: Merchant | None = None, **changes: Any) -> Agreement:
         """A merchant asks for an agreement: 99 kr a month unless told otherwise."""
@@ -174,7 +163,7 @@ class Seen:
 class Browser:
     """Somebody's browser, without its window."""
 
-    world: World
+    world: Scene
     http: aiohttp.ClientSession
 
     async def open(self, url: str) -> Seen:
@@ -203,10 +192,11 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture
-def world(stage: Stage) -> World:
-    world = World(stage.port)
-    stage.app = world.app
-    return world
+def world(stage: Stage, tmp_path: Path) -> Iterator[Scene]:
+    scene = Scene(stage.port, tmp_path / "state")
+    stage.app = scene.app
+    yield scene
+    scene.sandbox.store.close()
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from avtale_sandbox.people import Person, Window
 
@@ -187,3 +189,22 @@ async def test_the_stylesheet_comes_from_here(world: Any, browser: Any) -> None:
     assert style.headers["Content-Type"].startswith("text/css")
     assert "url(" not in style.html
     assert "@import" not in style.html
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+async def test_nothing_a_browser_sends_is_answered_with_5xx(world: Any, browser: Any, data: Any) -> None:
+    agreement = world.recurring.approve(
+        world.draft(pricing="VARIABLE", amount=None, suggested_max_amount=50000).id, ANNA
+    )
+    waiting = world.link(world.draft(phone_number=None)).removeprefix(world.origin)
+    own = f"/phone/{ANNA}/agreements/{agreement.id}"
+    path = data.draw(st.sampled_from([waiting, "/phone/", f"/phone/{ANNA}/money", f"{own}/stop", f"{own}/limit"]))
+    words = st.one_of(st.text(max_size=20), st.sampled_from([ANNA, "approve", "reject", "in", "out", "100"]))
+    names = st.sampled_from(["person", "decision", "limit", "money", "name", "phone", "as"])
+    form = {
+        name: value.encode("utf-8", "replace").decode()
+        for name, value in data.draw(st.dictionaries(names, words, max_size=5)).items()
+    }
+    answer = await browser.send(path, **form)
+    assert answer.status in (200, 303, 400), answer.status
