@@ -15,12 +15,14 @@ from procrastinate import App
 
 from avtale import __version__
 from avtale.api.house import House
+from avtale.domain.agreement import Terms
 from avtale.domain.errors import Conflict
 from avtale.domain.ports import RecurringGateway, WebhookReader
 from avtale.gateways.outbound import Answer, Call, Outbound
 from avtale.gateways.vipps.adapter import VippsRecurring
 from avtale.gateways.vipps.credentials import VippsCredentials
 from avtale.gateways.vipps.events import VippsWebhooks
+from avtale.gateways.vipps.translate import check_terms
 from avtale.settings import Clock, Settings, needed
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer
@@ -42,6 +44,10 @@ class TenantGateways:
     call_seconds_max: float
     webhooks: WebhookReader = field(default_factory=VippsWebhooks)
     _made: dict[UUID, tuple[float, VippsAccount, VippsRecurring]] = field(default_factory=dict)
+
+    def check_terms(self, terms: Terms) -> None:
+        """Raise ValueError for terms that Vipps could never draft."""
+        check_terms(terms)
 
     async def recurring(self, tenant_id: UUID) -> RecurringGateway:
         """Vipps Recurring for a tenant. Raises Conflict (`vipps_not_configured`)."""

@@ -55,3 +55,13 @@ def plan(anchor: date, interval: Interval, number: int, now: datetime, zone: str
 def settled_by(due: date, retry_days: int, zone: str) -> datetime:
     """The instant by which a charge must have ended: midnight after the last day of tries (Vipps: T9)."""
     return start_of(due + timedelta(days=retry_days + 1), zone)
+
+
+def read_next(due: date, retry_days: int, now: datetime, zone: str) -> datetime:
+    """When to look at an unsettled charge although nobody says that it changed.
+
+    Daily, from the midnight after its due date, so that a lost webhook costs a day; every six hours once overdue.
+    """
+    if now >= settled_by(due, retry_days, zone):
+        return now + timedelta(hours=6)
+    return start_of(max(due, local_date(now, zone)) + timedelta(days=1), zone)

@@ -139,4 +139,7 @@ class Gateways(Protocol):
 
     webhooks: WebhookReader
 
+    def check_terms(self, terms: Terms) -> None:
+        """Raise ValueError for terms that the gateway could never draft."""
+
     async def recurring(self, tenant_id: UUID) -> RecurringGateway: ...

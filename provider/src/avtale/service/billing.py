@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from avtale.domain.agreement import Agreement, AgreementStatus
 from avtale.domain.billing import PlannedCharge, plan, plan_at
@@ -130,6 +131,6 @@ def _order(tenant: Tenant, gateway: RecurringGateway, attempt: Attempt, charge: 
 
 
 def _description(agreement: Agreement, charge: Charge) -> str:
-    """What the person reads in the app: the product and the first day of the period, in 45 characters at most."""
-    day = charge.period_start.isoformat()
-    return f"{agreement.terms.name[: 45 - len(day) - 1]} {day}"
+    """What the person reads in the app: the product and its days; the gateway shortens a name that is too long."""
+    last = charge.period_end - timedelta(days=1)
+    return f"{agreement.terms.name}, {charge.period_start.isoformat()} – {last.isoformat()}"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from avtale.domain.billing import settled_by
+from avtale.domain.billing import read_next
 from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled
 from avtale.domain.ports import GatewayAgreementState, Gateways, ObservedAgreement, RecurringGateway
@@ -26,8 +26,6 @@ from avtale.storage.tenants import Tenant
 
 #: An active agreement is read this often even if nobody says that it has changed: a lost webhook costs a week.
 RECHECK_AGREEMENT_AFTER = timedelta(days=7)
-#: A charge that should have ended, and has not, is read again this often.
-RECHECK_OVERDUE_AFTER = timedelta(hours=6)
 #: A refund that was accepted and does not show yet is looked for again after this.
 RECHECK_REFUND_AFTER = timedelta(minutes=10)
 
@@ -149,8 +147,8 @@ async def _settle_batch(
         if not settled.waits:
             following.append((one, None))
         elif settled.attempt.status in OPEN_ATTEMPTS:
-            end = settled_by(settled.charge.due, tenant.rules.retry_days, tenant.zone)
-            following.append((one, end if end > tx.now else tx.now + RECHECK_OVERDUE_AFTER))
+            again = read_next(settled.charge.due, tenant.rules.retry_days, tx.now, tenant.zone)
+            following.append((one, again))
         else:
             following.append((one, tx.now + RECHECK_REFUND_AFTER))
     await checks.finish(tx, following)

@@ -175,17 +175,19 @@ async def _write_draft(
         confirmation_url=None,
         expires_at=tx.now + DRAFT_LIFE,
     )
-    request = gateway.write_draft(
-        DraftWish(
-            draft_id=draft.id,
-            order_id=draft.order_id,
-            reference=agreement.id,
-            terms=agreement.terms,
-            redirect_url=_with_reference(wish.return_url, agreement.id),
-            phone_number=wish.phone_number,
-            is_app=wish.is_app,
-        )
+    drafted = DraftWish(
+        draft_id=draft.id,
+        order_id=draft.order_id,
+        reference=agreement.id,
+        terms=agreement.terms,
+        redirect_url=_with_reference(wish.return_url, agreement.id),
+        phone_number=wish.phone_number,
+        is_app=wish.is_app,
     )
+    try:
+        request = gateway.write_draft(drafted)
+    except ValueError as error:
+        raise Invalid(f"Vipps would not take this: {error}") from error
     await agreements.insert_draft(tx, draft)
     await calls.write_calls(tx, [Call(request, CallKind.DRAFT, draft.id)], lease_seconds_max=None)
     await checks.ask(tx, CheckKind.DRAFT, [draft.id], tx.now + DRAFT_CHECK_AFTER)

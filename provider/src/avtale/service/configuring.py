@@ -18,6 +18,7 @@ from avtale.domain.billing import BillingRules
 from avtale.domain.errors import Invalid
 from avtale.domain.money import BASIS_POINTS, Money
 from avtale.domain.periods import Interval, Unit
+from avtale.domain.ports import Gateways
 from avtale.service.ids import new_id
 from avtale.storage import tenants
 from avtale.storage.database import Database
@@ -160,6 +161,7 @@ def read_tenants_file(path: Path) -> TenantsFile:
 
 async def apply_tenant(
     db: Database,
+    gateways: Gateways,
     sealer: Sealer,
     organization: str,
     entry: TenantEntry,
@@ -167,6 +169,7 @@ async def apply_tenant(
 ) -> Tenant:
     """Write one tenant; applying the same again changes nothing that agreements rest on. Raises Invalid."""
     check_grace(entry.grace_days, entry.vipps.retry_days)
+    _check(gateways, entry)
     secrets = {
         name: _secret(getattr(entry.vipps, name), entry, environment) for name in ("client_secret", "subscription_key")
     }
@@ -192,6 +195,17 @@ async def apply_tenant(
         await tenants.save_issuers(tx, [Issuer(**issuer.model_dump()) for issuer in entry.issuers])
         await tenants.save_products(tx, [product.terms() for product in entry.products])
     return tenant
+
+
+def _check(gateways: Gateways, entry: TenantEntry) -> None:
+    """What no single field can tell. Raises Invalid (`product_unsellable`, `insecure_gateway`)."""
+    for product in entry.products:
+        try:
+            gateways.check_terms(product.terms())
+        except ValueError as error:
+            raise Invalid(f"product {product.id!r}: {error}", code="product_unsellable") from error
+    if entry.environment == "production" and not entry.vipps.base_url.startswith("https://"):
+        raise Invalid(f"tenant {entry.name!r}: production calls go to https:// only", code="insecure_gateway")
 
 
 def _account(

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from avtale.domain.errors import GatewayRefused, GatewayUnknown
 from avtale.domain.outcome import Answered, Outcome, Refused, T
-from avtale.domain.ports import Gateways
+from avtale.domain.ports import Gateways, RecurringGateway
 from avtale.service.ids import new_id
 from avtale.storage import webhooks
 from avtale.storage.database import Database, Transaction
@@ -48,7 +48,7 @@ async def ensure_webhook(db: Database, gateways: Gateways, sealer: Sealer, tenan
     complete = [w for w in ours_there if w.id in live and set(gateways.webhooks.events) <= set(w.events)]
     for orphan in ours_there:
         if orphan not in complete[:1]:
-            _value(await gateway.delete_webhook(orphan.id), "delete an old webhook")
+            await _delete(gateway, orphan.id)
     if complete:
         return Registered(url, "kept")
 
@@ -66,7 +66,7 @@ async def ensure_webhook(db: Database, gateways: Gateways, sealer: Sealer, tenan
         await webhooks.activate(tx, registration_id, registered.id, sealer.seal(registered.secret))
     for old in known:
         if old.status == "active" and old.gateway_webhook_id and old.url != url:
-            await gateway.delete_webhook(old.gateway_webhook_id)
+            await _delete(gateway, old.gateway_webhook_id)
     return Registered(url, "registered")
 
 
@@ -77,6 +77,12 @@ async def live_secrets(tx: Transaction, sealer: Sealer) -> list[str]:
         for r in await webhooks.registrations(tx, VIPPS)
         if r.secret_sealed is not None and (r.retired_wall is None or r.retired_wall + RETIRED_SECRET_LIVES > tx.wall)
     ]
+
+
+async def _delete(gateway: RecurringGateway, webhook_id: str) -> None:
+    outcome = await gateway.delete_webhook(webhook_id)
+    if not (isinstance(outcome, Refused) and outcome.status == 404):
+        _value(outcome, "delete an old webhook")
 
 
 def _value(outcome: Outcome[T], wish: str) -> T:

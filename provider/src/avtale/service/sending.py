@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from avtale.domain.billing import settled_by
+from avtale.domain.billing import read_next
 from avtale.domain.charge import AttemptStatus, ChargeStatus, RefundStatus
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled, Unknown
 from avtale.domain.ports import Gateways, RecurringGateway
@@ -96,12 +96,12 @@ async def _record_accepted(tx: Transaction, tenant: Tenant, accepted: Sequence[C
     await charges.mark_attempts(tx, created, AttemptStatus.ACCEPTED)
     attempts = await charges.get_attempts(tx, created)
     owed = await charges.get_charges(tx, {attempt.charge_id for attempt in attempts.values()})
-    by_end: dict[datetime, list[UUID]] = {}
+    by_instant: dict[datetime, list[UUID]] = {}
     for attempt in attempts.values():
-        end = settled_by(owed[attempt.charge_id].due, tenant.rules.retry_days, tenant.zone)
-        by_end.setdefault(end, []).append(attempt.id)
-    for end, ids in by_end.items():
-        await checks.ask(tx, CheckKind.ATTEMPT, ids, end)
+        at = read_next(owed[attempt.charge_id].due, tenant.rules.retry_days, tx.now, tenant.zone)
+        by_instant.setdefault(at, []).append(attempt.id)
+    for at, ids in by_instant.items():
+        await checks.ask(tx, CheckKind.ATTEMPT, ids, at)
     await _read_again(tx, accepted)
 
 
