@@ -1,0 +1,42 @@
+"""The application of the HTTP faces: every route, every door, and how failures are answered."""
+
+from __future__ import annotations
+
+from avtale.api.contract import Api
+from avtale.api.doors import Hall
+from avtale.api.envelope import Envelope
+from avtale.api.house import House
+from avtale.api.identity import Identity
+from avtale.api.keys import IssuerKeys
+from avtale.api.payments import agreements, health, operations, receipts, refunds, vipps, vipps_webhooks
+from avtale.api.problems import add_problems
+from avtale.api.tenancy import Tenancy
+
+ROUTES = (
+    vipps.routes,
+    agreements.routes,
+    vipps_webhooks.routes,
+    receipts.routes,
+    refunds.routes,
+    operations.routes,
+    operations.clock_routes,
+    health.routes,
+)
+
+
+def create_app(house: House) -> Api:
+    """The ASGI application of one process. It opens and closes nothing: what the house has, its owner closes."""
+    app = Api(
+        title="avtale",
+        summary="Subscriptions and one-time purchases on Vipps MobilePay and Stripe.",
+        version=house.version,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.hall = Hall(house, Tenancy(house.db), Identity(IssuerKeys(house.fetch_json), house.wall))
+    for routes in ROUTES:
+        app.include_router(routes)
+    add_problems(app)
+    app.add_middleware(Envelope)
+    return app

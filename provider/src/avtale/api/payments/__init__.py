@@ -1,0 +1,1 @@
+"""The payment provider's operations, one module a tag."""

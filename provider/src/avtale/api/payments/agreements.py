@@ -1,0 +1,51 @@
+"""Tag Agreements: what a person subscribes to, and stopping it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
+
+from avtale.api.contract import refusals
+from avtale.api.doors import PersonDoor, Routes, TheHouse, TheVisit
+from avtale.api.payments.paths import AgreementId, parse_id
+from avtale.api.payments.shapes import Agreement, Agreements, Flag
+from avtale.service.reading import get_agreement, list_agreements
+from avtale.service.stopping import stop_agreement
+
+routes = Routes("Agreements", PersonDoor)
+
+
+@routes.get(
+    "/api/v1/agreements",
+    operation_id="listV1Agreements",
+    summary="Get agreements for authenticated end user",
+    responses=refusals(400, 401, 404, 500, 503),
+)
+async def agreements(
+    visit: TheVisit,
+    house: TheHouse,
+    include_drafts: Annotated[
+        Flag, Query(alias="includeDrafts", description="also those that never became active")
+    ] = False,
+) -> Agreements:
+    """The caller's agreements, newest first."""
+    views = await list_agreements(house.db, visit.tenant, visit.caller.person, include_drafts=include_drafts)
+    return Agreements(agreements=[Agreement.of(view) for view in views])
+
+
+@routes.post(
+    "/api/v1/agreements/{agreementId}/stop",
+    operation_id="postV1AgreementsStop",
+    summary="Stop agreement (end-user)",
+    responses=refusals(401, 404, 409, 500, 503),
+)
+async def stop(agreement_id: AgreementId, visit: TheVisit, house: TheHouse) -> Agreement:
+    """Charge no more. Access lasts to the end of what is paid; stopping again changes nothing.
+
+    The answer says `stopping` while Vipps has not confirmed it.
+    """
+    wanted = parse_id(agreement_id, "agreement")
+    person = visit.caller.person
+    await stop_agreement(house.db, house.gateways, visit.tenant, person, wanted)
+    return Agreement.of(await get_agreement(house.db, visit.tenant, person, wanted))

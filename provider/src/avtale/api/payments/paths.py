@@ -1,0 +1,27 @@
+"""Ids in paths: each has the shape of a UUID, and one that has not names nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Path
+
+from avtale.domain.errors import NotFound
+
+_UUID: dict[str, Any] = {"format": "uuid"}
+
+AgreementId = Annotated[str, Path(alias="agreementId", json_schema_extra=_UUID)]
+ChargeId = Annotated[str, Path(alias="chargeId", json_schema_extra=_UUID)]
+ReceiptId = Annotated[str, Path(alias="receiptId", json_schema_extra=_UUID)]
+
+
+def parse_id(text: str, noun: str) -> UUID:
+    """The id that a path names. Raises NotFound (`<noun>_not_found`) as for one that does not exist."""
+    try:
+        found = UUID(text)
+    except ValueError:
+        found = None
+    if found is None or str(found) != text.lower():
+        raise NotFound(f"there is no {noun} with this id", code=f"{noun}_not_found")
+    return found

@@ -1,0 +1,64 @@
+"""Tag Vipps: start a checkout, and follow the agreement that comes of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Header
+
+from avtale.api.contract import refusals
+from avtale.api.doors import PersonDoor, Routes, TheHouse, TheVisit
+from avtale.api.payments.paths import AgreementId, parse_id
+from avtale.api.payments.shapes import Agreement, CheckoutAnswer, CheckoutRequest
+from avtale.service.checkout import CheckoutWish, start_checkout
+from avtale.service.reading import poll_agreement
+
+routes = Routes("Vipps", PersonDoor)
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x20-\x7e]+$",
+        description="The same key with the same body answers the same agreement, however often it is sent.",
+    ),
+]
+
+
+@routes.post(
+    "/api/v1/pay/vipps/checkout",
+    operation_id="postV1PayVippsCheckout",
+    summary="Initialize Vipps checkout",
+    responses=refusals(400, 401, 404, 408, 409, 413, 415, 500, 502, 503, 504),
+)
+async def checkout(
+    wish: CheckoutRequest, visit: TheVisit, house: TheHouse, idempotency_key: IdempotencyKey = None
+) -> CheckoutAnswer:
+    """Draft an agreement at Vipps, or answer the one that the same person has drafted for this product."""
+    drafted = await start_checkout(
+        house.db,
+        house.gateways,
+        visit.tenant,
+        visit.caller.person,
+        CheckoutWish(wish.product_id, wish.return_url, wish.phone_number, wish.is_app),
+        idempotency_key,
+    )
+    return CheckoutAnswer(
+        agreement_id=drafted.agreement_id,
+        confirmation_url=drafted.confirmation_url,
+        expires_at=drafted.expires_at,
+    )
+
+
+@routes.get(
+    "/api/v1/pay/vipps/recurring/agreements/{agreementId}",
+    operation_id="getV1PayVippsRecurringAgreements",
+    summary="Get Vipps agreement status",
+    responses=refusals(401, 404, 409, 500, 503),
+)
+async def agreement_status(agreement_id: AgreementId, visit: TheVisit, house: TheHouse) -> Agreement:
+    """The agreement as it stands. While it is pending this asks Vipps, so that a lost webhook delays nobody."""
+    wanted = parse_id(agreement_id, "agreement")
+    return Agreement.of(await poll_agreement(house.db, house.gateways, visit.tenant, visit.caller.person, wanted))
