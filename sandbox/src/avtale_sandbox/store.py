@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -79,6 +79,10 @@ class Store:
         self._tables[kind] = table
         return table
 
+    def table_named(self, kind: str) -> Table[Any]:
+        """The table of a kind that has been declared; raises KeyError."""
+        return self._tables[kind]
+
     def note(self, kind: bytes, key: str, data: bytes) -> None:
         """Remember a change for the next commit; without a file there is nothing to remember."""
         if self._fd is not None:
@@ -95,11 +99,12 @@ class Store:
             self._pending.clear()
             _write_all(self._fd, line)
 
-    def clear(self) -> None:
-        """Forget every row of every table, in the file too."""
-        for table in self._tables.values():
-            for key in list(table.encoded):
-                table.delete(key)
+    def clear(self, keep: Collection[str] = ()) -> None:
+        """Forget every row, in the file too, except those of the kinds to keep."""
+        for kind, table in self._tables.items():
+            if kind not in keep:
+                for key in list(table.encoded):
+                    table.delete(key)
 
     def open(self, path: Path) -> None:
         """Read the file if there is one, and write to it from now on; a torn end is cut, much waste is packed.

@@ -148,6 +148,9 @@ class Deliveries:
 
     def done(self, delivery: Delivery, attempt: Attempt) -> None:
         """Note how a sending went: delivered, to be sent again, or given up."""
+        if delivery.number not in self._in_flight:
+            # Everything was reset while it was under way.
+            return
         delivery.attempts.append(attempt)
         well = attempt.status is not None and 200 <= attempt.status < 300
         self._registrations.answered(delivery.registration_id, well, attempt.at)
