@@ -14,7 +14,7 @@ from avtale.domain.periods import period
 from avtale.domain.ports import Gateways
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person
-from avtale.service.stopping import owns
+from avtale.service.stopping import may_see
 from avtale.storage import agreements, charges, entitlements, receipts
 from avtale.storage.database import Database, Transaction
 from avtale.storage.receipts import Receipt
@@ -50,11 +50,11 @@ async def list_agreements(
         return await _views(tx, wanted)
 
 
-async def get_agreement(db: Database, tenant: Tenant, person: Person, agreement_id: UUID) -> AgreementView:
-    """One agreement of a person. Raises NotFound (`agreement_not_found`)."""
+async def get_agreement(db: Database, tenant: Tenant, person: Person | None, agreement_id: UUID) -> AgreementView:
+    """One agreement of a person, or anybody's for the merchant (None). Raises NotFound (`agreement_not_found`)."""
     async with db.tenant(tenant.id) as tx:
         agreement = await agreements.get_agreement(tx, agreement_id)
-        if agreement is None or not owns(person, agreement):
+        if agreement is None or not may_see(person, agreement):
             raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
         (view,) = await _views(tx, [agreement])
         return view
