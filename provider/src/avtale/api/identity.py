@@ -122,7 +122,7 @@ def _peek(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     if len(parts) != 3:
         raise NotSignedIn("the token is not a signed JWT")
     header, claims = _object(parts[0]), _object(parts[1])
-    if header.get("alg") not in ALGORITHMS:
+    if str(header.get("alg")) not in ALGORITHMS:
         raise NotSignedIn(f"tokens are signed with one of {', '.join(sorted(ALGORITHMS))}")
     if "crit" in header or "b64" in header:
         raise NotSignedIn("the token asks for an extension that is not known here")

@@ -1,0 +1,327 @@
+"""The doors over real HTTP: an issuer on loopback, the sandbox as a process, and the application on a free port."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sysconfig
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+import uvicorn
+from aiohttp import web
+from joserfc import jws
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+
+from avtale.api.app import create_app
+from avtale.api.house import House
+from avtale.gateways.outbound import Outbound
+from avtale.runtime import TenantGateways
+from avtale.service.configuring import TenantEntry, apply_tenant
+from avtale.service.turning import turn_clock
+from avtale.storage.database import Database
+from avtale.storage.sealing import Sealer, new_key
+from avtale.storage.tenants import Issuer as RegisteredIssuer
+from avtale.storage.tenants import Tenant
+
+START = datetime(2027, 1, 15, 9, tzinfo=UTC)
+AUDIENCE = "film"
+ADMIN = "avtale:admin"
+CLOCK_TOKEN = "turn-turn-turn"
+
+#: Made once: RSA keys take a while.
+KEYS: dict[str, Key] = {
+    "rsa": RSAKey.generate_key(2048, {"kid": "rsa"}),
+    "next": RSAKey.generate_key(2048, {"kid": "next"}),
+    "foreign": RSAKey.generate_key(2048, {"kid": "rsa"}),
+    "ec": ECKey.generate_key("P-256", {"kid": "ec"}),
+    "ed": OKPKey.generate_key("Ed25519", {"kid": "ed"}),
+}
+
+
+@dataclass
+class Issuer:
+    """An OpenID Connect issuer that does as a test says: its published keys, its state, and how often it was asked."""
+
+    url: str = ""
+    published: list[Any] = field(default_factory=lambda: [KEYS["rsa"].as_dict(private=False)])
+    status: int = 200
+    asked: list[str] = field(default_factory=list)
+    named: str | None = None
+    raw: bytes | None = None
+
+    def registered(self, audience: str = AUDIENCE, **more: Any) -> RegisteredIssuer:
+        """As a tenant registers it."""
+        values = {
+            "issuer": self.url,
+            "audience": audience,
+            "jwks_url": None,
+            "subject_claim": "sub",
+            "roles_claim": "roles",
+            "admin_role": ADMIN,
+        }
+        return RegisteredIssuer(**values | more)
+
+    def claims(self, subject: str = "anna", **more: Any) -> dict[str, Any]:
+        """Claims that hold at the tenant; None takes one away."""
+        now = int(time.time())
+        claims = {"iss": self.url, "sub": subject, "aud": AUDIENCE, "iat": now, "exp": now + 600} | more
+        return {name: value for name, value in claims.items() if value is not None}
+
+    def token(
+        self, subject: str = "anna", *, key: str = "rsa", header: dict[str, Any] | None = None, **more: Any
+    ) -> str:
+        """A signed token; `header` adds to its header, `more` to its claims."""
+        algorithm = {"ec": "ES256", "ed": "Ed25519"}.get(key, "RS256")
+        said = {"alg": algorithm, "typ": "JWT", "kid": KEYS[key].kid} | (header or {})
+        said = {name: value for name, value in said.items() if value is not None}
+        return jws.serialize_compact(said, json.dumps(self.claims(subject, **more)), KEYS[key], [said["alg"]])
+
+    async def discovery(self, request: web.Request) -> web.Response:
+        self.asked.append("discovery")
+        return self._answer({"issuer": self.named or self.url, "jwks_uri": f"{self.url}/jwks.json"})
+
+    async def jwks(self, request: web.Request) -> web.Response:
+        self.asked.append("jwks")
+        return self._answer({"keys": self.published})
+
+    def _answer(self, said: dict[str, Any]) -> web.Response:
+        if self.raw is not None:
+            return web.Response(status=self.status, body=self.raw)
+        return web.json_response(said, status=self.status)
+
+
+async def fetch_json(url: str) -> dict[str, Any]:
+    """As the composition root fetches."""
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        if answer.status != 200:
+            raise OSError(f"{url} answered {answer.status}")
+        found = json.loads(await answer.read())
+        if not isinstance(found, dict):
+            raise ValueError(f"{url} answered no object")
+        return found
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    """An issuer that answers on loopback."""
+    made = Issuer()
+    application = web.Application()
+    application.router.add_get("/.well-known/openid-configuration", made.discovery)
+    application.router.add_get("/jwks.json", made.jwks)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a sandbox that the tests of these doors share; its clock stands still."""
+    ready = tmp_path_factory.mktemp("sandbox") / "ready.json"
+    start = START.isoformat().replace("+00:00", "Z")
+    process = subprocess.Popen(
+        [
+            *(Path(sysconfig.get_path("scripts")) / "avtale-sandbox", "serve", "--port", "0"),
+            *("--clock", "frozen", "--start-at", start, "--ready-file", ready),
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(1500):
+            if ready.exists():
+                break
+            assert process.poll() is None, "the sandbox ended"
+            time.sleep(0.02)
+        yield json.loads(ready.read_text())["url"]
+    finally:
+        process.kill()
+        process.wait()
+
+
+@dataclass
+class Answer:
+    """An answer over the wire, read whole."""
+
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """The code of a problem, which must be a whole one."""
+        assert self.headers["Content-Type"] == "application/problem+json", self.body
+        said = self.json
+        assert said["status"] == self.status
+        assert said["requestId"] == self.headers["X-Request-Id"]
+        assert said["type"] == f"urn:avtale:problem:{said['code']}"
+        assert said["title"]
+        assert said["detail"]
+        assert said["instance"].startswith("/")
+        assert "Traceback" not in said["detail"]
+        return str(said["code"])
+
+
+@dataclass
+class World:
+    """Two tenants, `film` at 127.0.0.1 and `avis` at avis.localhost, and everybody who may ask them something."""
+
+    house: House
+    db: Database
+    issuer: Issuer
+    sandbox: str
+    http: aiohttp.ClientSession
+    film: Tenant
+    avis: Tenant
+    url: str = ""
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        json: Any = None,
+        data: Any = None,
+        headers: dict[str, str] | None = None,
+        host: str | None = None,
+    ) -> Answer:
+        """One request, and never an answer of 500."""
+        sent = dict(headers or {})
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        if host is not None:
+            sent["Host"] = host
+        url = f"{self.url}{path}"
+        async with self.http.request(method, url, json=json, data=data, headers=sent, allow_redirects=False) as answer:
+            assert answer.status != 500, await answer.text()
+            return Answer(answer.status, answer.headers, await answer.read())
+
+    def anna(self, **claims: Any) -> str:
+        return self.issuer.token("auth0|anna", **claims)
+
+    def bjorn(self, **claims: Any) -> str:
+        return self.issuer.token("auth0|bjørn", **claims)
+
+    def admin(self, **claims: Any) -> str:
+        return self.issuer.token("operator", roles=[ADMIN], **claims)
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the sandbox's control room."""
+        async with self.http.request(method, f"{self.sandbox}/_sandbox{path}", json=body) as answer:
+            text = await answer.text()
+            assert answer.status < 300, f"{method} {path}: {answer.status} {text}"
+            return json.loads(text) if text else None
+
+    async def draft(self, token: str | None = None, **wish: Any) -> dict[str, Any]:
+        """A checkout over HTTP."""
+        said = {"productId": "film-month", "returnUrl": "https://film.example/back"} | wish
+        answer = await self.call("POST", "/api/v1/pay/vipps/checkout", token=token or self.anna(), json=said)
+        assert answer.status == 200, answer.body
+        return dict(answer.json)
+
+    async def subscribe(self, token: str | None = None) -> dict[str, Any]:
+        """A checkout that its person approves: the agreement as polled afterwards."""
+        phone = f"47{uuid4().int % 10**8:08}"
+        await self.control("POST", "/people", {"phoneNumber": phone, "name": "Anna", "temperament": "approves"})
+        drafted = await self.draft(token)
+        opened = await self.control("POST", f"/phone/{phone}/open", {"url": drafted["confirmationUrl"]})
+        assert opened["decision"] == "approved", opened
+        path = f"/api/v1/pay/vipps/recurring/agreements/{drafted['agreementId']}"
+        agreement = (await self.call("GET", path, token=token or self.anna())).json
+        assert agreement["status"] == "active", agreement
+        return dict(agreement)
+
+
+def tenant_entry(name: str, host: str, issuer: str, sandbox: str) -> TenantEntry:
+    """A tenant with one product; its tokens are for its own audience."""
+    return TenantEntry.model_validate(
+        {
+            "name": name,
+            "hosts": [host],
+            "public_url": f"http://{name}.example",
+            "seller": {
+                "name": f"Nordlys {name} AS",
+                "organization_number": "999999999",
+                "vat_registered": True,
+                "address": "Storgata 1, Oslo",
+            },
+            "vipps": {
+                "base_url": sandbox,
+                "client_id": "dev-client-id",
+                "client_secret": "dev-client-secret",
+                "subscription_key": "dev-subscription-key",
+                "merchant_serial_number": "123456",
+            },
+            "issuers": [{"issuer": issuer, "audience": name}],
+            "products": [
+                {
+                    "id": "film-month",
+                    "name": "Film",
+                    "price_minor": 9900,
+                    "currency": "NOK",
+                    "interval": "month",
+                    "vat_percent": "25",
+                    "agreement_url": "https://film.example/me",
+                }
+            ],
+        }
+    )
+
+
+@asynccontextmanager
+async def serving(house: House) -> AsyncIterator[str]:
+    """The application on a free port, as uvicorn serves it."""
+    config = uvicorn.Config(create_app(house), host="127.0.0.1", port=0, log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not task.done(), "the server ended"
+        await asyncio.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture
+async def world(db: Database, issuer: Issuer, sandbox: str) -> AsyncIterator[World]:
+    """Both tenants, served, at the sandbox's instant of business time."""
+    sealer = Sealer([new_key()])
+    await turn_clock(db, START, running=False)
+    async with Outbound() as outbound, aiohttp.ClientSession() as http:
+        gateways = TenantGateways(db, sealer, outbound, call_seconds_max=5.0)
+        film, avis = [
+            await apply_tenant(db, gateways, sealer, "nordlys", tenant_entry(name, host, issuer.url, sandbox), {})
+            for name, host in (("film", "127.0.0.1"), ("avis", "avis.localhost"))
+        ]
+        house = House(
+            db=db,
+            gateways=gateways,
+            sealer=sealer,
+            fetch_json=fetch_json,
+            virtual_clock=True,
+            clock_token=CLOCK_TOKEN,
+            wall=lambda: datetime.now(UTC),
+            version="1.2.3",
+        )
+        async with serving(house) as url:
+            yield World(house, db, issuer, sandbox, http, film, avis, url)
+            await http.close()
