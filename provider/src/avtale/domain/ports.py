@@ -138,6 +138,8 @@ class Gateways(Protocol):
     """Where use cases get the gateway of a tenant."""
 
     webhooks: WebhookReader
+    #: How long one call may take, in seconds of wall time.
+    call_seconds_max: float
 
     def check_terms(self, terms: Terms) -> None:
         """Raise ValueError for terms that the gateway could never draft."""

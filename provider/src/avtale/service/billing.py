@@ -11,7 +11,7 @@ from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, Cha
 from avtale.domain.ports import ChargeWish, Gateways, RecurringGateway
 from avtale.service import settling
 from avtale.service.ids import new_id
-from avtale.service.sending import LEASE_SECONDS_MAX, send_written
+from avtale.service.sending import lease_seconds, send_written
 from avtale.storage import agreements, calls, charges
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Database, Job, Transaction
@@ -25,7 +25,7 @@ async def bill(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max
     async with db.tenant(tenant.id) as tx:
         written = await plan_charges(tx, tenant, gateway, batch_count_max)
         written += await _attempt_anew(tx, tenant, gateway, batch_count_max)
-        await calls.write_calls(tx, written, LEASE_SECONDS_MAX)
+        await calls.write_calls(tx, written, lease_seconds(gateways, len(written)))
     await send_written(db, gateways, tenant, written)
     async with db.tenant(tenant.id) as tx:
         await refresh_due(tx, Job.BILL)

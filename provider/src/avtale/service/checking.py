@@ -14,7 +14,7 @@ from avtale.domain.outcome import Answered, Outcome, Refused, Throttled
 from avtale.domain.ports import GatewayAgreementState, Gateways, ObservedAgreement, RecurringGateway
 from avtale.domain.settlement import ObservedCharge
 from avtale.service.activating import bury_draft, settle_draft
-from avtale.service.sending import CALLS_AT_ONCE_MAX, LEASE_SECONDS_MAX
+from avtale.service.sending import CALLS_AT_ONCE_MAX, lease_seconds
 from avtale.service.settling import Reading, settle_charges
 from avtale.storage import agreements, charges, checks
 from avtale.storage.agreements import Draft
@@ -36,7 +36,7 @@ async def check(db: Database, gateways: Gateways, tenant: Tenant, batch_count_ma
     """Read and settle one batch of what is due; True when there may be more."""
     gateway = await gateways.recurring(tenant.id)
     async with db.tenant(tenant.id) as tx:
-        claimed = await checks.claim(tx, batch_count_max, LEASE_SECONDS_MAX)
+        claimed = await checks.claim(tx, batch_count_max, lambda count: lease_seconds(gateways, count))
         drafts = {
             d.id: d for d in await agreements.get_drafts(tx, [c.id for c in claimed if c.kind is CheckKind.DRAFT])
         }

@@ -10,7 +10,7 @@ from avtale.domain.errors import Conflict, GatewayRefused, Invalid, NotFound
 from avtale.domain.outcome import Answered, Refused
 from avtale.domain.ports import Gateways
 from avtale.service.ids import new_id
-from avtale.service.sending import LEASE_SECONDS_MAX, send_written
+from avtale.service.sending import lease_seconds, send_written
 from avtale.service.settling import write_refund
 from avtale.storage import agreements, calls, charges
 from avtale.storage.database import Database, Transaction
@@ -46,7 +46,7 @@ async def refund_charge(
         attempt = await _refundable(tx, charge_id, amount)
         wish = Refund(new_id(), charge_id, attempt.id, amount, reason, RefundStatus.WRITTEN)
         call = await write_refund(tx, gateway, attempt, wish, requested_by)
-        await calls.write_calls(tx, [call], LEASE_SECONDS_MAX)
+        await calls.write_calls(tx, [call], lease_seconds(gateways, 1))
     ((_, outcome),) = await send_written(db, gateways, tenant, [call])
     if isinstance(outcome, Refused):
         raise GatewayRefused(f"Vipps refused the refund: {outcome.detail}", reason=outcome.code)

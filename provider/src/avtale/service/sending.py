@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -20,14 +21,24 @@ from avtale.storage.tenants import Tenant
 
 #: How many calls of one batch are under way at a time.
 CALLS_AT_ONCE_MAX = 32
-#: How long a call is left to whoever wrote it before anybody else sends it: longer than any call takes.
-LEASE_SECONDS_MAX = 45.0
 #: How many attempts a charge gets when the gateway refuses them, before it waits for an operator.
 ATTEMPTS_COUNT_MAX = 3
 #: Before a refused charge is attempted anew, its agreement is read again: business time to wait for that.
 REPLAN_AFTER = timedelta(minutes=1)
 
+#: What a worker may need beyond its calls, before its work counts as abandoned, in seconds of wall time.
+LEASE_SECONDS_BESIDES = 3.0
+
 Sent = tuple[Call, Outcome[object]]
+
+
+def lease_seconds(gateways: Gateways, count: int) -> float:
+    """How long a batch of calls is left to its worker before another takes it up, in seconds of wall time.
+
+    As long as its calls can take at most, a new access token included. Taking up a batch too early costs calls and
+    no money: they carry the same keys.
+    """
+    return gateways.call_seconds_max * (2 + math.ceil(count / CALLS_AT_ONCE_MAX)) + LEASE_SECONDS_BESIDES
 
 
 async def send_written(db: Database, gateways: Gateways, tenant: Tenant, written: Sequence[Call]) -> list[Sent]:
@@ -50,7 +61,7 @@ async def send_written(db: Database, gateways: Gateways, tenant: Tenant, written
 async def resend(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max: int = 200) -> bool:
     """Send again, with the same bytes, what has no certain answer; True when there may be more."""
     async with db.tenant(tenant.id) as tx:
-        unsent = await calls.claim_unsent(tx, batch_count_max, LEASE_SECONDS_MAX)
+        unsent = await calls.claim_unsent(tx, batch_count_max, lambda count: lease_seconds(gateways, count))
     await send_written(db, gateways, tenant, unsent)
     async with db.tenant(tenant.id) as tx:
         await refresh_due(tx, Job.SEND)

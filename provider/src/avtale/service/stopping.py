@@ -9,7 +9,7 @@ from avtale.domain.errors import NotFound
 from avtale.domain.ports import Gateways
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person
-from avtale.service.sending import LEASE_SECONDS_MAX, send_written
+from avtale.service.sending import lease_seconds, send_written
 from avtale.service.settling import ask_to_stop
 from avtale.storage import agreements, calls
 from avtale.storage.database import Database
@@ -36,7 +36,7 @@ async def stop_agreement(
         drafts = await agreements.drafts_of(tx, [agreement_id])
         draft = next(draft for draft in drafts if draft.status == "won")
         _, call = await ask_to_stop(tx, gateway, agreement, draft.id, reason)
-        await calls.write_calls(tx, [call], LEASE_SECONDS_MAX)
+        await calls.write_calls(tx, [call], lease_seconds(gateways, 1))
     await send_written(db, gateways, tenant, [call])
     await read_now(db, gateway, tenant, draft)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -66,8 +66,8 @@ async def write_calls(tx: Transaction, calls: Sequence[Call], lease_seconds_max:
         tx.due(Job.SEND, send_wall)
 
 
-async def claim_unsent(tx: Transaction, batch_count_max: int, lease_seconds_max: float) -> list[Call]:
-    """Calls without a certain answer whose time has come; each is ours until the lease ends."""
+async def claim_unsent(tx: Transaction, batch_count_max: int, lease_seconds: Callable[[int], float]) -> list[Call]:
+    """Calls without a certain answer whose time has come, ours for the lease that so many calls need."""
     c = t.calls.c
     rows = await tx.conn.execute(
         select(t.calls)
@@ -81,7 +81,7 @@ async def claim_unsent(tx: Transaction, batch_count_max: int, lease_seconds_max:
         await tx.conn.execute(
             update(t.calls)
             .where(c.tenant_id == tx.tenant_id, c.id.in_([call.request.id for call in calls]))
-            .values(send_wall=tx.wall + timedelta(seconds=lease_seconds_max), sends=c.sends + 1)
+            .values(send_wall=tx.wall + timedelta(seconds=lease_seconds(len(calls))), sends=c.sends + 1)
         )
     return calls
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -51,8 +51,8 @@ async def ask(tx: Transaction, kind: CheckKind, ids: Collection[UUID], at: datet
     tx.due(Job.CHECK, at)
 
 
-async def claim(tx: Transaction, batch_count_max: int, lease_seconds_max: float) -> list[Check]:
-    """Checks that are due and that nobody holds; ours until the lease (wall time) ends."""
+async def claim(tx: Transaction, batch_count_max: int, lease_seconds: Callable[[int], float]) -> list[Check]:
+    """Checks that are due and that nobody holds, ours for the lease (wall time) that so many readings need."""
     c = t.checks.c
     rows = await tx.conn.execute(
         select(c.kind, c.id, c.seq, c.misses)
@@ -72,7 +72,7 @@ async def claim(tx: Transaction, batch_count_max: int, lease_seconds_max: float)
             await tx.conn.execute(
                 update(t.checks)
                 .where(c.tenant_id == tx.tenant_id, c.kind == kind, c.id.in_(ids))
-                .values(leased_wall=tx.wall + timedelta(seconds=lease_seconds_max))
+                .values(leased_wall=tx.wall + timedelta(seconds=lease_seconds(len(checks))))
             )
     return checks
 
