@@ -59,13 +59,13 @@ def nothing_foreign(books: Books) -> Iterator[Difference]:
                 None,
                 theirs.status,
                 None,
-                f"The gateway's agreement {theirs.agreement_id} is {theirs.status}, and the provider does "
-                "not know it.",
+                f"The gateway's agreement {theirs.agreement_id} is {theirs.status}, and the provider does not know it.",
             )
     for matches in books.matches.values():
         for match in matches:
             ours = match.agreement.agreement_id
-            if match.charge is None:
+            # A draft's first order becomes an attempt when the draft is approved.
+            if match.charge is None and (match.gateway.captured or match.drawn_on.start):
                 yield Difference(
                     "attempt_unknown",
                     ours,
@@ -74,7 +74,7 @@ def nothing_foreign(books: Books) -> Iterator[Difference]:
                     None,
                     f"Order {match.gateway.charge_id} at the gateway is no attempt in the provider's books.",
                 )
-            elif match.charge not in match.agreement.charges or not _in_place(match):
+            elif match.charge is not None and not _in_place(match, match.charge):
                 yield Difference(
                     "attempt_misplaced",
                     ours,
@@ -86,8 +86,8 @@ def nothing_foreign(books: Books) -> Iterator[Difference]:
                 )
 
 
-def _in_place(match: Match) -> bool:
-    return match.charge is not None and match.charge.period in (None, match.period)
+def _in_place(match: Match, charge: Charge) -> bool:
+    return charge in match.agreement.charges and charge.period in (None, match.period)
 
 
 def sandbox_adds_up(books: Books) -> Iterator[Difference]:
@@ -213,11 +213,7 @@ def credit_notes_correct(books: Books) -> Iterator[Difference]:
                 None,
                 note.number,
                 f"Credit note {note.number} says that it corrects receipt {note.corrects}, which is "
-                + (
-                    "not there."
-                    if receipt is None
-                    else "another charge's, or smaller than what was given back."
-                ),
+                + ("not there." if receipt is None else "another charge's, or smaller than what was given back."),
             )
 
 

@@ -18,9 +18,7 @@ _EXPLAINED = frozenset({"failed", "cancelled", "waived", "refunded"})
 def anchors_are_activations(books: Books) -> Iterator[Difference]:
     """The anchor is the local date on which the gateway's agreement began."""
     for agreement in books.provider.agreements:
-        days = {
-            local_day(t.start, agreement.zone) for t in books.drawn.get(agreement.agreement_id, []) if t.start
-        }
+        days = {local_day(t.start, agreement.zone) for t in books.drawn.get(agreement.agreement_id, []) if t.start}
         if (days and agreement.anchor not in days) or (not days and agreement.anchor):
             yield Difference(
                 "anchor_differs",
@@ -191,15 +189,11 @@ def _state(theirs: GatewayAgreement) -> str:
 
 
 def _paid_periods(books: Books, agreement: Agreement) -> set[int]:
-    free = {
-        c.period for c in agreement.charges if c.period is not None and c.amount == 0 and c.status == "waived"
-    }
+    free = {c.period for c in agreement.charges if c.period is not None and c.amount == 0 and c.status == "waived"}
     return free | {m.period for m in books.money_of(agreement) if m.kept > 0}
 
 
-def _access(
-    agreement: Agreement, code: str, expected: datetime | None, found: datetime | None, who: str
-) -> Difference:
+def _access(agreement: Agreement, code: str, expected: datetime | None, found: datetime | None, who: str) -> Difference:
     sandbox, provider = (iso(t) if t else None for t in (expected, found))
     return Difference(
         code,

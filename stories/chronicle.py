@@ -122,9 +122,7 @@ def _charge_events(charge: Json, orders: dict[str, Json], receipts: list[Json], 
                 yield from _step_events(step, order, days, papers, who)
 
 
-def _step_events(
-    step: Json, order: Json, days: str, papers: dict[str, Iterator[Json]], who: str
-) -> Iterator[Event]:
+def _step_events(step: Json, order: Json, days: str, papers: dict[str, Iterator[Json]], who: str) -> Iterator[Event]:
     at, name = parse_instant(step["occurred"]), step["event"]
     sum_of_money = money(step["amount"] or 0, order["currency"])
     paper = next(papers.get(name, iter(())), None)

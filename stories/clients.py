@@ -26,9 +26,7 @@ class Refused(Exception):
 class Http:
     """JSON over one connection pool, from one base address, with the same headers each time."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, base: str, headers: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, session: aiohttp.ClientSession, base: str, headers: dict[str, str] | None = None) -> None:
         self.session = session
         self.base = base.rstrip("/")
         self.headers = headers or {}

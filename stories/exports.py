@@ -68,9 +68,7 @@ class Node:
         try:
             return parse_instant(self.text(key))
         except ValueError:
-            raise ExportError(
-                f"{self.path}.{key}: a date-time was expected, not {self.text(key)!r}"
-            ) from None
+            raise ExportError(f"{self.path}.{key}: a date-time was expected, not {self.text(key)!r}") from None
 
 
 @dataclass(frozen=True)

@@ -115,9 +115,7 @@ class Houses:
             "FILM_VIPPS_SECRET": "dev-client-secret",
             "FILM_VIPPS_KEY": "dev-subscription-key",
         }
-        await self.processes.run(
-            "migrate", installed("avtale"), "db", "migrate", environment=self.environment
-        )
+        await self.processes.run("migrate", installed("avtale"), "db", "migrate", environment=self.environment)
         for number in range(1, self.size.apis + 1):
             self._start_provider(f"api-{number}", "serve", "--host", HOST, "--port", "0", ready_file=True)
         self.base = (await self.processes.ready("api-1"))["url"].rstrip("/")
@@ -135,9 +133,7 @@ class Houses:
         await self.sandbox.take_part("avtale", f"{self.base}/admin/clock", token)
 
     def _start_provider(self, name: str, *command: str, ready_file: bool = False) -> None:
-        self.processes.start(
-            name, installed("avtale"), *command, environment=self.environment, ready_file=ready_file
-        )
+        self.processes.start(name, installed("avtale"), *command, environment=self.environment, ready_file=ready_file)
 
     async def _fall(self) -> None:
         await self.session.close()

@@ -80,7 +80,7 @@ ROLES = (
     ),
     Role(
         "Eva",
-        "is stopped by the merchant",
+        "asks the shop to end it, and the merchant stops the agreement at Vipps",
         Expected("stopped", (9900,) * 2, (ONCE,) * 2, 2, 0, "2027-03-31"),
     ),
     Role("Frank", "rejects on his phone", Expected("rejected"), temperament="rejects"),
@@ -112,9 +112,7 @@ class Renewals:
                 "name": role.name,
                 "phoneNumber": deal.person.phone_number,
                 "story": role.story,
-                **agreement_report(
-                    sandbox, provider, deal.agreement_id, self._chronicle.states[deal.agreement_id]
-                ),
+                **agreement_report(sandbox, provider, deal.agreement_id, self._chronicle.states[deal.agreement_id]),
             }
             people.append(told | {"unmet": role.expected.unmet(told)})
         return story_report(
@@ -153,15 +151,15 @@ class Renewals:
     async def _refund(self) -> None:
         cecilie = self._deals["Cecilie"]
         charge = next(c for c in (await cecilie.now())["charges"] if c["period"] == 2)
-        await self._act("merchant", "gives Cecilie a part of her February back")
+        await self._act("the merchant", f"gives Cecilie {money(REFUND, charge['amount']['currency'])} back")
         await self.world.houses.provider.refund(charge["chargeId"], REFUND, "a film that would not play")
         await self.world.settle()
 
     async def _stops(self) -> None:
         await self.world.advance_to("2027-03-15T10:00")
         self.tell(self._chronicle.news(*await self.world.exports()))
-        await self._act("merchant", "stops Eva's agreement")
-        await self.world.houses.provider.stop(self._deals["Eva"].agreement_id)
+        await self._act("Eva", "asks the shop to end her subscription")
+        await self._deals["Eva"].stop_in_shop()
         await self.world.settle()
         self.tell(self._chronicle.news(*await self.world.exports()))
         await self.world.advance_to("2027-03-29T19:00")

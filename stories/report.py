@@ -18,9 +18,7 @@ VERSION = 1
 SCHEMA = Path(__file__).with_name("story.schema.json")
 
 
-def agreement_report(
-    sandbox: Json, provider: Json, agreement_id: str, states: list[tuple[str, datetime]]
-) -> Json:
+def agreement_report(sandbox: Json, provider: Json, agreement_id: str, states: list[tuple[str, datetime]]) -> Json:
     """One agreement out of both exports: its states, charges with their tries, documents and access."""
     (ours,) = (a for a in provider["agreements"] if a["agreementId"] == agreement_id)
     theirs = [a for a in sandbox["agreements"] if a["agreementId"] in ours["gatewayAgreementIds"]]
@@ -34,9 +32,7 @@ def agreement_report(
             "anchorDate": ours["anchorDate"],
             "states": [{"status": status, "at": iso(at)} for status, at in states],
         },
-        "charges": [
-            _charge(charge, orders) for charge in sorted(ours["charges"], key=lambda c: c["period"] or 0)
-        ],
+        "charges": [_charge(charge, orders) for charge in sorted(ours["charges"], key=lambda c: c["period"] or 0)],
         "receipts": [
             {
                 "number": r["number"],

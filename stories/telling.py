@@ -104,9 +104,7 @@ class Teller:
             body.append(self._charges(told))
         body.append(self._last_line(told))
         body.extend(Text(f" Expected {text}", style="bold red") for text in told["unmet"])
-        title = Text.assemble(
-            (told["name"], "bold"), f": {note} ", ("✓" if met else "✗", "green" if met else "red")
-        )
+        title = Text.assemble((told["name"], "bold"), f": {note} ", ("✓" if met else "✗", "green" if met else "red"))
         self._console.print(
             Panel(
                 Group(*body),
@@ -154,9 +152,7 @@ class Teller:
         sums = report["totals"]
         taken, back = (money(sums[k], report["currency"]) for k in ("captured", "refunded"))
         self._console.print(
-            Text(
-                f" Both sides: {taken} captured, {back} given back, {sums['charges']} charges.", style="bold"
-            )
+            Text(f" Both sides: {taken} captured, {back} given back, {sums['charges']} charges.", style="bold")
             if not differences
             else Text(f" The two sides differ in {len(differences)} place(s).", style="bold red")
         )
@@ -167,9 +163,7 @@ class Teller:
         """What a process said last, and what to do about it."""
         self._console.print(Text(f" {error}", style="bold red"))
         if error.tail:
-            self._console.print(
-                Panel(Text(error.tail), title=f"the end of {error.name}'s log", border_style="red")
-            )
+            self._console.print(Panel(Text(error.tail), title=f"the end of {error.name}'s log", border_style="red"))
 
 
 def _state(status: str) -> Text:

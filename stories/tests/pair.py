@@ -41,9 +41,7 @@ class Pair:
     provider: Json
 
     def gateway_charge(self, name: str, period: int) -> Json:
-        (found,) = (
-            c for c in self.gateway_agreement(name)["charges"] if c["externalId"] == f"{name}.{period}"
-        )
+        (found,) = (c for c in self.gateway_agreement(name)["charges"] if c["externalId"] == f"{name}.{period}")
         return _row(found)
 
     def gateway_agreement(self, name: str) -> Json:
@@ -197,9 +195,7 @@ def _pay(
     booking = {"agreementId": life.name, "chargeId": charge_id, "currency": "NOK"}
     receipt = next(numbers["receipt"])
     for kind, amount in (("capture", life.price), *(("refund", part) for part in refunds)):
-        made.provider["ledger"].append(
-            {**booking, "period": period, "kind": kind, "amount": amount, "bookedAt": at}
-        )
+        made.provider["ledger"].append({**booking, "period": period, "kind": kind, "amount": amount, "bookedAt": at})
         capture = kind == "capture"
         number = receipt if capture else next(numbers["credit_note"])
         made.provider["receipts"].append(

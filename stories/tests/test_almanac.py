@@ -33,9 +33,7 @@ from stories.almanac import UNITS, iso, local_day, midnight, parse_instant, peri
         (date(2027, 12, 31), "day", 1, ["2027-12-31", "2028-01-01"]),
     ],
 )
-def test_periods_begin_where_a_calendar_on_paper_says(
-    anchor: date, unit: str, count: int, starts: list[str]
-) -> None:
+def test_periods_begin_where_a_calendar_on_paper_says(anchor: date, unit: str, count: int, starts: list[str]) -> None:
     found = [period_start(anchor, unit, count, n).isoformat() for n in range(1, len(starts) + 1)]
     assert found == starts
 

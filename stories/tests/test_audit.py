@@ -121,9 +121,7 @@ def spoil_doubled_receipt(made: Pair) -> None:
 
 
 def spoil_credit_note_of_another(made: Pair) -> None:
-    made.documents("cecilie", "credit_note")[0]["corrects"] = made.documents("anna", "receipt")[0][
-        "receiptId"
-    ]
+    made.documents("cecilie", "credit_note")[0]["corrects"] = made.documents("anna", "receipt")[0]["receiptId"]
 
 
 def spoil_one_ore(made: Pair) -> None:
@@ -326,6 +324,16 @@ def test_a_draft_that_nobody_approved_may_be_unknown_to_the_provider() -> None:
     assert codes(made) == {"agreement_matches_nothing"}
 
 
+def test_the_first_order_of_a_draft_is_no_attempt_until_the_draft_is_approved() -> None:
+    made = clean()
+    order = copy.deepcopy(made.gateway_charge("anna", 1))
+    order.update(chargeId="order-of-grete", externalId="grete.1", captured=0, status="CANCELLED", history=[])
+    made.gateway_agreement("grete")["charges"].append(order)
+    assert codes(made) == set()
+    order["captured"] = 9900
+    assert "attempt_unknown" in codes(made)
+
+
 def test_a_failed_renewal_explains_a_period_that_was_not_paid() -> None:
     made = clean()
     spoil_skipped(made)
@@ -356,9 +364,7 @@ def test_another_sales_unit_can_be_left_out() -> None:
 def test_a_figure_that_is_no_whole_number_is_refused_with_its_place(place: str) -> None:
     made = clean()
     made.gateway_charge("anna", 1)[place] = 99.0
-    with pytest.raises(
-        ExportError, match=rf"sandbox\.agreements\[0\]\.charges\[0\]\.{place}: a whole number"
-    ):
+    with pytest.raises(ExportError, match=rf"sandbox\.agreements\[0\]\.charges\[0\]\.{place}: a whole number"):
         audit(made.sandbox, made.provider)
 
 
@@ -411,20 +417,10 @@ def test_no_booking_can_change_by_one_ore_unseen(made: Pair, data: st.DataObject
     rows = [
         (row, key)
         for row, key in (
-            *(
-                (c, k)
-                for a in made.sandbox["agreements"]
-                for c in a["charges"]
-                for k in ("captured", "refunded")
-            ),
+            *((c, k) for a in made.sandbox["agreements"] for c in a["charges"] for k in ("captured", "refunded")),
             *((e, "amount") for e in made.provider["ledger"]),
             *((r, "amount") for r in made.provider["receipts"]),
-            *(
-                (c, k)
-                for a in made.provider["agreements"]
-                for c in a["charges"]
-                for k in ("captured", "refunded")
-            ),
+            *((c, k) for a in made.provider["agreements"] for c in a["charges"] for k in ("captured", "refunded")),
         )
     ]
     if rows:
@@ -436,9 +432,7 @@ def test_no_booking_can_change_by_one_ore_unseen(made: Pair, data: st.DataObject
 @given(worlds(), st.data())
 def test_no_row_of_the_books_can_vanish_unseen(made: Pair, data: st.DataObject) -> None:
     tables = [
-        table
-        for table in (made.provider["ledger"], made.provider["entitlements"], made.provider["receipts"])
-        if table
+        table for table in (made.provider["ledger"], made.provider["entitlements"], made.provider["receipts"]) if table
     ]
     tables += [a["charges"] for a in made.sandbox["agreements"] if a["charges"]]
     if tables:
@@ -484,11 +478,7 @@ def test_the_audit_imports_the_standard_library_and_its_own_modules_only() -> No
             roots = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 assert node.module is not None
-                roots = (
-                    [f"{node.module}.{a.name}" for a in node.names]
-                    if node.module == "stories"
-                    else [node.module]
-                )
+                roots = [f"{node.module}.{a.name}" for a in node.names] if node.module == "stories" else [node.module]
             for module in roots:
                 package, _, rest = module.partition(".")
                 if package == "stories":

@@ -59,9 +59,7 @@ async def test_settings_of_the_person_who_runs_it_do_not_leak_into_a_process(
     monkeypatch.setenv("AVTALE_DATABASE_URL", "postgresql://precious")
     async with Processes() as processes:
         program = "import os; print(sorted(k for k in os.environ if k.startswith('AVTALE_')))"
-        printed = await processes.run(
-            "show", sys.executable, "-c", program, environment={"AVTALE_CLOCK": "virtual"}
-        )
+        printed = await processes.run("show", sys.executable, "-c", program, environment={"AVTALE_CLOCK": "virtual"})
     assert printed == "['AVTALE_CLOCK']\n"
 
 
