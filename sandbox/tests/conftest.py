@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,7 @@ class Reply:
 
     status: int
     body: Any
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str]
 
     def __getitem__(self, name: str) -> Any:
         return self.body[name]
@@ -56,7 +56,7 @@ class Sandbox:
         async with self.http.request(method, self.url + path, data=data, headers=headers) as reply:
             text = await reply.read()
             body = json.loads(text) if text and "json" in reply.content_type else text
-            return Reply(reply.status, body, dict(reply.headers))
+            return Reply(reply.status, body, reply.headers)
 
     async def control(self, method: str, path: str, body: Any = None) -> Reply:
         data = None if body is None else json.dumps(body)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from . import __doc__ as about
+from .listening import CannotListen
 from .settings import Settings
 from .store import StateFileError
 
@@ -81,7 +82,7 @@ def serve(
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings))
-    except (StateFileError, ValueError) as problem:
+    except (StateFileError, CannotListen, ValueError) as problem:
         typer.echo(f"avtale-sandbox: {problem}", err=True)
         raise typer.Exit(2) from None
 
@@ -92,9 +93,7 @@ async def _serve(settings: Settings) -> None:
 
     server = server_of(settings)[0]
     server.on_listening = lambda url: typer.echo(f"avtale-sandbox listens on {url}")
-    await server.serve()
-    if not server.started:
-        raise ValueError(f"cannot listen on {settings.host}:{settings.port}")
+    await server.serve([server.listener])
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -17,6 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .app import TRANSPORT, FrontDoor
+from .listening import CannotListen, listener
 from .settings import Settings
 from .world import World
 
@@ -35,9 +36,9 @@ class _Protocol(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     """A server that says when it listens, and takes that back when it ends."""
 
-    def __init__(self, config: uvicorn.Config, ready_path: str | None) -> None:
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, ready_path: str | None) -> None:
         super().__init__(config)
-        self.listening = asyncio.Event()
+        self.listener = listener
         self.url = ""
         self.on_listening: Callable[[str], None] = lambda url: None
         self._ready_path = None if ready_path is None else Path(ready_path)
@@ -46,7 +47,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.started:
             return
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        host, port = self.listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{port}"
         # What lives now lives long: the collector need not look at it again.
@@ -55,34 +56,50 @@ class _Server(uvicorn.Server):
         gc.set_threshold(_YOUNG_OBJECTS_MAX, 20, 50)
         if self._ready_path is not None:
             _write_whole(self._ready_path, {"url": self.url, "pid": os.getpid(), "port": port})
-        self.listening.set()
         self.on_listening(self.url)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, let answers that are under way out, and cut what hangs.
+
+        In place of uvicorn's own, which looks about ten times a second whether it may end.
+        """
         if self._ready_path is not None:
             self._ready_path.unlink(missing_ok=True)
-        await super().shutdown(sockets)
+        for server in self.servers:
+            server.close()
+        self.listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=_SHUTDOWN_SECONDS)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await self.lifespan.shutdown()
 
 
 def server_of(settings: Settings) -> tuple[_Server, World]:
-    """A server for a sandbox with these settings, its state loaded; raises StateFileError or ValueError."""
+    """A server for a sandbox with these settings, its state loaded.
+
+    Raises StateFileError, CannotListen, or ValueError for a start instant that is none.
+    """
     world = World(settings)
     world.load()
+    try:
+        listening = listener(settings.host, settings.port)
+    except CannotListen:
+        world.store.close()
+        raise
     config = uvicorn.Config(
         FrontDoor(world),
-        host=settings.host,
-        port=settings.port,
         http=_Protocol,
         ws="none",
         lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         timeout_keep_alive=75,
-        backlog=2048,
     )
-    return _Server(config, settings.ready_path), world
+    return _Server(config, listening, settings.ready_path), world
 
 
 @contextlib.asynccontextmanager
@@ -92,17 +109,17 @@ async def running(settings: Settings) -> AsyncIterator[tuple[str, World]]:
     with contextlib.ExitStack() as held:
         held.callback(gc.set_threshold, *gc.get_threshold())
         held.callback(gc.unfreeze)
-        task = asyncio.ensure_future(server._serve())
-        waiting = asyncio.ensure_future(server.listening.wait())
-        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if task.done():
-            raise RuntimeError("the sandbox did not start") from task.exception()
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        await server.startup([server.listener])
+        if not server.started:
+            raise RuntimeError("the sandbox did not start")
+        ticking = asyncio.ensure_future(server.main_loop())
         try:
             yield server.url, world
         finally:
-            server.should_exit = True
-            await task
+            ticking.cancel()
+            await server.shutdown()
 
 
 def _write_whole(path: Path, content: dict[str, Any]) -> None:

@@ -1,0 +1,184 @@
+"""The contract files: each operation is answered, and structure is that of the published descriptions."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avtale_sandbox.contracts.contract import Contract
+from avtale_sandbox.contracts.routes import Routes
+from avtale_sandbox.contracts.schema import Problems, compile_schema
+from avtale_sandbox.settings import Settings
+from avtale_sandbox.vipps.gateway import MissingHandler, routes_of
+from avtale_sandbox.world import World
+
+# (contract, published file, what its paths lack)
+PUBLISHED = [
+    ("recurring-v3", "recurring-3.1.2.yaml", ""),
+    ("webhooks", "webhooks-v1.yaml", "/webhooks"),
+    ("accesstoken", "access-token-2.0.0.yaml", ""),
+]
+LIMITS = ("minimum", "maximum", "minLength", "maxLength", "nullable", "format", "type")
+
+
+@pytest.mark.parametrize("name", ["recurring-v3", "webhooks", "accesstoken"])
+async def test_every_operation_of_every_contract_is_answered(sandbox: Any, name: str) -> None:
+    """Not only routed: asked over HTTP, it is neither unknown (the gateway's 404) nor a fault of ours."""
+    for operation in Contract(name).operations:
+        path = operation.path.replace("{", "").replace("}", "")
+        reply = await sandbox.call(operation.method, path, {})
+        assert reply.status < 500, operation.id
+        assert not (reply.status == 404 and "responseInfo" in reply.body), operation.id
+    recorded = (await sandbox.control("GET", "/requests"))["requests"]
+    assert {one.id for one in Contract(name).operations} <= {one["operationId"] for one in recorded}
+
+
+def test_an_operation_without_a_handler_is_noticed() -> None:
+    class Forgetful:
+        contract = Contract("webhooks")
+
+        def handlers(self) -> dict[str, Any]:
+            return {"RegisterWebhook": None, "ListWebhooks": None}
+
+    with pytest.raises(MissingHandler, match="DeleteWebhook"):
+        routes_of(Forgetful())  # type: ignore[arg-type]
+
+
+def test_no_handler_is_left_without_an_operation() -> None:
+    world = World(Settings())
+    routed = {route.operation.id for route in world._routes()}
+    listed = {operation.id for name, _, _ in PUBLISHED for operation in Contract(name).operations}
+    assert routed == listed
+
+
+def test_literal_segments_win_over_parameters() -> None:
+    routes = Routes((operation, operation.id) for operation in Contract("recurring-v3").operations)
+    assert routes.find("POST", "/recurring/v3/agreements/charges").target == "CreateChargeAsyncV3"
+    found = routes.find("GET", "/recurring/v3/agreements/agr_1/charges/c-1")
+    assert (found.target, found.values) == ("FetchChargeV3", {"agreementId": "agr_1", "chargeId": "c-1"})
+    assert routes.find("GET", "/recurring/v3").target is None
+    assert routes.find("GET", "/recurring/v3/agreements/a/b/c/d/e").target is None
+
+
+STRINGS = {"type": "array", "items": {"type": "string"}}
+NAMED = {"type": "object", "properties": {"a": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "problems"),
+    [
+        ({"type": "integer"}, 2**31, [("", "must be less than or equal to 2147483647")]),
+        ({"type": "integer", "format": "int64"}, 2**31, []),
+        ({"type": "integer"}, False, [("", "must be a whole number")]),
+        ({**STRINGS, "maxItems": 1}, ["a", "b"], [("", "must hold between 0 and 1 items")]),
+        (STRINGS, ["a", 1], [("[1]", "must be a string")]),
+        ({**NAMED, "required": ["a"]}, {"a": None}, [("a", "must not be null")]),
+        (NAMED, {"a": None, "b": 1}, []),
+        ({"type": "string", "enum": ["A", "B"]}, "C", [("", "must be one of A, B")]),
+    ],
+)
+def test_a_schema_finds_what_is_wrong(schema: dict[str, Any], value: Any, problems: Problems) -> None:
+    found: Problems = []
+    compile_schema(schema, lambda one: one)(value, "", found)
+    assert found == problems
+
+
+def published(file: str) -> dict[str, Any]:
+    """A published description, or skip."""
+    folder = os.environ.get("AVTALE_ORACLE")
+    if not folder:
+        pytest.skip("AVTALE_ORACLE names no folder with published descriptions")
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    document: dict[str, Any] = yaml.load((Path(folder) / file).read_text(), loader)
+    return document
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "file", "prefix"), PUBLISHED)
+def test_paths_and_operations_are_the_published_ones(name: str, file: str, prefix: str) -> None:
+    theirs = {
+        (method.upper(), prefix + path, item[method].get("operationId"))
+        for path, item in published(file)["paths"].items()
+        for method in ("get", "post", "put", "patch", "delete")
+        if method in item
+    }
+    ours = {(one.method, one.path, one.id) for one in Contract(name).operations}
+    if name == "webhooks":
+        # Its description gives no operationIds; these are ours.
+        ours = {(method, path, None) for method, path, _ in ours}
+    if name == "accesstoken":
+        theirs = {one for one in theirs if one[1] != "/miami/v1/token"}
+    assert ours == theirs
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "file"), [("recurring-v3", "recurring-3.1.2.yaml"), ("webhooks", "webhooks-v1.yaml")])
+def test_schemas_are_the_published_ones(name: str, file: str) -> None:
+    """Properties, required, enums, types and limits; the differences that are meant are named below."""
+    theirs = published(file)["components"]["schemas"]
+    ours = Contract(name).document["components"]["schemas"]
+    differences: set[str] = set()
+    for schema, body in ours.items():
+        if schema == "AuthorizationTokenResponse":
+            continue
+        compare(schema, body, theirs[schema], differences)
+    assert differences == MEANT[name]
+
+
+MEANT = {
+    "recurring-v3": {
+        # The type is optional with LEGACY as its default, as it was before version 3.
+        "FlexiblePricingRequestV3.required",
+        "LegacyPricingRequestV3.required",
+        "VariablePricingRequestV3.required",
+        # Real clients send null for what they do not use.
+        "DraftAgreementV3.campaign.nullable",
+        "DraftAgreementV3.initialCharge.nullable",
+        "DraftAgreementV3.interval.nullable",
+        # An empty name is refused.
+        "DraftAgreementV3.productName.minLength",
+        "PatchAgreementV3.productName.minLength",
+    },
+    "webhooks": set(),
+}
+
+
+def compare(name: str, ours: Any, theirs: Any, differences: set[str]) -> None:
+    for key in ("enum", "required"):
+        if sorted(ours.get(key, [])) != sorted(theirs.get(key, [])):
+            differences.add(f"{name}.{key}")
+    for key in LIMITS:
+        if ours.get(key) != theirs.get(key):
+            differences.add(f"{name}.{key}")
+    if set(ours.get("properties", {})) != set(theirs.get("properties", {})):
+        differences.add(f"{name}.properties")
+    for field, body in ours.get("properties", {}).items():
+        if field in theirs.get("properties", {}):
+            compare(f"{name}.{field}", body, theirs["properties"][field], differences)
+    if "items" in ours:
+        compare(f"{name}[]", ours["items"], theirs.get("items", {}), differences)
+
+
+@pytest.mark.oracle
+async def test_answers_have_the_published_shape(sandbox: Any) -> None:
+    """What is fetched after a life of states has every required field, and no value outside an enum."""
+    document = published("recurring-3.1.2.yaml")
+    schemas = document["components"]["schemas"]
+    agreement_id = await sandbox.agree(scope="name", externalId="x", productDescription="y")
+    charge_id = await sandbox.charge(agreement_id, externalId="z", transactionType="RESERVE_CAPTURE")
+    await sandbox.advance_to("2027-02-01T08:00:00Z")
+    await sandbox.on_charge("capture", agreement_id, charge_id, 4000)
+    agreement, charge = await sandbox.fetch(agreement_id), await sandbox.fetch(agreement_id, charge_id)
+    for schema, body in (("AgreementResponseV3", agreement.body), ("ChargeResponseV3", charge.body)):
+        assert set(schemas[schema]["required"]) <= set(body)
+        assert set(body) <= set(schemas[schema]["properties"])
+    event = schemas["ChargeEvent"]
+    for line in charge["history"]:
+        assert set(event["required"]) <= set(line)
+        assert line["event"] in event["properties"]["event"]["enum"]
+    assert charge["status"] in schemas["ChargeStatus"]["enum"]

@@ -1,0 +1,282 @@
+"""Agreements and charges driven by random steps, legal and illegal, against a small model of what may be."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import threading
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
+
+from avtale_sandbox.instants import iso, parse_instant
+from avtale_sandbox.server import running
+from avtale_sandbox.settings import Settings
+
+START = "2027-01-15T09:00:00Z"
+V3 = "/recurring/v3/agreements"
+PRICE = 9900
+FINAL = {"REFUNDED", "CANCELLED"}
+
+
+class Thread:
+    """A sandbox in a thread of its own, since a state machine is not asynchronous."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._end: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.address = ("", 0)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self._thread.start()
+        assert self._ready.wait(20)
+
+    async def _serve(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        async with running(Settings(port=0, clock_running=False, start_at=START)) as (url, _):
+            host, port = url.removeprefix("http://").split(":")
+            self.address = (host, int(port))
+            self._ready.set()
+            await self._end.wait()
+
+    def close(self) -> None:
+        assert self._loop is not None
+        assert self._end is not None
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+
+SERVER: Thread | None = None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Any:
+    global SERVER
+    SERVER = Thread()
+    yield
+    SERVER.close()
+
+
+class Lifecycle(RuleBasedStateMachine):
+    """Every step is tried whatever the state; the model says what must come of it."""
+
+    agreements = Bundle("agreements")
+    charges = Bundle("charges")
+
+    def __init__(self) -> None:
+        super().__init__()
+        assert SERVER is not None
+        self.http = HTTPConnection(*SERVER.address, timeout=30)
+        self.keys = itertools.count(1)
+        self.person = itertools.count(4_790_000_000)
+        self.ask("POST", "/_sandbox/reset")
+        self.ask("PUT", "/_sandbox/clock", {"now": START})
+        headers = {
+            "client_id": "dev-client-id",
+            "client_secret": "dev-client-secret",
+            "Ocp-Apim-Subscription-Key": "dev-subscription-key",
+        }
+        token = self.ask("POST", "/accesstoken/get", headers=headers)[1]["access_token"]
+        self.headers = {
+            "Authorization": f"Bearer {token}",
+            "Ocp-Apim-Subscription-Key": "dev-subscription-key",
+            "Content-Type": "application/json",
+        }
+        self.status: dict[str, str] = {}
+        self.phone: dict[str, str] = {}
+        self.totals: dict[str, tuple[str, int, int, int]] = {}
+
+    def teardown(self) -> None:
+        self.http.close()
+
+    def ask(self, method: str, path: str, body: Any = None, headers: Any = None) -> tuple[int, Any]:
+        self.http.request(method, path, None if body is None else json.dumps(body), headers or {})
+        reply = self.http.getresponse()
+        text = reply.read()
+        assert reply.status < 500, text
+        return reply.status, json.loads(text) if text else None
+
+    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        return self.ask(method, path, body, self.headers | {"Idempotency-Key": f"k-{next(self.keys)}"})
+
+    def fetched(self, charge: tuple[str, str]) -> dict[str, Any]:
+        shown: dict[str, Any] = self.call("GET", f"{V3}/{charge[0]}/charges/{charge[1]}")[1]
+        return shown
+
+    @rule(target=agreements, initial=st.sampled_from([None, "DIRECT_CAPTURE", "RESERVE_CAPTURE"]))
+    def draft(self, initial: str | None) -> str:
+        body: dict[str, Any] = {
+            "pricing": {"amount": PRICE, "currency": "NOK"},
+            "interval": {"unit": "MONTH", "count": 1},
+            "merchantRedirectUrl": "https://film.example",
+            "merchantAgreementUrl": "https://film.example",
+            "productName": "Films",
+        }
+        if initial is not None:
+            body["initialCharge"] = {"amount": PRICE, "description": "First", "transactionType": initial}
+        status, drafted = self.call("POST", V3, body)
+        assert status == 201
+        agreement_id: str = drafted["agreementId"]
+        self.status[agreement_id] = "PENDING"
+        self.phone[agreement_id] = str(next(self.person))
+        return agreement_id
+
+    @rule(agreement=agreements, funds=st.booleans())
+    def approve(self, agreement: str, funds: bool) -> None:
+        number = self.phone[agreement]
+        windows = [] if funds else [{"from": "2027-01-01"}]
+        self.ask("POST", "/_sandbox/people", {"phoneNumber": number, "noFunds": windows})
+        status, decided = self.ask("POST", f"/_sandbox/phone/{number}/agreements/{agreement}/approve")
+        if self.status[agreement] == "PENDING":
+            assert status == 200
+            self.status[agreement] = decided["status"]
+            assert decided["decision"] == ("approved" if decided["status"] == "ACTIVE" else "failed")
+            if funds:
+                assert decided["status"] == "ACTIVE"
+        else:
+            assert status == 409
+
+    @rule(agreement=agreements)
+    def reject(self, agreement: str) -> None:
+        path = f"/_sandbox/phone/{self.phone[agreement]}/agreements/{agreement}/reject"
+        status, _ = self.ask("POST", path)
+        assert status == (200 if self.status[agreement] == "PENDING" else 409)
+        if status == 200:
+            self.status[agreement] = "STOPPED"
+
+    @rule(agreement=agreements, by_merchant=st.booleans())
+    def stop(self, agreement: str, by_merchant: bool) -> None:
+        active = self.status[agreement] == "ACTIVE"
+        if by_merchant:
+            status, _ = self.call("PATCH", f"{V3}/{agreement}", {"status": "STOPPED"})
+            assert status == (204 if active else 400)
+        else:
+            path = f"/_sandbox/phone/{self.phone[agreement]}/agreements/{agreement}/stop"
+            status, _ = self.ask("POST", path)
+            assert (status == 200) is active
+        if active:
+            self.status[agreement] = "STOPPED"
+
+    @rule(
+        target=charges,
+        agreement=agreements,
+        amount=st.sampled_from([100, PRICE, 5 * PRICE, 5 * PRICE + 1, 99]),
+        days=st.integers(0, 60),
+        retry=st.integers(0, 3),
+        reserve=st.booleans(),
+    )
+    def charge(self, agreement: str, amount: int, days: int, retry: int, reserve: bool) -> Any:
+        now = parse_instant(self.ask("GET", "/_sandbox/clock")[1]["now"])
+        due = iso(now + days * 86_400_000)[:10]
+        body = {
+            "amount": amount,
+            "description": "Month",
+            "due": due,
+            "retryDays": retry,
+            "transactionType": "RESERVE_CAPTURE" if reserve else "DIRECT_CAPTURE",
+        }
+        status, created = self.call("POST", f"{V3}/{agreement}/charges", body)
+        legal = self.status[agreement] == "ACTIVE" and 100 <= amount <= 5 * PRICE
+        if status == 201:
+            assert legal
+            assert days >= 1
+            return agreement, created["chargeId"]
+        assert status == 400
+        # Near midnight the market's date may be a day ahead of UTC's.
+        assert not legal or days <= 1
+        return agreement, "chr-nothing"
+
+    @rule(charge=charges, amount=st.integers(-1, 5 * PRICE), verb=st.sampled_from(["capture", "refund"]))
+    def move_money(self, charge: tuple[str, str], amount: int, verb: str) -> None:
+        path = f"{V3}/{charge[0]}/charges/{charge[1]}/{verb}"
+        before = self.fetched(charge)
+        status, _ = self.call("POST", path, {"amount": amount, "description": "x"})
+        if charge[1] == "chr-nothing":
+            assert status == 404
+            return
+        after = self.fetched(charge)
+        moved = {name: after["summary"][name] - before["summary"][name] for name in before["summary"]}
+        if status == 204:
+            assert moved == {"captured": 0, "refunded": 0, "cancelled": 0} | {f"{verb.rstrip('e')}ed": amount}
+            if verb == "capture":
+                assert before["status"] in ("RESERVED", "PARTIALLY_CAPTURED")
+            else:
+                assert before["summary"]["captured"] - before["summary"]["refunded"] >= amount
+        else:
+            assert status == 400
+            assert after == before
+
+    @rule(charge=charges)
+    def cancel(self, charge: tuple[str, str]) -> None:
+        before = self.fetched(charge)
+        status, _ = self.call("DELETE", f"{V3}/{charge[0]}/charges/{charge[1]}")
+        if charge[1] == "chr-nothing":
+            assert status == 404
+            return
+        after = self.fetched(charge)
+        if before["status"] in ("PENDING", "DUE", "RESERVED", "PARTIALLY_CAPTURED"):
+            assert status == 204
+            assert after["status"] == ("CHARGED" if before["status"] == "PARTIALLY_CAPTURED" else "CANCELLED")
+            assert after["summary"]["captured"] + after["summary"]["cancelled"] == after["amount"]
+        else:
+            assert status == 400
+            assert after == before
+
+    @rule(charge=consumes(charges))
+    def forget(self, charge: tuple[str, str]) -> None:
+        """Let go of one, so that others are chosen too."""
+
+    @rule(by=st.sampled_from(["PT5M", "PT10M", "P1D", "P10D", "P1M", "P6M"]))
+    def pass_time(self, by: str) -> None:
+        assert self.ask("POST", "/_sandbox/clock/advance", {"by": by})[0] == 200
+        for agreement_id, agreement_status in self.status.items():
+            if agreement_status == "PENDING" and by != "PT5M":
+                self.status[agreement_id] = "EXPIRED"
+        # Five minutes may be the second five.
+        for agreement_id in [one for one, now in self.status.items() if now == "PENDING"]:
+            self.status[agreement_id] = self.call("GET", f"{V3}/{agreement_id}")[1]["status"]
+
+    @precondition(lambda self: self.status)
+    @invariant()
+    def money_adds_up(self) -> None:
+        exported = self.ask("GET", "/_sandbox/export")[1]["agreements"]
+        assert {one["agreementId"]: one["status"] for one in exported} == self.status
+        for agreement in exported:
+            for charge in agreement["charges"]:
+                self.one_charge_adds_up(charge)
+
+    def one_charge_adds_up(self, charge: dict[str, Any]) -> None:
+        amount, captured = charge["amount"], charge["captured"]
+        refunded, cancelled, status = charge["refunded"], charge["cancelled"], charge["status"]
+        assert 0 <= refunded <= captured <= amount
+        assert 0 <= cancelled <= amount - captured
+        by_event: dict[str, int] = {}
+        for line in charge["history"]:
+            if line["success"]:
+                by_event[line["event"]] = by_event.get(line["event"], 0) + line["amount"]
+        assert by_event.get("CAPTURE", 0) == captured
+        assert by_event.get("REFUND", 0) == refunded
+        assert by_event.get("CANCEL", 0) == cancelled
+        if captured:
+            assert [one["ok"] for one in charge["tries"]].count(True) == 1
+        assert (status == "REFUNDED") is (captured > 0 and refunded == captured and captured + cancelled == amount)
+        assert (status == "CANCELLED") is (cancelled == amount)
+        if status in ("PENDING", "DUE", "FAILED", "RESERVED"):
+            assert captured == refunded == cancelled == 0
+        if status == "CHARGED":
+            assert captured + cancelled == amount
+            assert refunded == 0
+        was = self.totals.get(charge["chargeId"])
+        if was is not None:
+            assert (captured, refunded, cancelled) >= was[1:]
+            assert was[0] not in FINAL or status == was[0]
+        self.totals[charge["chargeId"]] = (status, captured, refunded, cancelled)
+
+
+Lifecycle.TestCase.settings = hypothesis_settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestLifecycle = Lifecycle.TestCase
