@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import socket
 import subprocess
 import sysconfig
 import time
@@ -26,7 +28,10 @@ from avtale.api.app import create_app
 from avtale.api.house import House
 from avtale.gateways.outbound import Outbound
 from avtale.runtime import TenantGateways
+from avtale.service.absorbing import absorb_inbox
+from avtale.service.checking import check
 from avtale.service.configuring import TenantEntry, apply_tenant
+from avtale.service.sending import resend
 from avtale.service.turning import turn_clock
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer, new_key
@@ -209,6 +214,7 @@ class World:
         if host is not None:
             sent["Host"] = host
         url = f"{self.url}{path}"
+        data = io.BytesIO(data) if isinstance(data, bytes) else data
         async with self.http.request(method, url, json=json, data=data, headers=sent, allow_redirects=False) as answer:
             assert answer.status != 500, await answer.text()
             return Answer(answer.status, answer.headers, await answer.read())
@@ -248,14 +254,37 @@ class World:
         assert agreement["status"] == "active", agreement
         return dict(agreement)
 
+    async def settle(self) -> None:
+        """Do what the fleet would do now: send, take in, read and settle."""
+        for tenant in (self.film, self.avis):
+            await resend(self.db, self.house.gateways, tenant)
+            await absorb_inbox(self.db, tenant)
+            await check(self.db, self.house.gateways, tenant)
 
-def tenant_entry(name: str, host: str, issuer: str, sandbox: str) -> TenantEntry:
+    async def paid(self, token: str | None = None) -> dict[str, Any]:
+        """A subscription whose first period is captured: the agreement as listed."""
+        agreement = await self.subscribe(token)
+        await self.settle()
+        listed = (await self.call("GET", "/api/v1/agreements", token=token or self.anna())).json["agreements"]
+        return next(one for one in listed if one["agreementId"] == agreement["agreementId"])
+
+    async def script(self, operation: str, times: int = 1, **action: Any) -> None:
+        """The sandbox fails as told; calls to it are given up soon."""
+        fault = {"match": {"operationId": operation}, "times": times, "action": action}
+        await self.control("POST", "/faults", fault)
+        gateways = self.house.gateways
+        assert isinstance(gateways, TenantGateways)
+        gateways.call_seconds_max = 0.7
+        gateways._made.clear()
+
+
+def tenant_entry(name: str, host: str, public_url: str, issuer: str, sandbox: str) -> TenantEntry:
     """A tenant with one product; its tokens are for its own audience."""
     return TenantEntry.model_validate(
         {
             "name": name,
             "hosts": [host],
-            "public_url": f"http://{name}.example",
+            "public_url": public_url,
             "seller": {
                 "name": f"Nordlys {name} AS",
                 "organization_number": "999999999",
@@ -286,19 +315,28 @@ def tenant_entry(name: str, host: str, issuer: str, sandbox: str) -> TenantEntry
 
 
 @asynccontextmanager
-async def serving(house: House) -> AsyncIterator[str]:
+async def serving(house: House, bound: socket.socket | None = None) -> AsyncIterator[str]:
     """The application on a free port, as uvicorn serves it."""
-    config = uvicorn.Config(create_app(house), host="127.0.0.1", port=0, log_level="warning", access_log=False)
+    bound = bound or listen()
+    config = uvicorn.Config(create_app(house), log_level="warning", access_log=False)
     server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        assert not task.done(), "the server ended"
-        await asyncio.sleep(0.005)
+    task = asyncio.create_task(server.serve([bound]))
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield address(bound)
     finally:
         server.should_exit = True
         await task
+
+
+def listen() -> socket.socket:
+    """A free port; who connects before the server runs is answered as soon as it does."""
+    bound = socket.create_server(("127.0.0.1", 0))
+    bound.setblocking(False)
+    return bound
+
+
+def address(bound: socket.socket) -> str:
+    return f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -306,10 +344,20 @@ async def world(db: Database, issuer: Issuer, sandbox: str) -> AsyncIterator[Wor
     """Both tenants, served, at the sandbox's instant of business time."""
     sealer = Sealer([new_key()])
     await turn_clock(db, START, running=False)
+    bound = listen()
     async with Outbound() as outbound, aiohttp.ClientSession() as http:
+        async with http.post(f"{sandbox}/_sandbox/reset") as answer:
+            assert answer.status < 300
         gateways = TenantGateways(db, sealer, outbound, call_seconds_max=5.0)
         film, avis = [
-            await apply_tenant(db, gateways, sealer, "nordlys", tenant_entry(name, host, issuer.url, sandbox), {})
+            await apply_tenant(
+                db,
+                gateways,
+                sealer,
+                "nordlys",
+                tenant_entry(name, host, address(bound), issuer.url, sandbox),
+                {},
+            )
             for name, host in (("film", "127.0.0.1"), ("avis", "avis.localhost"))
         ]
         house = House(
@@ -322,6 +370,6 @@ async def world(db: Database, issuer: Issuer, sandbox: str) -> AsyncIterator[Wor
             wall=lambda: datetime.now(UTC),
             version="1.2.3",
         )
-        async with serving(house) as url:
+        async with serving(house, bound) as url:
             yield World(house, db, issuer, sandbox, http, film, avis, url)
             await http.close()

@@ -13,6 +13,7 @@ from sqlalchemy import func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import SQLAlchemyError as DatabaseFault
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from avtale.storage import tables as t
@@ -139,7 +140,7 @@ class Database:
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
         try:
             conn = await self.engine.connect()
-        except (OperationalError, TimeoutError) as error:
+        except (OperationalError, PoolTimeout) as error:
             raise DatabaseDown("the database cannot be reached") from error
         except DBAPIError as error:
             raise DatabaseDown("the database refuses the connection") from error
