@@ -1,0 +1,104 @@
+"""The published contract: the seed's operation ids, and every answer as it says."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from fastapi.routing import APIRoute
+
+from avtale.api.app import create_app
+from avtale.api.house import House
+from avtale.api.payments import operations
+
+#: The operations of this slice, with the paths, methods and tags that callers were promised.
+PROMISED = {
+    "postV1PayVippsCheckout": ("post", "/api/v1/pay/vipps/checkout", "Vipps"),
+    "getV1PayVippsRecurringAgreements": ("get", "/api/v1/pay/vipps/recurring/agreements/{agreementId}", "Vipps"),
+    "listV1Agreements": ("get", "/api/v1/agreements", "Agreements"),
+    "postV1AgreementsStop": ("post", "/api/v1/agreements/{agreementId}/stop", "Agreements"),
+    "postV1WebhookVipps": ("post", "/api/v1/webhook/vipps/{organization}/{tenant}", "Vipps Webhooks"),
+    "listV1Receipt": ("get", "/api/v1/receipt", "Receipts"),
+    "getV1Receipt": ("get", "/api/v1/receipt/{receiptId}", "Receipts"),
+    "listAdminHealthLive": ("get", "/admin/health/live", "Health"),
+    "listAdminHealthReady": ("get", "/admin/health/ready", "Health"),
+    "postV1ChargesRefunds": ("post", "/api/v1/charges/{chargeId}/refunds", "Refunds"),
+    "exportV1Audit": ("get", "/api/v1/audit/export", "Operations"),
+}
+WITHOUT_TOKEN = {"postV1WebhookVipps", "listAdminHealthLive", "listAdminHealthReady"}
+
+
+@pytest.fixture
+def contract() -> dict[str, Any]:
+    nothing = cast(Any, None)
+    house = House(nothing, nothing, nothing, nothing, False, None, nothing, "1.2.3")
+    return create_app(house).openapi()
+
+
+def every_operation(contract: dict[str, Any]) -> dict[str, tuple[str, str, dict[str, Any]]]:
+    return {
+        operation["operationId"]: (method, path, operation)
+        for path, methods in contract["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_the_operations_are_those_that_were_promised(contract: dict[str, Any]) -> None:
+    found = {
+        name: (method, path, *operation["tags"])
+        for name, (method, path, operation) in every_operation(contract).items()
+    }
+    assert found == PROMISED
+
+
+def test_tokens_are_asked_for_where_they_are_needed(contract: dict[str, Any]) -> None:
+    for name, (_, _, operation) in every_operation(contract).items():
+        asked = [] if name in WITHOUT_TOKEN else [{"bearerAuth": []}]
+        assert operation.get("security", []) == asked, name
+        assert ("401" in operation["responses"]) == bool(asked), name
+    scheme = contract["components"]["securitySchemes"]["bearerAuth"]
+    assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
+
+
+def test_every_failure_is_a_problem(contract: dict[str, Any]) -> None:
+    for name, (_, _, operation) in every_operation(contract).items():
+        assert "422" not in operation["responses"], name
+        for status, response in operation["responses"].items():
+            if status != "200":
+                assert list(response["content"]) == ["application/problem+json"], (name, status)
+    schemas = contract["components"]["schemas"]
+    assert {"type", "title", "status", "detail", "instance", "code", "requestId"} <= set(
+        schemas["Problem"]["properties"]
+    )
+    assert not {"HTTPValidationError", "ValidationError"} & set(schemas)
+
+
+def test_every_reference_leads_somewhere(contract: dict[str, Any]) -> None:
+    schemas = contract["components"]["schemas"]
+    used: set[str] = set()
+
+    def follow(part: Any) -> None:
+        if isinstance(part, dict):
+            target = part.get("$ref")
+            if isinstance(target, str):
+                used.add(target.removeprefix("#/components/schemas/"))
+            for value in part.values():
+                follow(value)
+        elif isinstance(part, list):
+            for value in part:
+                follow(value)
+
+    follow(contract)
+    assert used == set(schemas)
+
+
+def test_names_are_written_in_one_way(contract: dict[str, Any]) -> None:
+    for name, schema in contract["components"]["schemas"].items():
+        for member in schema.get("properties", {}):
+            assert "_" not in member, (name, member)
+
+
+def test_every_route_has_both_forms(contract: dict[str, Any]) -> None:
+    for routes in (operations.routes, operations.clock_routes):
+        paths = {route.path for route in routes.routes if isinstance(route, APIRoute)}
+        assert {path.rstrip("/") + "/" for path in paths} <= paths
