@@ -19,7 +19,7 @@ class Refused(Exception):
     def __init__(self, method: str, url: str, status: int, body: object) -> None:
         super().__init__(f"{method} {url} was answered {status}: {body}")
         self.status = status
-        self.body = body
+        self.body: Any = body
         self.code = body.get("code") if isinstance(body, dict) else None
 
 
@@ -99,6 +99,14 @@ class Sandbox:
         line = {"match": match, "times": times, "action": action}
         return str((await self._object("POST", "/faults", line))["id"])
 
+    async def faults(self) -> Json:
+        """The fault script, with how often each line has matched."""
+        return await self._object("GET", "/faults")
+
+    async def phone(self, phone_number: str) -> Json:
+        """What is in the person's app."""
+        return await self._object("GET", f"/phone/{phone_number}")
+
     async def clear_faults(self) -> None:
         await self._http.call("DELETE", "/faults")
 
@@ -122,6 +130,7 @@ class Provider:
 
     def __init__(self, session: aiohttp.ClientSession, base: str, token: str | None = None) -> None:
         self.base = base
+        self.token = token
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = Http(session, base, headers)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import secrets
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -49,18 +52,21 @@ class Houses:
     """Both houses, running. Use as an async context manager.
 
     Processes are named `database`, `sandbox`, `api-1`, `worker-1` and so on, for `processes.kill` and such.
-    `provider` speaks as the tenant's administrator.
+    `provider` speaks as the tenant's administrator; `settings` are more of the provider's environment.
     """
 
     start_at: datetime = datetime(2027, 1, 31, 9, tzinfo=UTC)
     offer: Offer = field(default_factory=Offer)
     size: Size = field(default_factory=Size)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    database: Path | None = None  # what `make_database` made, to begin with a copy of it
 
     processes: Processes = field(init=False)
     session: aiohttp.ClientSession = field(init=False)
     sandbox: Sandbox = field(init=False)
     provider: Provider = field(init=False)
     base: str = field(init=False)
+    bases: list[str] = field(init=False)
     environment: dict[str, str] = field(init=False)
 
     async def __aenter__(self) -> Self:
@@ -82,6 +88,15 @@ class Houses:
         """The provider's API in the name of another."""
         return Provider(self.session, self.base, token)
 
+    async def restart(self, name: str) -> None:
+        """Start a worker or an API process again after it was killed; an API where it was."""
+        if name.startswith("api-"):
+            port = self.bases[int(name.removeprefix("api-")) - 1].rpartition(":")[2]
+            self.processes.restart(name, "--port", port)
+            await self.processes.ready(name)
+        else:
+            self.processes.restart(name)
+
     async def restart_sandbox(self) -> None:
         """Kill the sandbox as `kill -9` does, and start it again where it was, with what it had written."""
         self.processes.kill("sandbox")
@@ -90,13 +105,9 @@ class Houses:
 
     async def _rise(self) -> None:
         folder = self.processes.folder
-        self.processes.start(
-            "database",
-            installed("avtale"),
-            *("db", "embedded", "--data-dir", str(folder / "database")),
-            ready_file=True,
-            wave=3,
-        )
+        if self.database is not None:
+            shutil.copytree(self.database, folder / "database", ignore=shutil.ignore_patterns("port", "*.lock"))
+        _start_database(self.processes)
         self.processes.start(
             "sandbox",
             installed("avtale-sandbox"),
@@ -114,11 +125,15 @@ class Houses:
             "AVTALE_CLOCK_TOKEN": secrets.token_urlsafe(16),
             "FILM_VIPPS_SECRET": "dev-client-secret",
             "FILM_VIPPS_KEY": "dev-subscription-key",
+            **self.settings,
         }
-        await self.processes.run("migrate", installed("avtale"), "db", "migrate", environment=self.environment)
+        if self.database is None:
+            await _migrate(self.processes, self.environment)
         for number in range(1, self.size.apis + 1):
             self._start_provider(f"api-{number}", "serve", "--host", HOST, "--port", "0", ready_file=True)
-        self.base = (await self.processes.ready("api-1"))["url"].rstrip("/")
+        names = [f"api-{number}" for number in range(1, self.size.apis + 1)]
+        self.bases = [(await self.processes.ready(name))["url"].rstrip("/") for name in names]
+        self.base = self.bases[0]
         sandbox = (await self.processes.ready("sandbox"))["url"].rstrip("/")
         self.sandbox = Sandbox(self.session, sandbox)
         tenants = folder / "tenants.toml"
@@ -138,6 +153,26 @@ class Houses:
     async def _fall(self) -> None:
         await self.session.close()
         self.processes.end()
+
+
+async def make_database(processes: Processes) -> Path:
+    """The data directory of a migrated database without tenants, stopped; it lasts as long as the processes' folder."""
+    _start_database(processes)
+    database = await processes.ready("database")
+    urls = {"AVTALE_DATABASE_URL": database["url"], "AVTALE_DATABASE_OWNER_URL": database["ownerUrl"]}
+    await _migrate(processes, urls)
+    processes.stop("database")
+    return processes.folder / "database"
+
+
+def _start_database(processes: Processes) -> None:
+    data = str(processes.folder / "database")
+    command = (installed("avtale"), "db", "embedded", "--data-dir", data)
+    processes.start("database", *command, ready_file=True, wave=3)
+
+
+async def _migrate(processes: Processes, environment: dict[str, str]) -> None:
+    await processes.run("migrate", installed("avtale"), "db", "migrate", environment=environment)
 
 
 def _tenants(offer: Offer, public_url: str, sandbox: str) -> str:

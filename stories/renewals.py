@@ -80,7 +80,7 @@ ROLES = (
     ),
     Role(
         "Eva",
-        "asks the shop to end it, and the merchant stops the agreement at Vipps",
+        "is stopped by the merchant",
         Expected("stopped", (9900,) * 2, (ONCE,) * 2, 2, 0, "2027-03-31"),
     ),
     Role("Frank", "rejects on his phone", Expected("rejected"), temperament="rejects"),
@@ -158,8 +158,8 @@ class Renewals:
     async def _stops(self) -> None:
         await self.world.advance_to("2027-03-15T10:00")
         self.tell(self._chronicle.news(*await self.world.exports()))
-        await self._act("Eva", "asks the shop to end her subscription")
-        await self._deals["Eva"].stop_in_shop()
+        await self._act("the merchant", "stops Eva's agreement")
+        await self.world.shop.stop(self._deals["Eva"])
         await self.world.settle()
         self.tell(self._chronicle.news(*await self.world.exports()))
         await self.world.advance_to("2027-03-29T19:00")

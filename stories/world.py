@@ -70,11 +70,6 @@ class Deal:
         await self.world.sandbox.on_phone(self.person.phone_number, ours["agreementId"], "stop")
         await self.world.settle()
 
-    async def stop_in_shop(self) -> None:
-        """The person asks the merchant, who stops the agreement at the gateway."""
-        await self.person.provider.stop(self.agreement_id)
-        await self.world.settle()
-
     async def at_gateway(self) -> list[Json]:
         """All agreements that the gateway drew up for this deal, drafts that came to nothing too."""
         sandbox, provider = await self.world.exports()
@@ -119,6 +114,11 @@ class Shop:
         await deal.open_phone()
         await self.world.settle()
         return deal
+
+    async def stop(self, deal: Deal) -> None:
+        """The merchant stops somebody's agreement."""
+        await self.world.houses.provider.stop(deal.agreement_id)
+        await self.world.settle()
 
 
 @dataclass

@@ -29,12 +29,13 @@ async def test_a_declined_renewal_settles_when_the_money_comes(world: World) -> 
     assert (await deal.now())["accessUntil"] == "2027-04-05T22:00:00Z"
 
 
-async def test_a_renewal_that_never_finds_money_fails_and_takes_the_access_with_it(world: World) -> None:
+async def test_a_renewal_that_never_finds_money_ends_the_agreement_and_the_access(world: World) -> None:
     anna = await world.person("Anna", no_funds=[(date(2027, 2, 28), date(2027, 5, 1))])
     deal = await world.shop.subscribe(anna)
     await world.advance_to("2027-03-10")
     assert await deal.charges() == [paid("2027-01-31"), Line("2027-02-28", "failed", 12, captured=0)]
-    assert (await deal.now())["accessUntil"] == "2027-03-05T23:00:00Z"
+    assert await deal.status() == "stopped"
+    assert (await deal.now())["accessUntil"] == "2027-02-27T23:00:00Z"
 
 
 async def test_what_the_owner_stops_on_the_phone_is_not_charged_again(world: World) -> None:
@@ -57,16 +58,19 @@ async def test_a_second_checkout_is_the_same_draft_and_then_a_conflict(world: Wo
     await world.settle()
     with pytest.raises(Refused) as refused:
         await world.shop.checkout(anna)
-    assert refused.value.status == 409
+    assert (refused.value.status, refused.value.code) == (409, "agreement_active")
+    assert refused.value.body["agreementId"] == first.agreement_id
     assert len(await first.at_gateway()) == 1
 
 
-async def test_the_same_key_is_the_same_agreement_even_when_it_is_active(world: World) -> None:
+async def test_the_same_key_is_the_same_draft_and_no_other_wish(world: World) -> None:
     anna = await world.person("Anna")
     first = await world.shop.checkout(anna, key="basket-1")
-    await first.open_phone()
-    await world.settle()
-    assert (await world.shop.checkout(anna, key="basket-1")).agreement_id == first.agreement_id
+    await world.sandbox.advance(by="PT9M")  # too late to be offered to somebody who asks anew
+    assert (await world.shop.checkout(anna, key="basket-1")).confirmation_url == first.confirmation_url
+    with pytest.raises(Refused) as refused:
+        await anna.provider.checkout("film-month", key="basket-1", isApp=True)
+    assert (refused.value.status, refused.value.code) == (409, "idempotency_conflict")
 
 
 async def test_a_draft_that_took_effect_and_never_answered_is_one_agreement_in_the_end(world: World) -> None:
