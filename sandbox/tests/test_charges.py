@@ -348,6 +348,16 @@ async def test_a_long_list_goes_on_with_a_token(sandbox: Any) -> None:
         assert (await sandbox.raw("GET", wrong_path, None, headers)).status == 400
 
 
+async def test_a_charge_is_found_under_its_own_agreement_only(sandbox: Any) -> None:
+    one, other = await sandbox.agree(), await sandbox.agree()
+    charge_id = await sandbox.charge(one)
+    reply = await sandbox.fetch(other, charge_id)
+    assert (reply.status, reply["detail"]) == (404, "Charge not found.")
+    for verb in ("cancel", "capture", "refund"):
+        assert (await sandbox.on_charge(verb, other, charge_id, 100)).status == 404
+    assert (await sandbox.fetch(one, charge_id))["status"] == "DUE"
+
+
 async def test_charges_are_listed_by_status(sandbox: Any) -> None:
     agreement_id = await sandbox.agree()
     near, far = await sandbox.charge(agreement_id), await sandbox.charge(agreement_id, due="2027-06-01")

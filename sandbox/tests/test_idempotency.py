@@ -55,6 +55,16 @@ async def test_another_request_under_the_same_key_is_refused(sandbox: Any) -> No
     assert (await sandbox.fetch(agreement_id))["status"] == "ACTIVE"
 
 
+async def test_the_same_octets_for_another_charge_are_another_request(sandbox: Any) -> None:
+    agreement_id = await sandbox.agree()
+    one, other = await sandbox.charge(agreement_id), await sandbox.charge(agreement_id)
+    path = f"{V3}/{agreement_id}/charges"
+    assert (await sandbox.call("DELETE", f"{path}/{one}", key="k")).status == 204
+    assert (await sandbox.call("DELETE", f"{path}/{one}", key="k")).status == 204
+    assert (await sandbox.call("DELETE", f"{path}/{other}", key="k")).status == 409
+    assert (await sandbox.fetch(agreement_id, other))["status"] == "DUE"
+
+
 async def test_a_refusal_is_repeated_and_not_tried_again(sandbox: Any) -> None:
     agreement_id = (await sandbox.draft())["agreementId"]
     path = f"{V3}/{agreement_id}/charges"

@@ -191,10 +191,15 @@ class Lifecycle(RuleBasedStateMachine):
         assert not legal or days <= 1
         return agreement, "chr-nothing"
 
-    @rule(charge=charges, amount=st.integers(-1, 5 * PRICE), verb=st.sampled_from(["capture", "refund"]))
-    def move_money(self, charge: tuple[str, str], amount: int, verb: str) -> None:
+    @rule(
+        charge=charges,
+        share=st.sampled_from([-0.01, 0.0, 0.2, 0.5, 0.8, 1.0, 1.01]),
+        verb=st.sampled_from(["capture", "refund"]),
+    )
+    def move_money(self, charge: tuple[str, str], share: float, verb: str) -> None:
         path = f"{V3}/{charge[0]}/charges/{charge[1]}/{verb}"
         before = self.fetched(charge)
+        amount = round(before.get("amount", PRICE) * share)
         status, _ = self.call("POST", path, {"amount": amount, "description": "x"})
         if charge[1] == "chr-nothing":
             assert status == 404
@@ -230,6 +235,27 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(charge=consumes(charges))
     def forget(self, charge: tuple[str, str]) -> None:
         """Let go of one, so that others are chosen too."""
+
+    @rule(
+        target=charges,
+        agreement=agreements,
+        amount=st.sampled_from([100, PRICE, 3 * PRICE]),
+        captured=st.sampled_from([None, 0.2, 0.5]),
+        refunded=st.sampled_from([None, 0.2, 1.0]),
+    )
+    def reserve_and_capture_a_part(
+        self, agreement: str, amount: int, captured: float | None, refunded: float | None
+    ) -> Any:
+        """Go on to where steps taken one by one seldom lead: a reservation that is partly used."""
+        _, charge_id = charge = self.charge(agreement, amount, 2, 0, True)
+        if charge_id == "chr-nothing":
+            return charge
+        self.ask("POST", "/_sandbox/people", {"phoneNumber": self.phone[agreement]})
+        self.pass_time("P3D")
+        for verb, share in (("capture", captured), ("refund", refunded)):
+            if share is not None:
+                self.move_money(charge, share * (captured or 1) if verb == "refund" else share, verb)
+        return charge
 
     @rule(by=st.sampled_from(["PT5M", "PT10M", "P1D", "P10D", "P1M", "P6M"]))
     def pass_time(self, by: str) -> None:

@@ -11,12 +11,15 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from avtale_sandbox.clock import wall_now
 from avtale_sandbox.instants import iso, parse_instant
 from avtale_sandbox.settings import Settings
 from avtale_sandbox.vipps.webhooks.deliveries import retry_delay
 from avtale_sandbox.vipps.webhooks.signing import host_of, signed_headers, target_of
+
+from .conftest import serving
 
 ANNA = "4791234567"
 WEBHOOKS = "/webhooks/v1/webhooks"
@@ -201,6 +204,19 @@ class TestImpatience:
         assert attempts[0]["status"] is None
         assert "no answer" in attempts[0]["error"]
         assert attempts[1]["status"] == 200
+
+
+async def test_a_redirect_is_a_failure_and_is_not_followed(sandbox: Any, receiver: Any, quiet: Any) -> None:
+    async def send_on(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPTemporaryRedirect(receiver.url)
+
+    async with serving(send_on) as url:
+        await sandbox.call("POST", WEBHOOKS, {"url": url, "events": [ACTIVATED]})
+        await sandbox.agree()
+        await quiet()
+    delivery = (await sandbox.control("GET", "/webhooks/deliveries"))["deliveries"][0]
+    assert [one["status"] for one in delivery["attempts"]] == [307]
+    assert receiver.got == []
 
 
 async def test_nobody_there_is_a_failure_too(sandbox: Any, quiet: Any) -> None:

@@ -32,7 +32,6 @@ Send = Callable[[Message], Awaitable[None]]
 TRANSPORT = "avtale_sandbox.transport"
 
 _PAGES = ("/_sandbox", "/identity", "/phone", confirmation.PATH)
-_FIRED_BEFORE_MAX = 100
 
 
 class FrontDoor:
@@ -82,6 +81,7 @@ class FrontDoor:
                 world.settle_all()
             await send(message)
 
+        world.catch_up()
         await self._pages(scope, counted, stored)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,9 +139,8 @@ class FrontDoor:
     def _answer(self, request: Request, found: Any) -> Answer:
         """Perform a call and store what it changed; what is due comes before and after it."""
         world = self._world
+        world.catch_up()
         try:
-            if world.clock.running and not world.clock.held:
-                world.agenda.fire_due(world.clock.now(), _FIRED_BEFORE_MAX)
             answer = world.gateway.answer(request, found)
         except Exception:
             log.exception("request %s (%s %s) failed", request.id, request.method, request.path)

@@ -20,7 +20,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     json_depth_max: int = 64
     exchanges_kept_max: int = 5_000
     exchange_body_bytes_max: int = 65_536
-    deliveries_kept_max: int = 100_000
+    deliveries_kept_max: int = 50_000
 
     token_life_seconds: int = 3_600
     confirmation_life_seconds: int = 600
