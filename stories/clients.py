@@ -107,6 +107,9 @@ class Sandbox:
         """What is in the person's app."""
         return await self._object("GET", f"/phone/{phone_number}")
 
+    async def forget_fault(self, fault_id: str) -> None:
+        await self._http.call("DELETE", f"/faults/{fault_id}")
+
     async def clear_faults(self) -> None:
         await self._http.call("DELETE", "/faults")
 

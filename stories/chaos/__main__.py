@@ -1,0 +1,184 @@
+"""`make chaos`: business for months while processes die and the gateway fails; then both books must agree."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import secrets
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from stories.audit import audit
+from stories.books import Difference
+from stories.chaos.deeds import Deeds
+from stories.chaos.history import history
+from stories.chaos.kills import Kills, end
+from stories.chaos.lives import draw_lives
+from stories.chaos.weather import Weather
+from stories.clients import Json, Refused
+from stories.houses import Houses, Size
+from stories.processes import ProcessFailed, installed
+
+START = datetime(2027, 1, 31, 9, tzinfo=UTC)
+#: After the last fault: long enough for every retry of a charge and of a webhook, and for the weekly reading.
+QUIET_DAYS = 24
+ADVANCE_SECONDS_MAX = 45
+ADVANCES_COUNT_MAX = 4
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much happens: people, days of business, days between two changes of the weather, chance of a kill."""
+
+    people: int
+    days: int
+    step_days: int
+    kill_chance: float
+
+
+SHORT = Scale(people=60, days=100, step_days=5, kill_chance=0.3)
+FULL = Scale(people=200, days=184, step_days=4, kill_chance=0.35)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The plain result of a run."""
+
+    charges: int
+    faults: int
+    kills: int
+    moments: tuple[str, ...]
+    differences: list[Difference]
+    own_audit: str
+    exports: tuple[Json, Json]
+
+    @property
+    def agrees(self) -> bool:
+        return not self.differences and not self.own_audit
+
+
+class Run:
+    """One run from one seed."""
+
+    def __init__(self, seed: int, scale: Scale, console: Console) -> None:
+        self.seed = seed
+        self.scale = scale
+        self.console = console
+        self.dice = Random(seed)
+
+    async def run(self) -> Result:
+        """Live through it all, then be quiet, then compare. Raises ProcessFailed, or Refused for no quiet."""
+        settings = {"AVTALE_VIPPS_CALL_SECONDS_MAX": "1.0"}
+        async with Houses(start_at=START, size=Size(apis=2, workers=3), settings=settings) as houses:
+            lives, diary = draw_lives(self.dice, self.scale.people, START.date(), self.scale.days)
+            deeds = Deeds(houses, Random(self.dice.random()))
+            kills = Kills(houses, Random(self.dice.random()))
+            weather = Weather(houses.sandbox, Random(self.dice.random()))
+            for life in lives:
+                await deeds.introduce(life)
+            moments = [
+                asyncio.create_task(one())
+                for one in (kills.before_the_call, kills.after_the_call, kills.before_the_end)
+            ]
+            columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+            with Progress(*columns, console=self.console, transient=True) as progress:
+                bar = progress.add_task("business days", total=self.scale.days)
+                for day in range(0, self.scale.days, self.scale.step_days):
+                    last = min(day + self.scale.step_days, self.scale.days) - 1
+                    await weather.change()
+                    killing = []
+                    if self.dice.random() < self.scale.kill_chance:
+                        killing.append(asyncio.create_task(kills.at_random(1.0)))
+                    await asyncio.gather(*(deeds.do(life, act) for life, act in diary.between(day, last)))
+                    await self._advance(houses, START + timedelta(days=last + 1))
+                    await asyncio.gather(*killing)
+                    progress.update(bar, completed=last + 1)
+                progress.update(bar, description="quiet")
+                await end(moments)
+                await kills.mend()
+                await weather.clear()
+                await houses.sandbox.clear_faults()
+                await self._advance(houses, START + timedelta(days=self.scale.days + QUIET_DAYS))
+            return await self._compare(houses, weather.befallen, kills)
+
+    async def _advance(self, houses: Houses, to: datetime) -> None:
+        """Turn the clock; a house that is not quiet in time is given more of it, a few times."""
+        for left in reversed(range(ADVANCES_COUNT_MAX)):
+            try:
+                await houses.sandbox.advance(to=to, wall_seconds_max=ADVANCE_SECONDS_MAX)
+                return
+            except Refused:
+                if not left:
+                    for name in houses.processes.names():
+                        self.console.print(f"--- {name}\n{houses.processes.tail(name, 12)}", highlight=False)
+                    raise
+
+    async def _compare(self, houses: Houses, faults: int, kills: Kills) -> Result:
+        sandbox, provider = await houses.sandbox.export(), await houses.provider.export()
+        try:
+            await houses.processes.run("audit", installed("avtale"), "audit", environment=houses.environment)
+            own = ""
+        except ProcessFailed as failed:
+            own = failed.tail
+        return Result(
+            charges=sum(len(agreement["charges"]) for agreement in sandbox["agreements"]),
+            faults=faults,
+            kills=kills.count,
+            moments=tuple(kills.moments),
+            differences=audit(sandbox, provider, merchant=houses.offer.merchant_serial_number),
+            own_audit=own,
+            exports=(sandbox, provider),
+        )
+
+
+def tell(console: Console, result: Result, seed: int) -> None:
+    """Print what differs, each with its history; last the plain result."""
+    shown: set[str] = set()
+    for difference in result.differences[:10]:
+        console.print(f"\n[bold red]{difference.code}[/] {difference.agreement} period {difference.period}")
+        console.print(f"  gateway {difference.sandbox!r}, provider {difference.provider!r}: {difference.sentence}")
+        if difference.agreement and difference.agreement not in shown:
+            shown.add(difference.agreement)
+            for at, side, what in history(difference.agreement, *result.exports):
+                console.print(f"  {at or '(now)':<26} {side:<9} {what}", highlight=False)
+    if result.own_audit:
+        console.print("\n[bold red]avtale audit[/]")
+        console.print(result.own_audit, highlight=False)
+    console.print(f"killed at named moments: {', '.join(result.moments) or 'none came'}")
+    console.print(
+        f"{result.charges} charges, {result.faults} faults, {result.kills} kills, "
+        f"{len(result.differences) + bool(result.own_audit)} differences, seed {seed}",
+        highlight=False,
+    )
+
+
+def main() -> int:
+    """0 when both books agree, 1 when they differ or never became quiet."""
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED") or secrets.randbelow(10**6)))
+    parser.add_argument("--short", action="store_true", default=os.environ.get("SHORT") == "1")
+    options = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(f"seed {options.seed}: SEED={options.seed} runs the same lives and the same faults again")
+    run = Run(options.seed, SHORT if options.short else FULL, console)
+    try:
+        result = asyncio.run(run.run())
+    except Refused as refused:
+        console.print(f"[bold red]the houses did not become quiet:[/] {refused.body}")
+        console.print(f"0 charges compared, seed {options.seed}", highlight=False)
+        return 1
+    except ProcessFailed as failed:
+        console.print(f"[bold red]{failed}[/]\n{failed.tail}\nseed {options.seed}")
+        return 1
+    tell(console, result, options.seed)
+    return 0 if result.agrees else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,101 @@
+"""People doing what their lives say, as clients who do not give up when a server dies or does not know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from random import Random
+from typing import TypeVar
+
+import aiohttp
+
+from stories.chaos.lives import Act, Life
+from stories.clients import Json, Provider, Refused
+from stories.houses import AUDIENCE, Houses
+
+T = TypeVar("T")
+
+#: How often a client tries, and how long it waits in between; a killed server is back long before that.
+TRIES_COUNT_MAX = 40
+PAUSE_SECONDS = 0.25
+_TRY_AGAIN = frozenset({500, 502, 503, 504})
+
+
+class Deeds:
+    """The hands of everybody; each person speaks to the provider with a token of their own."""
+
+    def __init__(self, houses: Houses, dice: Random) -> None:
+        self._houses = houses
+        self._dice = dice
+        self._tokens: dict[int, str] = {}
+        self._agreements: dict[int, str] = {}
+
+    async def introduce(self, life: Life) -> None:
+        """Make the person and the person's token."""
+        spans = [{"from": a.isoformat(), "until": b.isoformat()} for a, b in life.no_funds]
+        await self._houses.sandbox.person(
+            life.phone_number, name=f"Person {life.number}", temperament=life.temperament, noFunds=spans
+        )
+        self._tokens[life.number] = await self._houses.sandbox.token(f"phone|{life.phone_number}", AUDIENCE)
+
+    async def do(self, life: Life, act: Act) -> None:
+        """Do one act; what is not possible any more (a draft that expired, say) is left."""
+        with suppress(Refused):
+            match act:
+                case Act.JOIN:
+                    await self._join(life)
+                case Act.APPROVE_ALL:
+                    await self._on_phone(life, "PENDING", "approve")
+                case Act.STOP_ON_PHONE:
+                    await self._on_phone(life, "ACTIVE", "stop")
+                case Act.STOP_IN_SHOP:
+                    await self._stop_in_shop(life)
+                case Act.REFUND:
+                    await self._refund(life)
+
+    async def _join(self, life: Life) -> None:
+        key = f"join-{life.number}"
+
+        async def checkout(provider: Provider) -> Json:
+            return await provider.checkout(self._houses.offer.product_id, key=key, phoneNumber=life.phone_number)
+
+        started = await self._as(self._tokens[life.number], checkout)
+        if started is not None:
+            self._agreements[life.number] = str(started["agreementId"])
+            await self._houses.sandbox.open_phone(life.phone_number, str(started["confirmationUrl"]))
+
+    async def _on_phone(self, life: Life, status: str, act: str) -> None:
+        app = await self._houses.sandbox.phone(life.phone_number)
+        for agreement in app["agreements"]:
+            if agreement["status"] == status:
+                await self._houses.sandbox.on_phone(life.phone_number, agreement["agreementId"], act)
+
+    async def _stop_in_shop(self, life: Life) -> None:
+        if (agreement_id := self._agreements.get(life.number)) is not None:
+            await self._as(self._tokens[life.number], lambda provider: provider.stop(agreement_id))
+
+    async def _refund(self, life: Life) -> None:
+        agreement_id = self._agreements.get(life.number)
+        if agreement_id is None:
+            return
+        agreement = await self._as(self._tokens[life.number], lambda p: p.agreement(agreement_id))
+        paid = [c for c in (agreement or {}).get("charges", []) if c["status"] == "paid"]
+        if paid:
+            amount = self._dice.randrange(100, self._houses.offer.price + 1)
+            charge_id = str(self._dice.choice(paid)["chargeId"])
+            await self._as(self._houses.provider.token or "", lambda p: p.refund(charge_id, amount, "Chaos"), tries=1)
+
+    async def _as(self, token: str, call: Callable[[Provider], Awaitable[T]], tries: int = TRIES_COUNT_MAX) -> T | None:
+        """One call in somebody's name, at any API process, until it is answered; None for a definite no."""
+        for _ in range(tries):
+            base = self._dice.choice(self._houses.bases)
+            try:
+                return await call(Provider(self._houses.session, base, token))
+            except Refused as refused:
+                if refused.status not in _TRY_AGAIN:
+                    return None
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(PAUSE_SECONDS)
+        return None

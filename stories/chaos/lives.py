@@ -1,0 +1,78 @@
+"""What people will do in a run, drawn from its seed: when they join, whether they can pay, when they leave."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from random import Random
+
+
+class Act(StrEnum):
+    """What somebody does on a day."""
+
+    JOIN = "joins"
+    APPROVE_ALL = "approves every draft that is waiting on the phone"
+    STOP_ON_PHONE = "stops on the phone"
+    STOP_IN_SHOP = "stops in the shop"
+    REFUND = "is given a part back"
+
+
+@dataclass(frozen=True)
+class Life:
+    """One person: a phone, a temperament, spans without money, and acts by the number of the day."""
+
+    number: int
+    temperament: str
+    no_funds: tuple[tuple[date, date], ...]
+    acts: tuple[tuple[int, Act], ...]
+
+    @property
+    def phone_number(self) -> str:
+        return f"47910{self.number:05d}"
+
+
+@dataclass
+class Diary:
+    """Every act of every person, by day."""
+
+    by_day: dict[int, list[tuple[Life, Act]]] = field(default_factory=lambda: defaultdict(list))
+
+    def between(self, first: int, last: int) -> list[tuple[Life, Act]]:
+        """The acts of the days `first` to `last`, both included."""
+        return [entry for day in range(first, last + 1) for entry in self.by_day.get(day, [])]
+
+
+def draw_lives(dice: Random, count: int, begins: date, days: int) -> tuple[list[Life], Diary]:
+    """`count` people over `days` days; two thirds join in the first third of the time."""
+    lives = []
+    diary = Diary()
+    for number in range(1, count + 1):
+        joins = int(days * dice.random() ** 2 * 0.7)
+        acts = [(joins, Act.JOIN)]
+        if dice.random() < 0.15:
+            acts.append((joins, Act.APPROVE_ALL))
+        if dice.random() < 0.25:
+            leaves = joins + dice.randrange(2, max(3, days - joins))
+            acts.append((leaves, dice.choice((Act.STOP_ON_PHONE, Act.STOP_IN_SHOP))))
+        if dice.random() < 0.3:
+            acts.append((joins + dice.randrange(1, max(2, days - joins)), Act.REFUND))
+        life = Life(
+            number=number,
+            temperament=dice.choices(("approves", "rejects", "waits"), (90, 5, 5))[0],
+            no_funds=_spans(dice, begins, joins, days),
+            acts=tuple(acts),
+        )
+        lives.append(life)
+        for day, act in acts:
+            diary.by_day[day].append((life, act))
+    return lives, diary
+
+
+def _spans(dice: Random, begins: date, joins: int, days: int) -> tuple[tuple[date, date], ...]:
+    """One person in four is out of money now and then: for some tries, or for all of a renewal's."""
+    if dice.random() > 0.25:
+        return ()
+    first = begins + timedelta(days=joins + dice.randrange(20, max(21, days - joins)))
+    return ((first, first + timedelta(days=dice.choice((1, 2, 4, 9)))),)
