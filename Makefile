@@ -8,7 +8,7 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup story test check lock clean
+.PHONY: help setup story chaos test check lock clean
 
 help:  ## Show this text
 	@echo "avtale: subscriptions and one-time purchases on Vipps MobilePay and Stripe, with a sandbox for both."
@@ -41,6 +41,10 @@ setup: .venv/.stamp  ## Make .venv with the locked dependencies and both distrib
 
 story: setup  ## Run the main job: real processes, seven people, three months on the turned clock
 	@$(BIN)/python -m stories
+
+# SEED=7 runs one seed again; SHORT=1 is the cut that the CI runs.
+chaos: setup  ## Months of business while processes die and the gateway fails; then both books must agree
+	@$(BIN)/python -m stories.chaos
 
 test: setup  ## Run all tests (real HTTP, real PostgreSQL)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
