@@ -75,6 +75,15 @@ async def test_a_gateway_that_never_answers_is_unknown_with_an_id_to_poll(shop: 
     assert (await shop.see(UUID(agreement_id))).agreement.status is AgreementStatus.EXPIRED
 
 
+async def test_a_rejection_is_one_although_an_earlier_draft_was_never_answered(shop: Shop) -> None:
+    await script(shop, DRAFT, 1, kind="hang")
+    started = await shop.checkout()
+    await shop.control("PATCH", f"/people/{PHONE}", {"temperament": "rejects"})
+    await shop.control("POST", f"/phone/{PHONE}/open", {"url": started.confirmation_url})
+    await shop.advance_to(START + timedelta(minutes=15))
+    assert (await shop.see(started.agreement_id)).agreement.status is AgreementStatus.REJECTED
+
+
 @pytest.mark.parametrize(("status", "raised"), [(400, GatewayRefused), (429, GatewayBusy)])
 async def test_a_refused_draft_is_over(shop: Shop, status: int, raised: type[Exception]) -> None:
     await script(shop, DRAFT, 1, kind="status", status=status)

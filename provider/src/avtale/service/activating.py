@@ -76,10 +76,13 @@ async def bury_draft(tx: Transaction, draft_id: UUID) -> None:
 async def _end_draft(
     tx: Transaction, agreement: Agreement, drafts: list[Draft], draft_id: UUID, verb: AgreementVerb
 ) -> Agreement:
-    await agreements.update_draft(tx, draft_id, status="dead")
-    others_live = any(draft.id != draft_id and draft.status in _LIVE for draft in drafts)
-    if agreement.gateway_agreement_id is not None or others_live:
+    """This draft has come to nothing; with the last one the agreement has, rejected if any of them was."""
+    await agreements.update_draft(tx, draft_id, status="rejected" if verb is AgreementVerb.REJECT else "dead")
+    others = [draft.status for draft in drafts if draft.id != draft_id]
+    if agreement.gateway_agreement_id is not None or _LIVE.intersection(others):
         return agreement
+    if "rejected" in others:
+        verb = AgreementVerb.REJECT
     ended = replace(agreement, status=step(agreement.status, verb))
     await agreements.save_agreements(tx, [ended])
     return replace(ended, version=ended.version + 1)

@@ -209,7 +209,7 @@ async def _record_draft(tx: Transaction, draft: Draft, outcome: Outcome[Drafted]
     if isinstance(outcome, Refused | Throttled):
         answer = outcome.detail if isinstance(outcome, Refused) else "too many requests"
         await calls.close_calls(tx, [draft.id], "rejected", answer)
-        await agreements.update_draft(tx, draft.id, status="rejected")
+        await agreements.update_draft(tx, draft.id, status="refused")
     else:
         # It may have been drafted, but nobody has its address: whoever approves it is found by our draft id.
         await calls.close_calls(tx, [draft.id], "unknown", outcome.reason)

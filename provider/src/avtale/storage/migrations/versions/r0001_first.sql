@@ -229,7 +229,7 @@ CREATE TABLE drafts (
   CONSTRAINT drafts_pk PRIMARY KEY (tenant_id, id),
   CONSTRAINT drafts_agreements_fk FOREIGN KEY(tenant_id, agreement_id) REFERENCES agreements (tenant_id, id),
   CONSTRAINT drafts_tenant_id_gateway_agreement_id_key UNIQUE (tenant_id, gateway_agreement_id),
-  CONSTRAINT drafts_status_check CHECK (status IN ('written', 'drafted', 'unknown', 'rejected', 'won', 'lost', 'dead'))
+  CONSTRAINT drafts_status_check CHECK (status IN ('written', 'drafted', 'unknown', 'refused', 'won', 'lost', 'rejected', 'dead'))
 );
 
 CREATE INDEX drafts_tenant_id_agreement_id_ix ON drafts (tenant_id, agreement_id);
