@@ -10,11 +10,12 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
+
 from avtale.storage.database import Database
 from avtale.storage.embedded import EmbeddedPostgres
 from avtale.storage.home import OWNER_ROLE, Home, make_home
 from avtale.storage.migrate import migrate
-from psycopg import sql
 
 _TEMPLATE = "template_avtale"
 

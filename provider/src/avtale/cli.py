@@ -150,9 +150,7 @@ async def _apply(settings: Settings, file: Path) -> None:
         await check_ready(runtime.db)
         for organization in wanted.organizations:
             for entry in organization.tenants:
-                tenant = await apply_tenant(
-                    runtime.db, runtime.gateways, runtime.sealer, organization.name, entry
-                )
+                tenant = await apply_tenant(runtime.db, runtime.gateways, runtime.sealer, organization.name, entry)
                 done = await ensure_webhook(runtime.db, runtime.gateways, runtime.sealer, tenant)
                 out.print(f"{organization.name}/{tenant.name}: applied; webhook {done.outcome} at {done.url}")
 

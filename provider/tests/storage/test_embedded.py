@@ -152,9 +152,7 @@ def test_durable_is_the_default_and_tests_may_do_without(tmp_path: Path, serve: 
     assert query(fast, "show fsync") == "off"
     fast.stop()
     with EmbeddedPostgres(tmp_path / "fast") as safe:
-        assert [
-            query(safe, f"show {name}") for name in ("fsync", "full_page_writes", "synchronous_commit")
-        ] == [
+        assert [query(safe, f"show {name}") for name in ("fsync", "full_page_writes", "synchronous_commit")] == [
             "on",
             "on",
             "on",
@@ -199,9 +197,7 @@ def test_a_killed_server_starts_again_with_what_was_committed(tmp_path: Path, se
     assert query(server, "select array_agg(answer) from kept") == [42]
 
 
-def test_of_many_starts_at_once_one_owns_and_all_reach_the_same_server(
-    tmp_path: Path, owner_process: Launch
-) -> None:
+def test_of_many_starts_at_once_one_owns_and_all_reach_the_same_server(tmp_path: Path, owner_process: Launch) -> None:
     answers = [said(process) for process in [owner_process(tmp_path / "data") for _ in range(3)]]
     assert sorted(owned for owned, _ in answers) == [False, False, True]
     assert len({url for _, url in answers}) == 1
@@ -240,9 +236,7 @@ def test_the_server_outlives_its_killed_owner_and_the_next_start_inherits_it(
     assert not heir.alive()
 
 
-def test_a_stale_pid_that_is_somebody_elses_now_neither_blocks_nor_is_hit(
-    tmp_path: Path, serve: Serve
-) -> None:
+def test_a_stale_pid_that_is_somebody_elses_now_neither_blocks_nor_is_hit(tmp_path: Path, serve: Serve) -> None:
     server = serve(tmp_path / "data")
     server.start()
     server.stop()
@@ -274,9 +268,7 @@ def test_what_a_kill_leaves_while_making_or_starting_is_cleared_away(tmp_path: P
     assert server.alive()
 
 
-def test_a_taken_port_is_left_and_another_chosen(
-    tmp_path: Path, serve: Serve, postgres: EmbeddedPostgres
-) -> None:
+def test_a_taken_port_is_left_and_another_chosen(tmp_path: Path, serve: Serve, postgres: EmbeddedPostgres) -> None:
     server = serve(tmp_path / "data")
     server.start()
     server.stop()
@@ -288,9 +280,7 @@ def test_a_taken_port_is_left_and_another_chosen(
     assert (server.data_dir / "port").read_text() != taken
 
 
-def test_a_server_that_cannot_start_says_why(
-    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_cannot_start_says_why(tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve(tmp_path / "data")
     server.start()
     server.stop()
@@ -328,9 +318,7 @@ def test_without_namespaces_root_runs_it_as_nobody(
 
 @as_root
 @pytest.mark.parametrize("user", [embedded_programs.NOBODY, 54321], ids=["with an account", "without one"])
-def test_a_normal_user_needs_nothing_special(
-    user: int, open_dir: Path, serve: Serve, owner_process: Launch
-) -> None:
+def test_a_normal_user_needs_nothing_special(user: int, open_dir: Path, serve: Serve, owner_process: Launch) -> None:
     skip_if_closed_to(user, *embedded_programs.UNSHARE)
     os.chown(open_dir, user, user)
     owned, _ = said(owner_process(open_dir / "data", user))

@@ -9,13 +9,14 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import ForeignKeyConstraint, UniqueConstraint, create_engine, insert, select, text
+from sqlalchemy.exc import ProgrammingError
+
 from avtale.storage import tables as t
 from avtale.storage.database import Database, sqlalchemy_url
 from avtale.storage.home import Home
 from avtale.storage.migrate import head_revision, migrate
 from avtale.storage.readiness import NotReady, check_ready
-from sqlalchemy import ForeignKeyConstraint, UniqueConstraint, create_engine, insert, select, text
-from sqlalchemy.exc import ProgrammingError
 
 
 def test_every_key_begins_with_the_tenant() -> None:

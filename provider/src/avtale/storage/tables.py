@@ -231,7 +231,9 @@ drafts = Table(
     PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id", "agreement_id"], ["agreements.tenant_id", "agreements.id"]),
     UniqueConstraint("tenant_id", "gateway_agreement_id"),
-    CheckConstraint("status IN ('written', 'drafted', 'unknown', 'refused', 'won', 'lost', 'rejected', 'dead')", name="status"),
+    CheckConstraint(
+        "status IN ('written', 'drafted', 'unknown', 'refused', 'won', 'lost', 'rejected', 'dead')", name="status"
+    ),
     Index(None, "tenant_id", "agreement_id"),
     Index(None, "tenant_id", "order_id"),
 )
