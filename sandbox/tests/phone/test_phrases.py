@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from avtale_sandbox.instants import parse_instant
+from avtale_sandbox.pages.page import hue, initials, safe_link, send_on, spoken
 from avtale_sandbox.phone import phrases
-from avtale_sandbox.phone.look.page import hue, initials, safe_link, send_on, spoken
 from avtale_sandbox.vipps.recurring.resources import Agreement, Campaign, Charge, FailureReason, Interval
 from avtale_sandbox.vipps.recurring.states import ChargeStatus
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
+from ..pages.page import static_files
 from ..people import People
-from ..phone.look.page import static_files
 from .control import Control
 from .issuer import Identity
 from .signin import SignIn

@@ -8,9 +8,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..pages.forms import NotAForm, pairs, read_form, same_origin
+from ..pages.page import Pages, send_on
 from ..people import People
-from ..phone.look.forms import NotAForm, pairs, read_form, same_origin
-from ..phone.look.page import Pages, send_on
 from .asking import Asked, Refused, Unanswerable, extended, read
 from .clients import is_loopback
 from .issuer import ID_TOKEN, PATH, SESSION_SECONDS, Identity, Session

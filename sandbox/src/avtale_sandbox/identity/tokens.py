@@ -13,8 +13,8 @@ from urllib.parse import unquote_plus
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ..pages.forms import NotAForm, read_form
 from ..people import People
-from ..phone.look.forms import NotAForm, read_form
 from .asking import SCOPES
 from .clients import Client
 from .issuer import ACCESS_TOKEN, Grant, Identity

@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from ..pages.forms import NotAForm, pairs, read_form, same_origin
+from ..pages.page import Pages, page_headers
 from ..people import Person
 from ..vipps.recurring import confirmation
 from . import phrases
-from .look.forms import NotAForm, pairs, read_form, same_origin
-from .look.page import Pages, page_headers
 from .telephones import NotPossible, Telephones
 
 # What a person does with a payment request when no hand is on their telephone: in a word, and in a sentence.

@@ -8,11 +8,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from ..pages.forms import NotAForm, pairs, read_form, same_origin
+from ..pages.page import Pages, page_headers, safe_link, send_on
 from ..people import Person
 from ..vipps.recurring.resources import Agreement
 from . import phrases
-from .look.forms import NotAForm, pairs, read_form, same_origin
-from .look.page import Pages, page_headers, safe_link, send_on
 from .telephones import NotPossible, Telephones
 
 _ANSWER_THERE = "Open the telephone again and answer there."

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
+from ..pages.page import static_files
 from ..vipps.recurring import confirmation
 from .apps import Apps
 from .consent import Consent
-from .look.page import static_files
 from .telephones import Telephones
 
 PATH = "/phone"
