@@ -8,7 +8,7 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup story chaos test check lock clean
+.PHONY: help setup story chaos test check coverage lock clean
 
 help:  ## Show this text
 	@echo "avtale: subscriptions and one-time purchases on Vipps MobilePay and Stripe, with a sandbox for both."
@@ -17,7 +17,7 @@ help:  ## Show this text
 	@echo "Needed: python3 >= 3.11 and a package index that pip can reach. Nothing is written outside this folder"
 	@echo "and the temporary folder."
 	@echo
-	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "One test:  make test WORKERS=0 PYTEST_ARGS='provider/tests/storage -k embedded'"
 
@@ -56,6 +56,9 @@ check: setup  ## What the CI runs: ruff, mypy --strict, import rules, tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
+
+coverage: setup  ## Write docs/reference/coverage.md: what is shown by which test
+	@$(BIN)/python -m stories.coverage
 
 lock: setup  ## Compile requirements/lock.txt anew (UPGRADE=1 takes the newest versions)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

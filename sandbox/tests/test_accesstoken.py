@@ -12,6 +12,7 @@ V3 = "/recurring/v3/agreements"
 UNHELPFUL = "Something went wrong, please try again later"
 
 
+@pytest.mark.shows("operation:fetchAuthorizationTokenUsingPost")
 async def test_a_token_is_a_signed_jwt_with_the_fields_of_the_real_one(sandbox: Any, signing_key: Any) -> None:
     reply = await sandbox.raw("POST", "/accesstoken/get", b"", sandbox.keys)
     assert reply.status == 200
@@ -42,6 +43,7 @@ async def test_wrong_credentials(sandbox: Any, change: dict[str, Any], status: i
     assert (reply.status, reply["error"]) == (status, error)
 
 
+@pytest.mark.shows("error:gateway-401-key-missing", "error:gateway-401-key-wrong")
 @pytest.mark.parametrize("path", ["/accesstoken/get", V3])
 async def test_the_subscription_key_comes_first(sandbox: Any, path: str) -> None:
     headers = await sandbox.headers() | sandbox.keys
@@ -55,6 +57,7 @@ async def test_the_subscription_key_comes_first(sandbox: Any, path: str) -> None
     assert "invalid subscription key" in reply["result"]["message"]
 
 
+@pytest.mark.shows("error:gateway-401-token")
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer x.y.z", "bearer {}", "Basic {}", "{}"])
 async def test_a_wrong_token_is_told_nothing_helpful(sandbox: Any, authorization: str | None) -> None:
     headers = await sandbox.headers()
@@ -73,12 +76,14 @@ async def test_expiry_is_a_control_call_and_a_new_token_works(sandbox: Any) -> N
     assert (await sandbox.call("GET", V3)).status == 200
 
 
+@pytest.mark.shows("rule:T3")
 async def test_business_time_does_not_age_a_token(sandbox: Any) -> None:
     await sandbox.headers()
     await sandbox.advance(by="P1Y")
     assert (await sandbox.call("GET", V3)).status == 200
 
 
+@pytest.mark.shows("error:gateway-403-msn")
 async def test_another_sales_unit_cannot_be_named(sandbox: Any) -> None:
     headers = await sandbox.headers()
     right = await sandbox.raw("GET", V3, None, headers | {"Merchant-Serial-Number": "123456"})

@@ -21,6 +21,7 @@ def reasons(reply: Any) -> dict[str, str]:
     return {one["name"]: one["reason"] for one in reply["extraDetails"]}
 
 
+@pytest.mark.shows("operation:DraftAgreementV3", "operation:FetchAgreementV3", "rule:T2")
 async def test_a_draft_waits_and_carries_a_link_for_ten_minutes(sandbox: Any) -> None:
     draft = await sandbox.draft()
     assert draft["agreementId"].startswith("agr_")
@@ -43,6 +44,7 @@ async def test_a_draft_waits_and_carries_a_link_for_ten_minutes(sandbox: Any) ->
     assert fetched["countryCode"] == "NO"
 
 
+@pytest.mark.shows("rule:T21")
 async def test_an_approved_agreement_is_active_from_then_on(sandbox: Any) -> None:
     draft = await sandbox.draft(scope="name email", externalId="our-17")
     await sandbox.advance(by="PT5M")
@@ -57,6 +59,7 @@ async def test_an_approved_agreement_is_active_from_then_on(sandbox: Any) -> Non
     assert fetched["externalId"] == "our-17"
 
 
+@pytest.mark.shows("event:recurring.agreement-rejected.v1")
 async def test_a_rejection_is_a_stop(sandbox: Any, hooked: Any, quiet: Any) -> None:
     draft = await sandbox.draft(
         initialCharge={"amount": 100, "description": "First", "transactionType": "DIRECT_CAPTURE"}
@@ -71,6 +74,7 @@ async def test_a_rejection_is_a_stop(sandbox: Any, hooked: Any, quiet: Any) -> N
     assert hooked.got[0]["actor"] is None
 
 
+@pytest.mark.shows("event:recurring.agreement-expired.v1", "rule:T1", "rule:T2")
 async def test_a_draft_expires_after_ten_minutes_to_the_second(sandbox: Any, hooked: Any) -> None:
     draft = await sandbox.draft()
     await sandbox.advance_to("2027-01-15T09:09:59Z")
@@ -92,6 +96,7 @@ async def test_waiting_and_asking_people_decide_nothing(sandbox: Any) -> None:
         assert (await sandbox.fetch(draft["agreementId"]))["status"] == "PENDING"
 
 
+@pytest.mark.shows("event:recurring.agreement-activated.v1")
 async def test_the_initial_charge_is_told_before_the_activation(sandbox: Any, hooked: Any, quiet: Any) -> None:
     initial = {"amount": 4900, "description": "First", "transactionType": "DIRECT_CAPTURE", "orderId": "first-1"}
     agreement_id = await sandbox.agree(initialCharge=initial)
@@ -102,6 +107,7 @@ async def test_the_initial_charge_is_told_before_the_activation(sandbox: Any, ho
     assert (charge["status"], charge["type"], charge["summary"]["captured"]) == ("CHARGED", "INITIAL", 4900)
 
 
+@pytest.mark.shows("event:recurring.charge-reserved.v1")
 async def test_an_initial_charge_may_fail_once_and_then_work(sandbox: Any, hooked: Any, quiet: Any) -> None:
     initial = {"amount": 4900, "description": "First", "transactionType": "RESERVE_CAPTURE"}
     draft = await sandbox.draft(initialCharge=initial)
@@ -129,6 +135,7 @@ async def test_an_initial_charge_that_never_works_expires_with_its_agreement(san
     assert hooked.events == ["recurring.charge-failed.v1", "recurring.agreement-expired.v1"]
 
 
+@pytest.mark.shows("error:illegal-agreement-update")
 @pytest.mark.parametrize("how", ["PENDING", "STOPPED", "EXPIRED"])
 async def test_only_an_active_agreement_can_be_changed_or_stopped(sandbox: Any, how: str) -> None:
     if how == "STOPPED":
@@ -145,6 +152,7 @@ async def test_only_an_active_agreement_can_be_changed_or_stopped(sandbox: Any, 
     assert (await sandbox.fetch(agreement_id))["status"] == how
 
 
+@pytest.mark.shows("operation:UpdateAgreementPatchV3")
 async def test_several_fields_change_at_once_and_it_stays_active(sandbox: Any) -> None:
     agreement_id = await sandbox.agree()
     change = {
@@ -187,6 +195,7 @@ async def test_illegal_changes_change_nothing(sandbox: Any, change: dict[str, An
     assert (await sandbox.fetch(agreement_id)).body == before
 
 
+@pytest.mark.shows("event:recurring.agreement-stopped.v1")
 async def test_a_merchants_stop_takes_reservations_with_it_and_a_payers_does_not(
     sandbox: Any, hooked: Any, quiet: Any
 ) -> None:
@@ -215,6 +224,7 @@ async def test_a_merchants_stop_takes_reservations_with_it_and_a_payers_does_not
     assert (await sandbox.fetch(by_payer))["stop"] == "2027-01-15T09:00:00Z"
 
 
+@pytest.mark.shows("operation:acceptUsingPATCHV3")
 async def test_force_accept(sandbox: Any) -> None:
     draft = await sandbox.draft()
     reply = await sandbox.call("PATCH", f"{V3}/{draft['agreementId']}/accept", {"phoneNumber": "4790000009"})
@@ -224,6 +234,7 @@ async def test_force_accept(sandbox: Any) -> None:
     assert [one["agreementId"] for one in app["agreements"]] == [draft["agreementId"]]
 
 
+@pytest.mark.shows("operation:ListAgreementsV3")
 async def test_lists_have_one_status_and_pages(sandbox: Any) -> None:
     active = [await sandbox.agree() for _ in range(3)]
     waiting = (await sandbox.draft())["agreementId"]
@@ -274,6 +285,7 @@ def campaign(kind: str, **changes: Any) -> dict[str, Any]:
     return {"campaign": {"type": f"{kind}_CAMPAIGN", "price": 100} | changes}
 
 
+@pytest.mark.shows("error:validation-error")
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -353,6 +365,7 @@ async def test_an_app_gets_a_deep_link(sandbox: Any) -> None:
     assert opened["agreementId"] == draft["agreementId"]
 
 
+@pytest.mark.shows("error:unsupported-feature")
 async def test_the_landing_page_is_skipped_by_permission_only(sandbox: Any) -> None:
     body = sandbox.draft_body(skipLandingPage=True, phoneNumber=ANNA)
     reply = await sandbox.call("POST", V3, body)
@@ -390,6 +403,7 @@ async def test_campaigns(sandbox: Any, asked: dict[str, Any], shown: dict[str, A
     assert fetched.items() >= shown.items()
 
 
+@pytest.mark.shows("error:not-found")
 async def test_an_unknown_agreement_is_not_found(sandbox: Any) -> None:
     for method, path, body in (
         ("GET", f"{V3}/agr_nothing", None),
@@ -402,3 +416,22 @@ async def test_an_unknown_agreement_is_not_found(sandbox: Any) -> None:
         assert (reply.status, reply["detail"], reply["type"]) == (404, "Agreement not found.", "about:blank")
         assert reply["instance"] == "/vipps-recurring-merchant-api" + path.removeprefix("/recurring")
         assert "extraDetails" not in reply.body
+
+
+@pytest.mark.shows("error:invalid-suggested-max-amount")
+async def test_a_suggested_limit_above_the_markets_is_refused(sandbox: Any) -> None:
+    pricing = {"type": "VARIABLE", "currency": "NOK", "suggestedMaxAmount": 2_000_001}
+    reply = await sandbox.call("POST", V3, sandbox.draft_body(pricing=pricing))
+    assert (reply.status, problem_id(reply)) == (400, "invalid-suggested-max-amount")
+
+
+@pytest.mark.shows("rule:T20")
+async def test_a_campaign_that_ended_changes_no_charge(sandbox: Any) -> None:
+    campaign = {"type": "PRICE_CAMPAIGN", "price": 100, "end": "2027-02-01T00:00:00Z"}
+    agreement_id = await sandbox.agree(campaign=campaign)
+    during = await sandbox.charge(agreement_id, due="2027-01-20")
+    after = await sandbox.charge(agreement_id, due="2027-02-10")
+    await sandbox.advance_to("2027-02-10T12:00:00Z")
+    amounts = [(await sandbox.fetch(agreement_id, charge_id))["summary"]["captured"] for charge_id in (during, after)]
+    assert amounts == [9900, 9900]
+    assert (await sandbox.fetch(agreement_id))["pricing"]["amount"] == 9900

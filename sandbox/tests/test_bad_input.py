@@ -62,6 +62,7 @@ async def test_bodies_that_are_none(sandbox: Any, name: str) -> None:
     assert await everything(sandbox) == before
 
 
+@pytest.mark.shows("error:gateway-413")
 async def test_a_body_too_large(sandbox: Any) -> None:
     for path in (V3, "/_sandbox/people", "/accesstoken/get"):
         reply = await sandbox.raw("POST", path, io.BytesIO(b"x" * 1_100_000), await sandbox.headers())
@@ -69,6 +70,7 @@ async def test_a_body_too_large(sandbox: Any) -> None:
     assert (await sandbox.call("POST", V3, sandbox.draft_body())).status == 201
 
 
+@pytest.mark.shows("error:unsupported-media-type")
 @pytest.mark.parametrize(
     ("content_type", "status"),
     [
@@ -96,6 +98,7 @@ async def test_a_body_where_none_is_needed_does_not_matter(sandbox: Any) -> None
         assert (await sandbox.raw("POST", "/accesstoken/get", body, sandbox.keys)).status == 200
 
 
+@pytest.mark.shows("error:gateway-404")
 async def test_doubled_slashes_and_strange_paths(sandbox: Any) -> None:
     agreement_id = (await sandbox.draft())["agreementId"]
     assert (await sandbox.call("GET", f"//recurring//v3/agreements///{agreement_id}/")).status == 200
@@ -115,6 +118,7 @@ async def test_doubled_slashes_and_strange_paths(sandbox: Any) -> None:
         assert reply.status == 404, (path, reply.status)
 
 
+@pytest.mark.shows("error:gateway-405")
 async def test_a_method_that_is_not_there(sandbox: Any) -> None:
     reply = await sandbox.call("PUT", V3)
     assert reply.status == 405
@@ -260,3 +264,9 @@ async def test_any_path_is_answered(sandbox: Any, path: list[str], data: Any) ->
     method = data.draw(st.sampled_from(["GET", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"]))
     reply = await sandbox.call(method, joined.replace("{", "").replace("}", ""), {})
     assert reply.status < 500
+
+
+@pytest.mark.shows("error:invalid-json")
+async def test_what_is_no_json_is_told_so(sandbox: Any) -> None:
+    reply = await sandbox.raw("POST", V3, b'{"pricing":', await sandbox.headers())
+    assert (reply.status, reply["type"].rpartition("#")[2]) == (400, "invalid-json")

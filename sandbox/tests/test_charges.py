@@ -34,6 +34,7 @@ async def summary(sandbox: Any, agreement_id: str, charge_id: str) -> tuple[str,
     return charge["status"], totals["captured"], totals["refunded"], totals["cancelled"]
 
 
+@pytest.mark.shows("operation:CreateChargeV3", "operation:FetchChargeV3", "event:recurring.charge-captured.v1")
 async def test_a_charge_is_taken_on_its_day(sandbox: Any, hooked: Any) -> None:
     agreement_id = await sandbox.agree(externalId="deal-1")
     charge_id = await sandbox.charge(agreement_id, orderId="feb-1", externalId="deal-1.2")
@@ -89,6 +90,7 @@ async def test_a_charge_is_taken_on_its_day(sandbox: Any, hooked: Any) -> None:
     }
 
 
+@pytest.mark.shows("operation:FetchChargeByIdV3")
 async def test_a_charge_without_order_id_gets_an_id_and_is_found_by_it_alone(sandbox: Any) -> None:
     agreement_id = await sandbox.agree()
     charge_id = await sandbox.charge(agreement_id)
@@ -99,6 +101,7 @@ async def test_a_charge_without_order_id_gets_an_id_and_is_found_by_it_alone(san
     assert (await sandbox.call("GET", "/recurring/v3/charges/chr-nothing")).status == 404
 
 
+@pytest.mark.shows("error:conflict")
 async def test_an_order_id_is_used_once_in_a_sales_unit(sandbox: Any) -> None:
     one, other = await sandbox.agree(), await sandbox.agree()
     await sandbox.charge(one, orderId="same")
@@ -107,6 +110,7 @@ async def test_an_order_id_is_used_once_in_a_sales_unit(sandbox: Any) -> None:
     assert (await sandbox.call("GET", f"{V3}/{other}/charges")).body == []
 
 
+@pytest.mark.shows("error:charge-due-too-soon", "error:charge-due-in-too-long", "error:charge-amount-too-high")
 @pytest.mark.parametrize(
     ("change", "problem", "field"),
     [
@@ -138,6 +142,7 @@ async def test_a_wrong_charge_is_not_made(sandbox: Any, change: dict[str, Any], 
     assert (await sandbox.call("GET", f"{V3}/{agreement_id}/charges")).body == []
 
 
+@pytest.mark.shows("rule:T4", "rule:T5")
 @pytest.mark.parametrize("due", ["2027-01-16", "2029-01-15"])
 async def test_the_edges_of_the_due_window_are_inside(sandbox: Any, due: str) -> None:
     agreement_id = await sandbox.agree()
@@ -152,6 +157,7 @@ async def test_today_is_the_markets_today(sandbox: Any) -> None:
     assert problem_id(await create(sandbox, agreement_id, due="2027-01-16")) == "charge-due-too-soon"
 
 
+@pytest.mark.shows("error:charge-creation-failed")
 @pytest.mark.parametrize("status", ["PENDING", "STOPPED", "EXPIRED"])
 async def test_only_an_active_agreement_can_be_charged(sandbox: Any, status: str) -> None:
     if status == "STOPPED":
@@ -196,6 +202,7 @@ async def test_flexible_pricing_has_no_ceiling(sandbox: Any) -> None:
     assert (await create(sandbox, agreement_id, amount=2_000_000_000)).status == 201
 
 
+@pytest.mark.shows("operation:CaptureChargeV3", "error:charge-capture-failed")
 async def test_partial_captures_until_the_reservation_is_used(sandbox: Any, hooked: Any, quiet: Any) -> None:
     agreement_id, charge_id = await reserved(sandbox)
     assert (await sandbox.on_charge("capture", agreement_id, charge_id, 4000)).status == 204
@@ -212,6 +219,7 @@ async def test_partial_captures_until_the_reservation_is_used(sandbox: Any, hook
     assert [one.get("amountCaptured") for one in hooked.got[1:]] == [0, 4000, 9900]
 
 
+@pytest.mark.shows("event:recurring.charge-canceled.v1", "event:recurring.charge-refunded.v1")
 async def test_a_part_is_captured_and_the_rest_released(sandbox: Any, hooked: Any, quiet: Any) -> None:
     agreement_id, charge_id = await reserved(sandbox)
     await sandbox.on_charge("capture", agreement_id, charge_id, 4000)
@@ -223,6 +231,7 @@ async def test_a_part_is_captured_and_the_rest_released(sandbox: Any, hooked: An
     assert hooked.events[-2:] == ["recurring.charge-canceled.v1", "recurring.charge-refunded.v1"]
 
 
+@pytest.mark.shows("operation:RefundChargeV3", "error:operation-failed")
 async def test_refunds_in_parts_up_to_what_was_captured(sandbox: Any) -> None:
     agreement_id = await sandbox.agree()
     charge_id = await sandbox.charge(agreement_id)
@@ -232,7 +241,8 @@ async def test_refunds_in_parts_up_to_what_was_captured(sandbox: Any) -> None:
     await sandbox.advance_to("2027-02-01T09:00:00Z")
     assert (await sandbox.on_charge("refund", agreement_id, charge_id, 3000)).status == 204
     assert await summary(sandbox, agreement_id, charge_id) == ("PARTIALLY_REFUNDED", 9900, 3000, 0)
-    assert (await sandbox.on_charge("refund", agreement_id, charge_id, 6901)).status == 400
+    reply = await sandbox.on_charge("refund", agreement_id, charge_id, 6901)
+    assert (reply.status, problem_id(reply)) == (400, "operation-failed")
     assert (await sandbox.on_charge("refund", agreement_id, charge_id, 6900)).status == 204
     assert await summary(sandbox, agreement_id, charge_id) == ("REFUNDED", 9900, 9900, 0)
     assert (await sandbox.on_charge("refund", agreement_id, charge_id, 100)).status == 400
@@ -248,6 +258,7 @@ async def test_the_smallest_refund_is_one_krone_unless_less_is_left(sandbox: Any
     assert (await sandbox.on_charge("refund", agreement_id, charge_id, 50)).status == 204
 
 
+@pytest.mark.shows("operation:CancelChargeV3")
 @pytest.mark.parametrize("lead", ["2027-02-01", "2027-09-01"])
 async def test_a_charge_is_cancelled_before_it_is_taken(sandbox: Any, lead: str) -> None:
     agreement_id = await sandbox.agree()
@@ -272,6 +283,7 @@ async def test_a_direct_charge_can_be_neither_captured_nor_cancelled_once_taken(
     assert await summary(sandbox, agreement_id, charge_id) == ("CHARGED", 9900, 0, 0)
 
 
+@pytest.mark.shows("error:cancel-charge-failed")
 async def test_a_waiting_initial_charge_cannot_be_cancelled(sandbox: Any) -> None:
     initial = {"amount": 100, "description": "First", "transactionType": "DIRECT_CAPTURE"}
     draft = await sandbox.draft(initialCharge=initial)
@@ -279,6 +291,7 @@ async def test_a_waiting_initial_charge_cannot_be_cancelled(sandbox: Any) -> Non
     assert (reply.status, problem_id(reply)) == (400, "cancel-charge-failed")
 
 
+@pytest.mark.shows("rule:T10")
 async def test_unscheduled_charges_need_permission_and_are_tried_at_once(sandbox: Any) -> None:
     agreement_id = await sandbox.agree()
     unscheduled = {"type": "UNSCHEDULED", "due": ..., "retryDays": ...}
@@ -297,6 +310,7 @@ async def test_unscheduled_charges_need_permission_and_are_tried_at_once(sandbox
     assert (failed["status"], failed["failureReason"]) == ("FAILED", "user_action_required")
 
 
+@pytest.mark.shows("operation:CreateChargeAsyncV3", "event:recurring.charge-creation-failed.v1")
 async def test_many_charges_in_one_call_each_stand_or_fall_alone(sandbox: Any, hooked: Any, quiet: Any) -> None:
     agreement_id = await sandbox.agree()
     waiting = (await sandbox.draft())["agreementId"]
@@ -358,6 +372,7 @@ async def test_a_charge_is_found_under_its_own_agreement_only(sandbox: Any) -> N
     assert (await sandbox.fetch(one, charge_id))["status"] == "DUE"
 
 
+@pytest.mark.shows("operation:ListChargesV3")
 async def test_charges_are_listed_by_status(sandbox: Any) -> None:
     agreement_id = await sandbox.agree()
     near, far = await sandbox.charge(agreement_id), await sandbox.charge(agreement_id, due="2027-06-01")

@@ -23,6 +23,7 @@ async def count(sandbox: Any) -> int:
     return len((await sandbox.control("GET", "/export"))["agreements"])
 
 
+@pytest.mark.shows("error:gateway-429")
 async def test_a_status_in_place_of_the_effect(sandbox: Any) -> None:
     action = {"kind": "status", "status": 429, "headers": {"Retry-After": "7"}}
     fault = await script(sandbox, DRAFT, action, times=2)

@@ -15,6 +15,7 @@ def problem_id(reply: Any) -> str:
     return str(reply["type"]).rpartition("#")[2]
 
 
+@pytest.mark.shows("rule:T18")
 async def test_a_repeated_draft_is_the_same_agreement(sandbox: Any) -> None:
     first = await sandbox.call("POST", V3, sandbox.draft_body(), key="once")
     await sandbox.advance(by="PT1M")
@@ -41,6 +42,7 @@ async def test_repeated_money_moves_once(sandbox: Any, hooked: Any, quiet: Any) 
     assert [one["idempotencyKey"] for one in history if one["event"] in ("CREATE", "REFUND")] == ["create", "back"]
 
 
+@pytest.mark.shows("error:idempotency-conflict")
 async def test_another_request_under_the_same_key_is_refused(sandbox: Any) -> None:
     agreement_id = await sandbox.agree()
     path = f"{V3}/{agreement_id}/charges"
@@ -76,6 +78,7 @@ async def test_a_refusal_is_repeated_and_not_tried_again(sandbox: Any) -> None:
     assert (await sandbox.call("POST", path, sandbox.charge_body(), key="later")).status == 201
 
 
+@pytest.mark.shows("error:idempotency-key-header")
 @pytest.mark.parametrize(
     "key", [None, "", "x" * 41, "a#b", "a?b", "a/b", "a\\b", "a:b"], ids=lambda key: repr(key)[:12]
 )

@@ -42,6 +42,7 @@ def slots(market: str, due: str, retry_days: int, **traits: Any) -> list[str]:
     return found
 
 
+@pytest.mark.shows("rule:T7")
 @pytest.mark.parametrize(
     ("market", "due", "retry_days", "expected"),
     [
@@ -78,6 +79,7 @@ def test_a_single_attempt_has_one_slot() -> None:
     assert slots("NO", "2027-02-20", 0, processing_mode="SINGLE_ATTEMPT") == ["2027-02-20T08:00:00Z"]
 
 
+@pytest.mark.shows("rule:T7", "rule:T8")
 async def test_a_declined_charge_is_paid_when_the_money_comes(sandbox: Any, hooked: Any) -> None:
     agreement_id = await sandbox.agree()
     charge_id = await sandbox.charge(agreement_id, due="2027-03-01", retryDays=5)
@@ -108,6 +110,7 @@ async def test_a_window_may_begin_and_end_between_two_slots(sandbox: Any) -> Non
     ]
 
 
+@pytest.mark.shows("event:recurring.charge-failed.v1", "rule:T9")
 async def test_the_last_slot_fails_the_charge_and_only_then_it_is_told(sandbox: Any, hooked: Any) -> None:
     agreement_id = await sandbox.agree()
     charge_id = await sandbox.charge(agreement_id, due="2027-03-01", retryDays=2)
@@ -126,6 +129,7 @@ async def test_the_last_slot_fails_the_charge_and_only_then_it_is_told(sandbox: 
     assert (await sandbox.fetch(agreement_id, charge_id))["status"] == "FAILED"
 
 
+@pytest.mark.shows("rule:T6")
 async def test_a_charge_is_seen_thirty_days_before_it_is_due(sandbox: Any) -> None:
     agreement_id = await sandbox.agree()
     charge_id = await sandbox.charge(agreement_id, due="2027-04-15")
@@ -139,6 +143,7 @@ async def test_a_charge_is_seen_thirty_days_before_it_is_due(sandbox: Any) -> No
     assert seen["transactionId"].isdigit()
 
 
+@pytest.mark.shows("rule:T11")
 async def test_a_reservation_is_released_after_180_days_in_norway(sandbox: Any, hooked: Any) -> None:
     agreement_id = await sandbox.agree()
     whole = await sandbox.charge(agreement_id, transactionType="RESERVE_CAPTURE")
@@ -162,6 +167,7 @@ async def test_a_reservation_is_released_after_180_days_in_norway(sandbox: Any, 
     assert (await sandbox.on_charge("capture", agreement_id, whole, 9900)).status == 400
 
 
+@pytest.mark.shows("rule:T12")
 async def test_the_refund_window_is_a_year_from_the_capture(sandbox: Any) -> None:
     agreement_id = await sandbox.agree()
     charge_id = await sandbox.charge(agreement_id)

@@ -73,6 +73,7 @@ async def test_what_arrives_can_be_verified(sandbox: Any, receiver: Any, quiet: 
     assert (told["eventType"], told["msn"], told["actor"]) == (ACTIVATED, "123456", None)
 
 
+@pytest.mark.shows("operation:RegisterWebhook", "operation:ListWebhooks", "operation:DeleteWebhook")
 async def test_registrations_are_listed_without_secrets_and_deleted(sandbox: Any, receiver: Any, quiet: Any) -> None:
     order = {"url": receiver.url, "events": [ACTIVATED, ACTIVATED]}
     added = await sandbox.call("POST", WEBHOOKS, order)
@@ -119,6 +120,7 @@ async def test_no_more_than_25_registrations_hear_of_one_event(sandbox: Any) -> 
     assert (await sandbox.call("POST", WEBHOOKS, order)).status == 201
 
 
+@pytest.mark.shows("rule:T15")
 def test_the_published_retry_schedule() -> None:
     delays = [retry_delay(attempts) // 1000 for attempts in range(1, 32)]
     assert delays == [2, 2, 2, 2, 60, 120, *[3600] * 22, *[86400] * 3]
@@ -147,6 +149,7 @@ async def test_a_failing_receiver_is_tried_again_and_blocks_what_follows(sandbox
     assert [one["at"] for one in first["attempts"]] == [f"2027-01-15T09:00:0{n}Z" for n in (0, 2, 4, 6)]
 
 
+@pytest.mark.shows("rule:T15")
 async def test_after_seven_days_an_event_is_given_up_and_the_next_goes_out(
     sandbox: Any, hooked: Any, quiet: Any
 ) -> None:
@@ -163,6 +166,7 @@ async def test_after_seven_days_an_event_is_given_up_and_the_next_goes_out(
     assert len(deliveries[1]["attempts"]) > 0
 
 
+@pytest.mark.shows("rule:T16")
 async def test_a_receiver_silent_for_two_weeks_is_removed(sandbox: Any, hooked: Any) -> None:
     hooked.answers = [500] * 1000
     await sandbox.agree()
