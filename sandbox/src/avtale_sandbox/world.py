@@ -22,6 +22,7 @@ from .vipps.accesstoken import AccessTokenApi, Tokens
 from .vipps.gateway import Gateway, Route, routes_of
 from .vipps.idempotency import Idempotency
 from .vipps.recurring.model import Recurring
+from .vipps.recurring.v2 import RecurringV2
 from .vipps.recurring.v3 import RecurringV3
 from .vipps.webhooks.api import WebhooksApi
 from .vipps.webhooks.deliveries import Deliveries
@@ -176,6 +177,7 @@ class World:
         token_routes = [Route(operation, None, None, token_api.get) for operation in Contract("accesstoken").operations]
         return [
             *token_routes,
+            *routes_of(RecurringV2(self.recurring)),
             *routes_of(RecurringV3(self.recurring, self.ids, self.settings)),
             *routes_of(WebhooksApi(self.registrations)),
         ]

@@ -17,7 +17,8 @@ class Operation(Struct, frozen=True, eq=False, kw_only=True):
     """One operation: where it is, and what it expects.
 
     `body` checks a decoded body, and is None where the operation takes none. Of a body that is a list, it
-    checks the list alone: `item` is for each of its items, which are refused one by one.
+    checks the list alone: `item` is for each of its items, which are refused one by one. `key_headers` are
+    the names, in small letters, under which an idempotency key may come.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Operation(Struct, frozen=True, eq=False, kw_only=True):
     item: Check | None
     ignores_case: bool
     needs_idempotency_key: bool
+    key_headers: tuple[bytes, ...]
 
 
 class Contract:
@@ -56,6 +58,7 @@ class Contract:
     def _operation(self, path: str, method: str, item: dict[str, Any]) -> Operation:
         schema, item_schema = self._body_schemas(item)
         parameters = [self.resolve(parameter) for parameter in item.get("parameters", [])]
+        keys = [parameter for parameter in parameters if parameter["name"] == "Idempotency-Key"]
         return Operation(
             id=item["operationId"],
             api=self.name,
@@ -64,8 +67,11 @@ class Contract:
             body=None if schema is None else compile_schema(schema, self.resolve),
             item=None if item_schema is None else compile_schema(item_schema, self.resolve),
             ignores_case=item.get("x-ignore-case", False),
-            needs_idempotency_key=any(
-                parameter["name"] == "Idempotency-Key" and parameter.get("required") for parameter in parameters
+            needs_idempotency_key=any(parameter.get("required") for parameter in keys),
+            key_headers=tuple(
+                name.lower().encode()
+                for parameter in keys
+                for name in (parameter["name"], *parameter.get("x-also-called", ()))
             ),
         )
 

@@ -83,7 +83,8 @@ class Gateway:
         merchant = self._authenticate(request)
         if isinstance(merchant, Answer):
             return merchant
-        key = request.header(b"idempotency-key")
+        given = (request.header(name) for name in route.operation.key_headers)
+        key = next((value for value in given if value is not None), None)
         call = Call(request, route.operation, found.values, merchant, key or "")
         if not route.operation.needs_idempotency_key:
             return self._perform(call, route.face, route.handler)

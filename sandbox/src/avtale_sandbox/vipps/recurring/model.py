@@ -219,6 +219,9 @@ class Recurring:
         agreement = self.fetch(merchant, agreement_id)
         self._require(agreement, "update")
         check_update(terms, agreement, merchant.terms)
+        if terms.campaign is not None:
+            price = agreement.amount if terms.amount is None else terms.amount
+            agreement.campaign = campaign_of(terms.campaign, price, self._clock.now(), merchant.terms)
         for name in ("product_name", "product_description", "agreement_url", "external_id"):
             if (value := getattr(terms, name)) is not None:
                 setattr(agreement, name, value)

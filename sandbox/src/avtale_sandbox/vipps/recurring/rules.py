@@ -109,8 +109,11 @@ def check_update(terms: UpdateTerms, agreement: Agreement, market: Market) -> No
     if terms.amount is not None:
         if agreement.pricing != "LEGACY":
             raise invalid("pricing.amount", f"cannot be changed with {agreement.pricing} pricing")
-        if terms.amount < market.amount_min:
-            raise invalid("pricing.amount", f"must be greater than or equal to {market.amount_min}")
+        least = market.amount_min if terms.amount_min is None else terms.amount_min
+        if terms.amount < least:
+            raise invalid("pricing.amount", f"must be greater than or equal to {least}")
+    if terms.campaign is not None and agreement.pricing != "LEGACY":
+        raise invalid("campaign", f"is not allowed with {agreement.pricing} pricing")
     if terms.suggested_max_amount is not None:
         if agreement.pricing != "VARIABLE":
             raise invalid("pricing.suggestedMaxAmount", f"cannot be changed with {agreement.pricing} pricing")

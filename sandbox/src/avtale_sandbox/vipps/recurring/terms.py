@@ -50,16 +50,21 @@ class DraftTerms(Struct, frozen=True, kw_only=True):
 
 
 class UpdateTerms(Struct, frozen=True, kw_only=True):
-    """What is to be changed in an agreement; None leaves a field as it is."""
+    """What is to be changed in an agreement; None leaves a field as it is.
+
+    `amount_min` is the least price in place of the market's.
+    """
 
     product_name: str | None = None
     product_description: str | None = None
     agreement_url: str | None = None
     external_id: str | None = None
     amount: int | None = None
+    amount_min: int | None = None
     suggested_max_amount: int | None = None
     interval: Interval | None = None
     interval_removed: bool = False
+    campaign: CampaignTerms | None = None
 
 
 class ChargeTerms(Struct, frozen=True, kw_only=True):

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from ...instants import iso, parse_day, utc_day_instant
+from ...instants import iso
 from .resources import Agreement, Campaign, Charge, Interval, Occurrence, PricingType
 from .terms import CampaignTerms, ChargeTerms, DraftTerms, InitialChargeTerms, UpdateTerms
-
-_FAILURE_TEXTS = {
-    "user_action_required": "User action required",
-    "charge_amount_too_high": "The amount is higher than the limit the user has set",
-    "non_technical_error": "The user could not be charged",
-    "technical_error": "Something went wrong while the payment was processed",
-}
+from .wording import due_instant, failure_text, instant
 
 
 def agreement_shape(agreement: Agreement, confirmation_url: str, base_url: str, country: str) -> dict[str, Any]:
@@ -24,8 +18,8 @@ def agreement_shape(agreement: Agreement, confirmation_url: str, base_url: str, 
         "uuid": agreement.uuid,
         "status": agreement.status,
         "created": iso(agreement.created),
-        "start": _instant(agreement.start),
-        "stop": _instant(agreement.stop),
+        "start": instant(agreement.start),
+        "stop": instant(agreement.stop),
         "productName": agreement.product_name,
         "productDescription": agreement.product_description,
         "pricing": _pricing(agreement),
@@ -43,8 +37,6 @@ def agreement_shape(agreement: Agreement, confirmation_url: str, base_url: str, 
 
 def charge_shape(charge: Charge, external_agreement_id: str | None) -> dict[str, Any]:
     """A charge as it is fetched and listed."""
-    reason = charge.failure_reason
-    due = charge.created if charge.type == "INITIAL" else utc_day_instant(parse_day(charge.due))
     return {
         "id": charge.id,
         "agreementId": charge.agreement_id,
@@ -53,15 +45,15 @@ def charge_shape(charge: Charge, external_agreement_id: str | None) -> dict[str,
         "amount": charge.amount,
         "currency": charge.currency,
         "description": charge.description,
-        "due": iso(due),
+        "due": due_instant(charge),
         "retryDays": charge.retry_days,
         "processingMode": charge.processing_mode,
         "status": charge.status,
         "type": charge.type,
         "transactionType": charge.transaction_type,
         "transactionId": charge.transaction_id,
-        "failureReason": reason,
-        "failureDescription": None if reason is None else _FAILURE_TEXTS[reason],
+        "failureReason": charge.failure_reason,
+        "failureDescription": failure_text(charge),
         "summary": {
             "captured": charge.captured,
             "refunded": charge.refunded,
@@ -140,10 +132,6 @@ def charge_terms(body: dict[str, Any]) -> ChargeTerms:
         order_id=body.get("orderId"),
         external_id=body.get("externalId"),
     )
-
-
-def _instant(at: int | None) -> str | None:
-    return None if at is None else iso(at)
 
 
 def _pricing(agreement: Agreement) -> dict[str, Any]:
