@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine draws slowly: that is no fault of the code under test.
+settings.register_profile("avtale", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("avtale")
 
 ORACLE = os.environ.get("AVTALE_ORACLE", "")
 

@@ -97,6 +97,10 @@ class Houses:
         else:
             self.processes.restart(name)
 
+    def add_worker(self, name: str) -> None:
+        """Start one more worker."""
+        self._start_provider(name, "work")
+
     async def restart_sandbox(self) -> None:
         """Kill the sandbox as `kill -9` does, and start it again where it was, with what it had written."""
         self.processes.kill("sandbox")
@@ -146,6 +150,7 @@ class Houses:
         self.provider = self.provider_as(admin)
         token = self.environment["AVTALE_CLOCK_TOKEN"]
         await self.sandbox.take_part("avtale", f"{self.base}/admin/clock", token)
+        await self.sandbox.advance(to=self.start_at)  # a participant hears the time in its own time, unless it moves
 
     def _start_provider(self, name: str, *command: str, ready_file: bool = False) -> None:
         self.processes.start(name, installed("avtale"), *command, environment=self.environment, ready_file=ready_file)

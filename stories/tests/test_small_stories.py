@@ -126,6 +126,7 @@ async def test_a_killed_gateway_comes_back_with_its_state_and_the_renewal_is_pai
 
 async def test_a_killed_worker_leaves_no_renewal_undone(world: World) -> None:
     deal = await world.shop.subscribe(await world.person("Anna"))
+    world.houses.add_worker("worker-2")
     world.houses.processes.kill("worker-1")
     await world.advance_to("2027-03-01")
     assert await deal.charges() == [paid("2027-01-31"), paid("2027-02-28")]

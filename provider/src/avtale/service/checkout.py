@@ -22,7 +22,8 @@ from avtale.storage.tenants import Tenant
 
 #: A draft that is not approved in this time expires (Vipps Recurring, T1).
 DRAFT_LIFE = timedelta(minutes=10)
-#: A repeated checkout answers the draft that is there while the person has this long left to approve it.
+#: A second checkout answers the draft that is there while the person has this long left to approve it. One with the
+#: same Idempotency-Key answers it for as long as it lives.
 DRAFT_LEFT_MIN = timedelta(minutes=2)
 #: After this long we look whether a draft was approved, if no webhook has told us.
 DRAFT_CHECK_AFTER = DRAFT_LIFE + timedelta(minutes=1)
@@ -126,7 +127,8 @@ async def _agreement_for(
     same = (a for a in reversed(existing) if a.terms == terms and _still_open(tx, a))
     agreement = repeated or next(same, None)
     if agreement is not None:
-        return agreement, await _open_draft(tx, agreement)
+        left_min = timedelta(0) if agreement is repeated else DRAFT_LEFT_MIN
+        return agreement, await _open_draft(tx, agreement, left_min)
     await agreements.insert_agreement(tx, new)
     return new, None
 
@@ -156,9 +158,9 @@ def _new_agreement(tx: Transaction, person: Person, terms: Terms) -> Agreement:
     )
 
 
-async def _open_draft(tx: Transaction, agreement: Agreement) -> Checkout | None:
+async def _open_draft(tx: Transaction, agreement: Agreement, left_min: timedelta) -> Checkout | None:
     for draft in reversed(await agreements.drafts_of(tx, [agreement.id])):
-        if draft.status == "drafted" and draft.confirmation_url and draft.expires_at - tx.now >= DRAFT_LEFT_MIN:
+        if draft.status == "drafted" and draft.confirmation_url and draft.expires_at - tx.now >= left_min:
             return Checkout(agreement.id, draft.confirmation_url, draft.expires_at)
     return None
 
