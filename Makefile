@@ -8,7 +8,7 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup story chaos test check coverage lock clean
+.PHONY: help setup story chaos test check docs coverage lock clean
 
 help:  ## Show this text
 	@echo "avtale: subscriptions and one-time purchases on Vipps MobilePay and Stripe, with a sandbox for both."
@@ -59,6 +59,9 @@ check: setup  ## What the CI runs: ruff, mypy --strict, import rules, tests
 
 coverage: setup  ## Write docs/reference/coverage.md: what is shown by which test
 	@$(BIN)/python -m stories.coverage
+
+docs: setup  ## Make anew what docs/reference takes from the code
+	@$(BIN)/python -m stories.reference
 
 lock: setup  ## Compile requirements/lock.txt anew (UPGRADE=1 takes the newest versions)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from stories.tests.paper import ROOT, blocks, section
+
 pytestmark = pytest.mark.story
 
 SECONDS_MAX = 60
@@ -20,7 +22,7 @@ def test_seven_people_three_months(tmp_path: Path) -> None:
         [sys.executable, "-m", "stories", "--out", str(out)],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         timeout=SECONDS_MAX,
         check=False,
     )
@@ -40,3 +42,6 @@ def test_seven_people_three_months(tmp_path: Path) -> None:
     }
     assert report["totals"]["captured"] == 9900 * (4 + 4 + 4 + 2 + 2)
     assert report["totals"]["refunded"] == 3000
+    (excerpt,) = blocks(section((ROOT / "README.md").read_text(encoding="utf-8"), "What the story shows"))
+    lines = {line.rstrip() for line in told.stdout.splitlines()}
+    assert [line for line in excerpt.text.splitlines() if line not in lines] == [], "the README shows another story"

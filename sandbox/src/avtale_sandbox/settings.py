@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+def _says(description: str) -> Meta:
+    return Meta(description=description)
 
 
 class Settings(Struct, frozen=True, kw_only=True):
     """How one sandbox behaves; the defaults are what a newcomer gets."""
 
-    host: str = "127.0.0.1"
-    port: int = 8400
-    state_path: str | None = None
-    ready_path: str | None = None
-    clock_running: bool = True
-    start_at: str | None = None
-    seed: str = "avtale"
+    host: Annotated[str, _says("address to listen on (`--host`)")] = "127.0.0.1"
+    port: Annotated[int, _says("port to listen on; 0 takes a free one (`--port`)")] = 8400
+    state_path: Annotated[str | None, _says("file that keeps everything across restarts (`--state`)")] = None
+    ready_path: Annotated[str | None, _says("file that says where it listens, once it does (`--ready-file`)")] = None
+    clock_running: Annotated[bool, _says("whether business time runs by itself (`--clock`)")] = True
+    start_at: Annotated[str | None, _says("the first instant of business time (`--start-at`)")] = None
+    seed: Annotated[str, _says("what ids, secrets and names are drawn from (`--seed`)")] = "avtale"
 
-    body_bytes_max: int = 1_048_576
-    json_depth_max: int = 64
-    exchanges_kept_max: int = 5_000
-    exchange_body_bytes_max: int = 65_536
-    deliveries_kept_max: int = 50_000
+    body_bytes_max: Annotated[int, _says("a longer body is answered 413")] = 1_048_576
+    exchanges_kept_max: Annotated[int, _says("how many requests `GET /_sandbox/requests` remembers")] = 5_000
+    exchange_body_bytes_max: Annotated[int, _says("how much of a body is remembered")] = 65_536
+    deliveries_kept_max: Annotated[int, _says("how many ended webhook deliveries are remembered")] = 50_000
 
-    token_life_seconds: int = 3_600
-    confirmation_life_seconds: int = 600
+    token_life_seconds: Annotated[int, _says("how long a Vipps access token is good, in wall time")] = 3_600
+    confirmation_life_seconds: Annotated[int, _says("a draft that nobody answers expires after this")] = 600
     # Vipps shortened this to one day in October 2025; older descriptions say two.
-    charge_lead_days: int = 1
-    charge_horizon_years: int = 2
-    charge_visible_days: int = 30
-    refund_window_days: int = 365
+    charge_lead_days: Annotated[int, _says("a charge is created at least so long before it is due")] = 1
+    charge_horizon_years: Annotated[int, _says("and at most so long")] = 2
+    charge_visible_days: Annotated[int, _says("so long before it is due, a charge turns from PENDING to DUE")] = 30
+    refund_window_days: Annotated[int, _says("how long after its capture a charge can be refunded")] = 365
 
-    webhook_timeout_seconds: float = 10.0
-    webhook_concurrency_max: int = 32
-    webhook_registrations_max: int = 25
-    participant_timeout_seconds: float = 30.0
-    participant_wait_seconds_max: float = 2.0
+    webhook_timeout_seconds: Annotated[float, _says("how long a webhook's receiver may take, in wall time")] = 10.0
+    webhook_concurrency_max: Annotated[int, _says("how many webhooks are under way at a time")] = 32
+    webhook_registrations_max: Annotated[int, _says("registrations of one sales unit for one event")] = 25
+    participant_timeout_seconds: Annotated[float, _says("how long a participant of the clock may take to answer")] = (
+        30.0
+    )
+    participant_wait_seconds_max: Annotated[float, _says("how long one asking waits for a participant's quiet")] = 2.0

@@ -1,0 +1,161 @@
+"""The page about the tenants file names every key with its default, and its example can be applied."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from avtale.domain.errors import Invalid
+from avtale.gateways.outbound import Outbound
+from avtale.runtime import TenantGateways
+from avtale.service import configuring
+from avtale.service.configuring import apply_tenant, read_tenants_file
+from avtale.storage import tenants
+from avtale.storage.database import Database
+from avtale.storage.sealing import Sealer, new_key
+
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "tenants.md"
+SECRETS = {"FILM_VIPPS_CLIENT_SECRET": "shown-once"}
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "Organizations": configuring.OrganizationEntry,
+    "Tenants": configuring.TenantEntry,
+    "Seller": configuring.SellerEntry,
+    "Vipps": configuring.VippsEntry,
+    "Issuers": configuring.IssuerEntry,
+    "Products": configuring.ProductEntry,
+}
+
+
+def keys_on_the_page(heading: str) -> dict[str, str]:
+    """The table under a heading: each key, and what is said to be its default."""
+    text = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", text, re.MULTILINE))
+
+
+def default_of(model: type[BaseModel], name: str) -> str | None:
+    """How a default is to be printed; None where the page says it in words."""
+    field = model.model_fields[name]
+    if field.is_required():
+        return "needed"
+    value: Any = field.get_default(call_default_factory=True)
+    if value is None or value == []:
+        return None
+    return f"`{value.value if isinstance(value, StrEnum) else value}`"
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_every_key_of_the_file_is_on_the_page_with_its_default(heading: str) -> None:
+    model = SECTIONS[heading]
+    page = keys_on_the_page(heading)
+    assert set(page) == set(model.model_fields), "docs/how-to/tenants.md and service/configuring.py name other keys"
+    for name, printed in page.items():
+        if (default := default_of(model, name)) is None:
+            assert not printed.startswith("`"), name
+            assert printed != "needed", name
+        else:
+            assert printed == default, name
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """The example of the page as a file, its secret file in a folder that is there."""
+    (block,) = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (tmp_path / "film-vipps-subscription-key").write_text("key-from-a-file\n", encoding="utf-8")
+    file = tmp_path / "tenants.toml"
+    file.write_text(block.replace("/run/secrets", str(tmp_path)), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+async def gateways(db: Database) -> AsyncIterator[TenantGateways]:
+    async with Outbound() as outbound:
+        yield TenantGateways(db, Sealer([new_key()]), outbound, call_seconds_max=1.0)
+
+
+def test_the_example_of_the_page_has_every_key(example: Path) -> None:
+    wanted = read_tenants_file(example)
+    (organization,) = wanted.organizations
+    (tenant,) = organization.tenants
+    for entry in (organization, tenant, tenant.seller, tenant.vipps, *tenant.issuers, *tenant.products):
+        assert entry.model_fields_set == set(type(entry).model_fields), type(entry).__name__
+
+
+async def test_the_example_of_the_page_is_applied(example: Path, db: Database, gateways: TenantGateways) -> None:
+    (organization,) = read_tenants_file(example).organizations
+    (entry,) = organization.tenants
+    tenant = await apply_tenant(db, gateways, gateways.sealer, organization.name, entry, SECRETS)
+    async with db.routing() as tx:
+        assert await tenants.tenant_by_host(tx, "pay.film.example.test") == tenant
+    async with db.tenant(tenant.id) as tx:
+        account = await tenants.get_vipps_account(tx)
+        issuers = await tenants.get_issuers(tx)
+        terms = await tenants.get_product(tx, "film-month")
+    assert account is not None
+    assert gateways.sealer.open(account.client_secret_sealed) == "shown-once"
+    assert gateways.sealer.open(account.subscription_key_sealed) == "key-from-a-file"
+    assert [issuer.jwks_url for issuer in issuers] == ["http://127.0.0.1:8400/identity/jwks.json"]
+    assert terms is not None
+    assert (terms.price.amount, terms.vat_basis_points) == (9900, 2500)
+
+
+async def test_applying_again_changes_nothing_and_a_product_that_is_left_out_goes_off_sale(
+    example: Path, db: Database, gateways: TenantGateways
+) -> None:
+    (organization,) = read_tenants_file(example).organizations
+    (entry,) = organization.tenants
+    first = await apply_tenant(db, gateways, gateways.sealer, organization.name, entry, SECRETS)
+    async with db.tenant(first.id) as tx:
+        before = await tenants.get_vipps_account(tx)
+    without = entry.model_copy(update={"products": []})
+    assert await apply_tenant(db, gateways, gateways.sealer, organization.name, without, SECRETS) == first
+    async with db.tenant(first.id) as tx:
+        assert await tenants.get_vipps_account(tx) == before
+        assert await tenants.get_product(tx, "film-month") is None
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ('zone = "Europe/Oslo"', 'zone = "Europe/Atlantis"', "organizations.0.tenants.0.zone"),
+        ("retry_days = 5", "retrydays = 5", "organizations.0.tenants.0.vipps.retrydays"),
+        ('vat_percent = "25"', 'vat_percent = "-1"', "organizations.0.tenants.0.products.0.vat_percent"),
+        ("[[organizations]]", "[[organizations", "cannot be read"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(example: Path, was: str, becomes: str, said: str) -> None:
+    text = example.read_text(encoding="utf-8")
+    assert was in text
+    example.write_text(text.replace(was, becomes), encoding="utf-8")
+    with pytest.raises(Invalid, match=re.escape(said)):
+        read_tenants_file(example)
+
+
+async def test_a_grace_that_ends_before_the_last_try_is_refused(
+    example: Path, db: Database, gateways: TenantGateways
+) -> None:
+    (organization,) = read_tenants_file(example).organizations
+    short = organization.tenants[0].model_copy(update={"grace_days": 5})
+    with pytest.raises(Invalid) as refused:
+        await apply_tenant(db, gateways, gateways.sealer, organization.name, short, SECRETS)
+    assert refused.value.code == "grace_too_short"
+
+
+async def test_a_host_of_another_tenant_is_refused_and_nothing_is_written(
+    example: Path, db: Database, gateways: TenantGateways
+) -> None:
+    (organization,) = read_tenants_file(example).organizations
+    (entry,) = organization.tenants
+    await apply_tenant(db, gateways, gateways.sealer, organization.name, entry, SECRETS)
+    other = entry.model_copy(update={"name": "music"})
+    with pytest.raises(Invalid) as refused:
+        await apply_tenant(db, gateways, gateways.sealer, organization.name, other, SECRETS)
+    assert refused.value.code == "host_taken"
+    async with db.routing() as tx:
+        assert [tenant.name for tenant in await tenants.all_tenants(tx)] == ["film"]
