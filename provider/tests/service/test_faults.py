@@ -103,6 +103,18 @@ async def test_a_charge_without_an_answer_is_sent_again_and_taken_once(shop: Sho
     await shop.books()
 
 
+@pytest.mark.parametrize("status", [400, 409])
+async def test_a_charge_that_is_there_although_its_repetition_is_refused_is_taken_once(shop: Shop, status: int) -> None:
+    agreement_id = await shop.subscribe()
+    await script(shop, CREATE, 1, kind="effect-then-hang")
+    await script(shop, CREATE, 1, kind="status", status=status)
+    await shop.advance_to(AFTER_RENEWAL)
+    (theirs,) = await shop.theirs()
+    assert [c["captured"] for c in theirs["charges"]] == [9900, 9900]
+    assert [c.status for c in (await shop.see(agreement_id)).charges] == [ChargeStatus.PAID] * 2
+    await shop.books()
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_a_busy_or_broken_gateway_delays_a_charge(shop: Shop, status: int) -> None:
     await shop.subscribe()

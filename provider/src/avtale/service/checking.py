@@ -10,6 +10,7 @@ import structlog
 
 from avtale.domain.billing import read_next
 from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus
+from avtale.domain.errors import Refusal
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled
 from avtale.domain.ports import GatewayAgreementState, Gateways, ObservedAgreement, RecurringGateway
 from avtale.domain.settlement import ObservedCharge
@@ -94,7 +95,7 @@ async def _settle_draft(
                 await checks.finish(tx, [(one, _next_of_draft(tx, draft, told.value))])
             else:
                 await _missed(tx, one, told)
-    except DatabaseFault:
+    except (DatabaseFault, Refusal, RuntimeError, ValueError):
         log.exception("draft_not_settled", tenant=tenant.name, draft_id=str(one.id))
 
 
@@ -120,7 +121,7 @@ async def _settle_attempts(
     try:
         async with db.tenant(tenant.id) as tx:
             await _settle_batch(tx, gateway, tenant, told)
-    except (DatabaseFault, RuntimeError, ValueError):
+    except (DatabaseFault, Refusal, RuntimeError, ValueError):
         if len(told) == 1:
             log.exception("attempt_not_settled", tenant=tenant.name, attempt_id=str(told[0][0].id))
             return

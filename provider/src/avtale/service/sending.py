@@ -71,7 +71,7 @@ async def resend(db: Database, gateways: Gateways, tenant: Tenant, batch_count_m
 async def _send(gateway: RecurringGateway, call: Call) -> Outcome[object]:
     match call.kind:
         case CallKind.CHARGE:
-            return await gateway.create_charge(call.request)
+            return await gateway.create_charge(call.request, again=call.sends > 1)
         case CallKind.STOP:
             return await gateway.stop(call.request)
         case CallKind.REFUND:

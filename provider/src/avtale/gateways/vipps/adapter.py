@@ -84,10 +84,17 @@ class VippsRecurring:
         """Make a draft. Not every version of Vipps honours the key here: a repeat may draft twice."""
         return _understood(await self._write(request), _CREATED, translate.read_drafted)
 
-    async def create_charge(self, request: WrittenRequest) -> Outcome[str]:
-        """Create a charge; the answer is its order id. A 409 is Unknown but for `idempotency-conflict`."""
-        judged = _unsure_of_conflicts(await self._write(request))
-        return _understood(_kept(judged), _CREATED, translate.read_created)
+    async def create_charge(self, request: WrittenRequest, *, again: bool = False) -> Outcome[str]:
+        """Create a charge; the answer is its order id. A 409 is Unknown but for `idempotency-conflict`.
+
+        `again`: it may have been sent before. A no then proves nothing, for its due date may have passed or the key
+        been forgotten meanwhile: the charge is looked for by its id, and only one that is not there is Refused.
+        """
+        judged = await self._write(request)
+        outcome = _understood(_kept(_unsure_of_conflicts(judged)), _CREATED, translate.read_created)
+        if again and isinstance(judged, Refused) and judged.code != CREDENTIALS_REFUSED:
+            return await self._looked_for(request, outcome)
+        return outcome
 
     async def stop(self, request: WrittenRequest) -> Outcome[None]:
         """Stop an agreement. One that is not active is Refused (`illegal-agreement-update`): read it."""
@@ -121,6 +128,13 @@ class VippsRecurring:
     async def delete_webhook(self, webhook_id: str) -> Outcome[None]:
         """Delete a registration."""
         return _understood(await self._call("DELETE", translate.webhook_path(webhook_id)), _DONE, _nothing)
+
+    async def _looked_for(self, request: WrittenRequest, otherwise: Outcome[str]) -> Outcome[str]:
+        """The charge that an earlier sending of this request made; `otherwise` if there is none."""
+        found = await self._call("GET", f"{request.path}/{request.id}")
+        if isinstance(found, Refused):
+            return otherwise if found.status == HTTPStatus.NOT_FOUND else Unknown(f"it may exist: {found.detail}")
+        return Answered(str(request.id)) if isinstance(found, Answer) else found
 
     async def _write(self, request: WrittenRequest) -> _Judged:
         return await self._call(request.method, request.path, request.body, str(request.id))
