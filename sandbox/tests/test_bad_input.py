@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from avtale_sandbox.contracts.contract import Contract
 
+V2 = "/recurring/v2/agreements"
 V3 = "/recurring/v3/agreements"
 BODIES = {
     "empty": b"",
@@ -33,6 +34,19 @@ BODIES = {
     "nul": b"\x00",
     "bom": b"\xef\xbb\xbf{}",
 }
+
+V2_DRAFT = {
+    "currency": "NOK",
+    "price": 9900,
+    "interval": "MONTH",
+    "intervalCount": 1,
+    "merchantRedirectUrl": "https://film.example/back",
+    "merchantAgreementUrl": "https://film.example/my-page",
+    "productName": "All films",
+    "campaign": {"campaignPrice": 100, "end": "2027-06-01T00:00:00Z"},
+    "initialCharge": {"amount": 100, "currency": "NOK", "description": "x", "transactionType": "DIRECT_CAPTURE"},
+}
+V2_CHARGE = {"amount": 9900, "currency": "NOK", "description": "February", "due": "2027-02-01", "retryDays": 2}
 
 
 async def everything(sandbox: Any) -> Any:
@@ -56,6 +70,19 @@ async def test_bodies_that_are_none(sandbox: Any, name: str) -> None:
         reply = await sandbox.raw(method, path, BODIES[name], await sandbox.headers())
         assert 400 <= reply.status < 500, (method, path, reply.status)
         assert reply["status"] == reply.status
+    old = f"{V2}/{agreement_id}"
+    for method, path in (
+        ("POST", V2),
+        ("PUT", old),
+        ("PATCH", old),
+        ("PATCH", f"{old}/accept"),
+        ("POST", f"{old}/charges"),
+        ("POST", f"{old}/charges/{charge_id}/refund"),
+    ):
+        reply = await sandbox.raw(method, path, BODIES[name], await sandbox.headers())
+        assert 400 <= reply.status < 500, (method, path, reply.status)
+        assert all(set(error) == {"field", "message", "code", "contextId"} for error in reply.body)
+        assert len(reply.body) > 0
     for path in ("/people", "/merchants", "/faults", "/clock/advance", "/clock/participants"):
         reply = await sandbox.raw("POST", f"/_sandbox{path}", BODIES[name])
         assert reply.status == 400, (path, reply.status)
@@ -176,7 +203,22 @@ async def test_another_merchants_things_are_not_found(sandbox: Any) -> None:
         ("DELETE", f"/webhooks/v1/webhooks/{hook['id']}", None),
     ):
         assert (await sandbox.call(method, path, body)).status == 404, (method, path)
-    assert (await sandbox.call("GET", V3)).body == []
+    old = f"{V2}/{agreement_id}"
+    for method, path, body in (
+        ("GET", old, None),
+        ("PUT", old, {"status": "STOPPED"}),
+        ("PATCH", old, {"status": "STOPPED"}),
+        ("PATCH", f"{old}/accept", {"customerPhoneNumber": "4791234567"}),
+        ("GET", f"{old}/charges", None),
+        ("POST", f"{old}/charges", V2_CHARGE),
+        ("GET", f"{old}/charges/{charge_id}", None),
+        ("DELETE", f"{old}/charges/{charge_id}", None),
+        ("POST", f"{old}/charges/{charge_id}/capture", None),
+        ("POST", f"{old}/charges/{charge_id}/refund", money),
+    ):
+        reply = await sandbox.call(method, path, body)
+        assert (reply.status, reply.body[0]["code"]) == (400, "invalid.agreementId"), (method, path)
+    assert (await sandbox.call("GET", V3)).body == (await sandbox.call("GET", V2)).body == []
     assert (await sandbox.call("GET", "/webhooks/v1/webhooks"))["webhooks"] == []
     assert (await everything(sandbox))[0] == before[0]
 
@@ -252,12 +294,44 @@ async def test_any_value_in_any_field_of_a_draft_is_answered(sandbox: Any, field
         assert (await sandbox.fetch(reply["agreementId"])).status == 200
 
 
+V2_FIELDS = [
+    *([name] for name in V2_DRAFT),
+    *(["campaign", name] for name in ("campaignPrice", "end")),
+    *(["initialCharge", name] for name in ("amount", "currency", "description", "transactionType", "orderId")),
+    *([name] for name in ("variableAmount", "customerPhoneNumber", "isApp", "skipLandingPage", "scope")),
+]
+
+
+@given(field=st.sampled_from(V2_FIELDS), value=JSON_VALUES)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_any_value_in_any_field_of_a_draft_in_version_2_is_answered(
+    sandbox: Any, field: list[str], value: Any
+) -> None:
+    reply = await sandbox.call("POST", V2, mutated(V2_DRAFT, field, value))
+    assert reply.status in (201, 400, 403, 409), reply.body
+    if reply.status == 201:
+        assert (await sandbox.call("GET", f"{V2}/{reply['agreementId']}")).status == 200
+        assert (await sandbox.fetch(reply["agreementId"])).status == 200
+
+
+@given(name=st.sampled_from([*V2_CHARGE, "orderId"]), value=JSON_VALUES)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_any_value_in_any_field_of_a_charge_in_version_2_is_answered(sandbox: Any, name: str, value: Any) -> None:
+    agreements = (await sandbox.call("GET", V2)).body
+    agreement_id = agreements[0]["id"] if agreements else await sandbox.agree()
+    reply = await sandbox.call("POST", f"{V2}/{agreement_id}/charges", V2_CHARGE | {name: value})
+    assert reply.status in (201, 400, 409), reply.body
+    if reply.status == 201:
+        charge = await sandbox.call("GET", f"{V2}/{agreement_id}/charges/{reply['chargeId']}")
+        assert charge["status"] in ("PENDING", "DUE")
+
+
 @given(
     path=st.lists(st.text(string.ascii_letters + string.digits + "_-.~%é/?#", max_size=6), max_size=6), data=st.data()
 )
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_path_is_answered(sandbox: Any, path: list[str], data: Any) -> None:
-    operations = Contract("recurring-v3").operations
+    operations = Contract("recurring-v2").operations + Contract("recurring-v3").operations
     known = data.draw(st.sampled_from(operations))
     parts = [part for part in known.path.split("/") if part]
     joined = "/" + "/".join(parts[: data.draw(st.integers(0, len(parts)))] + path)

@@ -1,4 +1,4 @@
-"""Agreements and charges driven by random steps, legal and illegal, against a small model of what may be."""
+"""Agreements and charges driven by random steps, legal and illegal, through both versions, against a small model."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from avtale_sandbox.server import running
 from avtale_sandbox.settings import Settings
 
 START = "2027-01-15T09:00:00Z"
+V2 = "/recurring/v2/agreements"
 V3 = "/recurring/v3/agreements"
 PRICE = 9900
 FINAL = {"REFUNDED", "CANCELLED"}
@@ -108,18 +109,22 @@ class Lifecycle(RuleBasedStateMachine):
         shown: dict[str, Any] = self.call("GET", f"{V3}/{charge[0]}/charges/{charge[1]}")[1]
         return shown
 
-    @rule(target=agreements, initial=st.sampled_from([None, "DIRECT_CAPTURE", "RESERVE_CAPTURE"]))
-    def draft(self, initial: str | None) -> str:
+    @rule(target=agreements, old=st.booleans(), initial=st.sampled_from([None, "DIRECT_CAPTURE", "RESERVE_CAPTURE"]))
+    def draft(self, old: bool, initial: str | None) -> str:
         body: dict[str, Any] = {
-            "pricing": {"amount": PRICE, "currency": "NOK"},
-            "interval": {"unit": "MONTH", "count": 1},
             "merchantRedirectUrl": "https://film.example",
             "merchantAgreementUrl": "https://film.example",
             "productName": "Films",
         }
+        if old:
+            body |= {"price": PRICE, "currency": "NOK", "interval": "MONTH", "intervalCount": 1}
+        else:
+            body |= {"pricing": {"amount": PRICE, "currency": "NOK"}, "interval": {"unit": "MONTH", "count": 1}}
         if initial is not None:
             body["initialCharge"] = {"amount": PRICE, "description": "First", "transactionType": initial}
-        status, drafted = self.call("POST", V3, body)
+            if old:
+                body["initialCharge"]["currency"] = "NOK"
+        status, drafted = self.call("POST", V2 if old else V3, body)
         assert status == 201
         agreement_id: str = drafted["agreementId"]
         self.status[agreement_id] = "PENDING"
@@ -149,12 +154,13 @@ class Lifecycle(RuleBasedStateMachine):
         if status == 200:
             self.status[agreement] = "STOPPED"
 
-    @rule(agreement=agreements, by_merchant=st.booleans())
-    def stop(self, agreement: str, by_merchant: bool) -> None:
+    @rule(agreement=agreements, by=st.sampled_from(["PATCH 2", "PUT 2", "PATCH 3", "payer"]))
+    def stop(self, agreement: str, by: str) -> None:
         active = self.status[agreement] == "ACTIVE"
-        if by_merchant:
-            status, _ = self.call("PATCH", f"{V3}/{agreement}", {"status": "STOPPED"})
-            assert status == (204 if active else 400)
+        if by != "payer":
+            old = by.endswith("2")
+            status, _ = self.call(by.split()[0], f"{V2 if old else V3}/{agreement}", {"status": "STOPPED"})
+            assert status == ((200 if old else 204) if active else 400)
         else:
             path = f"/_sandbox/phone/{self.phone[agreement]}/agreements/{agreement}/stop"
             status, _ = self.ask("POST", path)
@@ -168,9 +174,9 @@ class Lifecycle(RuleBasedStateMachine):
         amount=st.sampled_from([100, PRICE, 5 * PRICE, 5 * PRICE + 1, 99]),
         days=st.integers(0, 60),
         retry=st.integers(0, 3),
-        reserve=st.booleans(),
+        how=st.sampled_from(["DIRECT_CAPTURE", "RESERVE_CAPTURE", "version 2"]),
     )
-    def charge(self, agreement: str, amount: int, days: int, retry: int, reserve: bool) -> Any:
+    def charge(self, agreement: str, amount: int, days: int, retry: int, how: str) -> Any:
         now = parse_instant(self.ask("GET", "/_sandbox/clock")[1]["now"])
         due = iso(now + days * 86_400_000)[:10]
         body = {
@@ -178,9 +184,10 @@ class Lifecycle(RuleBasedStateMachine):
             "description": "Month",
             "due": due,
             "retryDays": retry,
-            "transactionType": "RESERVE_CAPTURE" if reserve else "DIRECT_CAPTURE",
         }
-        status, created = self.call("POST", f"{V3}/{agreement}/charges", body)
+        old = how == "version 2"
+        body |= {"currency": "NOK"} if old else {"transactionType": how}
+        status, created = self.call("POST", f"{V2 if old else V3}/{agreement}/charges", body)
         legal = self.status[agreement] == "ACTIVE" and 100 <= amount <= 5 * PRICE
         if status == 201:
             assert legal
@@ -195,18 +202,23 @@ class Lifecycle(RuleBasedStateMachine):
         charge=charges,
         share=st.sampled_from([-0.01, 0.0, 0.2, 0.5, 0.8, 1.0, 1.01]),
         verb=st.sampled_from(["capture", "refund"]),
+        old=st.booleans(),
     )
-    def move_money(self, charge: tuple[str, str], share: float, verb: str) -> None:
-        path = f"{V3}/{charge[0]}/charges/{charge[1]}/{verb}"
+    def move_money(self, charge: tuple[str, str], share: float, verb: str, old: bool) -> None:
+        path = f"{V2 if old else V3}/{charge[0]}/charges/{charge[1]}/{verb}"
         before = self.fetched(charge)
         amount = round(before.get("amount", PRICE) * share)
+        if old and verb == "capture" and "summary" in before:
+            # Version 2 captures what is left, whatever the body says.
+            amount = before["amount"] - before["summary"]["captured"] - before["summary"]["cancelled"]
         status, _ = self.call("POST", path, {"amount": amount, "description": "x"})
         if charge[1] == "chr-nothing":
-            assert status == 404
+            assert status == (400 if old else 404)
             return
         after = self.fetched(charge)
         moved = {name: after["summary"][name] - before["summary"][name] for name in before["summary"]}
-        if status == 204:
+        if status in (200, 204):
+            assert (status == 200) is old
             assert moved == {"captured": 0, "refunded": 0, "cancelled": 0} | {f"{verb.rstrip('e')}ed": amount}
             if verb == "capture":
                 assert before["status"] in ("RESERVED", "PARTIALLY_CAPTURED")
@@ -216,16 +228,17 @@ class Lifecycle(RuleBasedStateMachine):
             assert status == 400
             assert after == before
 
-    @rule(charge=charges)
-    def cancel(self, charge: tuple[str, str]) -> None:
+    @rule(charge=charges, old=st.booleans())
+    def cancel(self, charge: tuple[str, str], old: bool) -> None:
         before = self.fetched(charge)
-        status, _ = self.call("DELETE", f"{V3}/{charge[0]}/charges/{charge[1]}")
+        status, shown = self.call("DELETE", f"{V2 if old else V3}/{charge[0]}/charges/{charge[1]}")
         if charge[1] == "chr-nothing":
-            assert status == 404
+            assert status == (400 if old else 404)
             return
         after = self.fetched(charge)
         if before["status"] in ("PENDING", "DUE", "RESERVED", "PARTIALLY_CAPTURED"):
-            assert status == 204
+            assert status == (200 if old else 204)
+            assert shown is None or shown["status"] == after["status"]
             assert after["status"] == ("CHARGED" if before["status"] == "PARTIALLY_CAPTURED" else "CANCELLED")
             assert after["summary"]["captured"] + after["summary"]["cancelled"] == after["amount"]
         else:
@@ -247,14 +260,14 @@ class Lifecycle(RuleBasedStateMachine):
         self, agreement: str, amount: int, captured: float | None, refunded: float | None
     ) -> Any:
         """Go on to where steps taken one by one seldom lead: a reservation that is partly used."""
-        _, charge_id = charge = self.charge(agreement, amount, 2, 0, True)
+        _, charge_id = charge = self.charge(agreement, amount, 2, 0, "RESERVE_CAPTURE")
         if charge_id == "chr-nothing":
             return charge
         self.ask("POST", "/_sandbox/people", {"phoneNumber": self.phone[agreement]})
         self.pass_time("P3D")
         for verb, share in (("capture", captured), ("refund", refunded)):
             if share is not None:
-                self.move_money(charge, share * (captured or 1) if verb == "refund" else share, verb)
+                self.move_money(charge, share * (captured or 1) if verb == "refund" else share, verb, False)
         return charge
 
     @rule(by=st.sampled_from(["PT5M", "PT10M", "P1D", "P10D", "P1M", "P6M"]))
@@ -266,6 +279,17 @@ class Lifecycle(RuleBasedStateMachine):
         # Five minutes may be the second five.
         for agreement_id in [one for one, now in self.status.items() if now == "PENDING"]:
             self.status[agreement_id] = self.call("GET", f"{V3}/{agreement_id}")[1]["status"]
+
+    @rule(charge=charges)
+    def both_versions_show_the_same(self, charge: tuple[str, str]) -> None:
+        old = self.call("GET", f"{V2}/{charge[0]}/charges/{charge[1]}")[1]
+        new = self.fetched(charge)
+        if charge[1] == "chr-nothing":
+            assert old[0]["code"] in ("invalid.chargeId", "invalid.agreementId")
+            return
+        for name in ("id", "amount", "status", "due", "transactionId", "failureReason"):
+            assert old[name] == new[name]
+        assert old["amountRefunded"] == new["summary"]["refunded"]
 
     @precondition(lambda self: self.status)
     @invariant()
