@@ -57,6 +57,7 @@ def only_error(reply: Any) -> dict[str, Any]:
     return dict(error)
 
 
+@pytest.mark.shows("operation:DraftAgreement")
 async def test_a_draft_is_answered_with_its_resource_and_a_confirmation_address(sandbox: Any) -> None:
     drafted = await sandbox.call("POST", V2, draft_body())
     assert drafted.status == 201
@@ -67,6 +68,7 @@ async def test_a_draft_is_answered_with_its_resource_and_a_confirmation_address(
     assert opened.status == 200
 
 
+@pytest.mark.shows("operation:FetchAgreement")
 async def test_an_agreement_is_flat_and_its_unset_times_are_null(sandbox: Any) -> None:
     agreement_id = (await sandbox.call("POST", V2, draft_body()))["agreementId"]
     found = await sandbox.call("GET", f"{V2}/{agreement_id}")
@@ -98,6 +100,7 @@ async def test_every_draft_is_a_new_agreement_whatever_its_key(sandbox: Any) -> 
     assert first["agreementId"] != second["agreementId"]
 
 
+@pytest.mark.shows("operation:acceptUsingPATCH")
 async def test_what_one_version_makes_the_other_shows_and_uses(sandbox: Any) -> None:
     old = await agree(sandbox)
     assert (await sandbox.fetch(old))["pricing"] == {"type": "LEGACY", "currency": "NOK", "amount": 9900}
@@ -149,6 +152,7 @@ async def test_a_campaign_is_drafted_changed_and_read_by_version_3_as_legacy(san
     assert (await sandbox.fetch(agreement_id))["campaign"] == campaign
 
 
+@pytest.mark.shows("operation:UpdateAgreementPut", "operation:UpdateAgreementPatch")
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 async def test_put_and_patch_change_and_stop(sandbox: Any, method: str) -> None:
     agreement_id = await agree(sandbox)
@@ -165,6 +169,7 @@ async def test_put_and_patch_change_and_stop(sandbox: Any, method: str) -> None:
     assert (stopped["status"], stopped["stop"]) == ("STOPPED", "2027-01-15T09:00:00Z")
 
 
+@pytest.mark.shows("operation:ListAgreements")
 async def test_agreements_are_listed_by_status_and_age(sandbox: Any) -> None:
     first = await agree(sandbox)
     await sandbox.advance(by="PT1H")
@@ -179,6 +184,7 @@ async def test_agreements_are_listed_by_status_and_age(sandbox: Any) -> None:
         assert (refused.status, only_error(refused)["field"]) == (400, field)
 
 
+@pytest.mark.shows("operation:CreateCharge", "operation:FetchCharge", "operation:RefundCharge")
 async def test_a_charge_is_due_captured_and_partly_refunded(sandbox: Any) -> None:
     agreement_id = await agree(sandbox)
     charge_id = await charge(sandbox, agreement_id)
@@ -203,6 +209,7 @@ async def test_a_charge_is_due_captured_and_partly_refunded(sandbox: Any) -> Non
     assert (shown["status"], shown["amountRefunded"]) == ("PARTIALLY_REFUNDED", 900)
 
 
+@pytest.mark.shows("operation:ListCharges")
 async def test_a_failing_charge_says_why_while_it_is_still_tried(sandbox: Any) -> None:
     agreement_id = await agree(sandbox)
     await sandbox.person(ANNA, noFunds=[{"from": "2027-01-20"}])
@@ -220,6 +227,7 @@ async def test_a_failing_charge_says_why_while_it_is_still_tried(sandbox: Any) -
     assert only_error(unknown)["field"] == "chargeStatus"
 
 
+@pytest.mark.shows("operation:CancelCharge")
 async def test_a_cancelled_charge_is_the_answer(sandbox: Any) -> None:
     agreement_id = await agree(sandbox)
     charge_id = await charge(sandbox, agreement_id)
@@ -232,6 +240,7 @@ async def test_a_cancelled_charge_is_the_answer(sandbox: Any) -> None:
     assert (again.status, only_error(again)["code"]) == (400, "cancel.charge.failed")
 
 
+@pytest.mark.shows("operation:CaptureCharge")
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{"])
 async def test_an_initial_reservation_is_captured_whole_and_a_body_does_not_matter(sandbox: Any, body: bytes) -> None:
     initial = {"amount": 5000, "currency": "NOK", "description": "First", "transactionType": "RESERVE_CAPTURE"}
