@@ -21,6 +21,8 @@ PUBLISHED = [
     ("recurring-v3", "recurring-3.1.2.yaml", ""),
     ("webhooks", "webhooks-v1.yaml", "/webhooks"),
     ("accesstoken", "access-token-2.0.0.yaml", ""),
+    ("userinfo", "userinfo-2.0.3.yaml", ""),
+    ("login", "login-1.1.0-2025-11.yaml", ""),
 ]
 CONTRACTS = [name for name, _, _ in PUBLISHED]
 LIMITS = ("minimum", "maximum", "minLength", "maxLength", "nullable", "format", "type")
@@ -118,6 +120,10 @@ def test_paths_and_operations_are_the_published_ones(name: str, file: str, prefi
         theirs = {one for one in theirs if one[1].startswith("/recurring/v2/")}
     if name == "accesstoken":
         theirs = {one for one in theirs if one[1] != "/miami/v1/token"}
+    if name == "login":
+        # Sign-in without a browser is not played here; userinfo is a contract of its own; the page's form is ours.
+        theirs = {one for one in theirs if "ciba" not in one[1] and "userinfo" not in one[1]}
+        ours = {one for one in ours if one[2] != "oauthAuthAnswer"}
     assert ours == theirs
 
 
@@ -206,6 +212,20 @@ MEANT = {
         "PatchAgreementV3.productName.minLength",
     },
     "webhooks": set(),
+    "userinfo": {
+        # Deprecated, and nobody has any here.
+        "Userinfo.properties",
+        # The published pattern has fifteen digits, and no number has.
+        "UserinfoAddress.country.format",
+        "UserinfoAddress.properties",
+    },
+    "login": {
+        # Only RSA keys are published, and their parts alone.
+        "JSONWebKey.properties",
+        # What the published document leaves out and the real answer has.
+        "ErrorResponse.properties",
+        "WellKnown.properties",
+    },
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -9,6 +10,8 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from .store import Store
+
+_LINK = re.compile(r"(?!javascript:|data:|vbscript:)[A-Za-z][A-Za-z0-9+.\-]*://[!-~]+\Z", re.IGNORECASE)
 
 MarketName = Literal["NO", "DK", "FI"]
 
@@ -43,7 +46,10 @@ MARKETS: dict[str, Market] = {
 
 
 class Merchant(Struct, kw_only=True, rename="camel"):
-    """One sales unit: its keys, its serial number (MSN) and what it may do."""
+    """One sales unit: its keys, its serial number (MSN) and what it may do.
+
+    Login sends people back to one of its `redirect_uris` alone, unless `any_redirect_uri` is set.
+    """
 
     client_id: str
     client_secret: str
@@ -53,11 +59,17 @@ class Merchant(Struct, kw_only=True, rename="camel"):
     market: MarketName = "NO"
     skip_landing_page_allowed: bool = False
     unscheduled_allowed: bool = False
+    redirect_uris: list[str] = []
+    any_redirect_uri: bool = False
 
     @property
     def terms(self) -> Market:
         """The rules of the market it sells in."""
         return MARKETS[self.market]
+
+    def may_return_to(self, uri: str) -> bool:
+        """Whether Login may send a browser there: registered to the letter, or any web or app address if allowed."""
+        return uri in self.redirect_uris or (self.any_redirect_uri and is_link(uri))
 
 
 DEFAULT_MERCHANT = Merchant(
@@ -66,6 +78,7 @@ DEFAULT_MERCHANT = Merchant(
     subscription_key="dev-subscription-key",
     merchant_serial_number="123456",
     name="Demo merchant",
+    any_redirect_uri=True,
 )
 
 
@@ -113,3 +126,8 @@ class Merchants:
             raise ValueError(f"another merchant has the client id {merchant.client_id!r}")
         self._table.put(merchant.merchant_serial_number, merchant)
         self.load()
+
+
+def is_link(uri: str) -> bool:
+    """Whether an address can be followed, on the web or into an app, without running code."""
+    return "#" not in uri and _LINK.match(uri) is not None

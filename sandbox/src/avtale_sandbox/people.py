@@ -40,6 +40,15 @@ def _edge(text: str, zone: ZoneInfo) -> int:
     return local_instant(parse_day(text), 0, zone) if len(text) == 10 else parse_instant(text)
 
 
+class Address(Struct, frozen=True, rename="camel"):
+    """Where somebody lives; `country` is two letters."""
+
+    street_address: str = ""
+    postal_code: str = ""
+    region: str = ""
+    country: str = ""
+
+
 class Person(Struct, kw_only=True, rename="camel", omit_defaults=False):
     """Somebody with a telephone.
 
@@ -51,6 +60,8 @@ class Person(Struct, kw_only=True, rename="camel", omit_defaults=False):
     name: str = "Test Person"
     email: str | None = None
     birth_date: str | None = None
+    nin: str | None = None
+    address: Address | None = None
     temperament: Temperament = "asks"
     no_funds: list[Window] = field(default_factory=list)
 
@@ -94,6 +105,8 @@ class People:
         digits = person.phone_number
         if not (digits.isascii() and digits.isdigit() and 8 <= len(digits) <= 15):
             raise ValueError("a phone number is 8 to 15 digits, country code first, such as 4791234567")
+        if person.nin is not None and not (person.nin.isascii() and person.nin.isdigit() and len(person.nin) == 11):
+            raise ValueError("a national identity number is 11 digits")
         for window in person.no_funds:
             window.check()
         self._table.put(person.phone_number, person)

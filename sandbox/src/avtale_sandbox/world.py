@@ -19,11 +19,15 @@ from .people import People
 from .settings import Settings
 from .store import Store
 from .vipps.accesstoken import AccessTokenApi, Tokens
-from .vipps.gateway import Gateway, Route, routes_of
+from .vipps.consents import Consents
+from .vipps.gateway import Gateway, Route, open_routes, routes_of
 from .vipps.idempotency import Idempotency
+from .vipps.login.api import LoginApi
+from .vipps.login.grants import Grants
 from .vipps.recurring.model import Recurring
 from .vipps.recurring.v2 import RecurringV2
 from .vipps.recurring.v3 import RecurringV3
+from .vipps.userinfo import UserinfoApi
 from .vipps.webhooks.api import WebhooksApi
 from .vipps.webhooks.deliveries import Deliveries
 from .vipps.webhooks.registrations import Registrations
@@ -51,6 +55,8 @@ class World:
         self.tokens = Tokens(self.store, self.ids, settings)
         self.idempotency = Idempotency(self.store)
         self.identity = Identity(self.store)
+        self.consents = Consents(self.store, self.ids)
+        self.logins = Grants(self.store)
         self.faults = Faults(self.store, self.ids)
         self.record = Record(settings)
         self.registrations = Registrations(self.store, self.ids, self.clock, self.agenda, settings)
@@ -61,6 +67,7 @@ class World:
             self.clock,
             self.agenda,
             self.people,
+            self.consents,
             self.merchants,
             self._publish,
             settings,
@@ -166,6 +173,7 @@ class World:
         self.people.load()
         self.tokens.load()
         self.identity.load()
+        self.logins.load()
         self.faults.load()
         self.registrations.load()
         self.recurring.shelf.load()
@@ -174,9 +182,12 @@ class World:
 
     def _routes(self) -> list[Route]:
         token_api = AccessTokenApi(self.tokens, self.merchants)
-        token_routes = [Route(operation, None, None, token_api.get) for operation in Contract("accesstoken").operations]
+        login = LoginApi(self.merchants, self.people, self.consents, self.logins)
+        userinfo = UserinfoApi(self.people, self.consents, self.tokens, self.logins, self.clock)
         return [
-            *token_routes,
+            *open_routes(Contract("accesstoken"), token_api.handlers()),
+            *open_routes(Contract("login"), login.handlers()),
+            *open_routes(Contract("userinfo"), userinfo.handlers()),
             *routes_of(RecurringV2(self.recurring)),
             *routes_of(RecurringV3(self.recurring, self.ids, self.settings)),
             *routes_of(WebhooksApi(self.registrations)),

@@ -76,9 +76,10 @@ class Contract:
         )
 
     def _body_schemas(self, item: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-        if "requestBody" not in item:
+        content = item.get("requestBody", {}).get("content", {})
+        if "application/json" not in content:
             return None, None
-        schema = self.resolve(item["requestBody"]["content"]["application/json"]["schema"])
+        schema = self.resolve(content["application/json"]["schema"])
         if schema.get("type") != "array":
             return schema, None
         return {name: value for name, value in schema.items() if name != "items"}, schema["items"]

@@ -30,10 +30,16 @@ class StoredKey(Struct, frozen=True):
 class SigningKeys:
     """RSA keys, the newest of which signs. Times are wall time, in seconds since 1970."""
 
-    def __init__(self, wall: Callable[[], float], changed: Callable[[], None]) -> None:
-        """Take the wall clock, and what to call after the set of keys has changed."""
+    def __init__(
+        self,
+        wall: Callable[[], float],
+        changed: Callable[[], None],
+        new_id: Callable[[], str] = lambda: secrets.token_urlsafe(12),
+    ) -> None:
+        """Take the wall clock, what to call after the set of keys has changed, and how a new key is named."""
         self._wall = wall
         self._changed = changed
+        self._new_id = new_id
         self._keys: list[tuple[RSAKey, float | None]] = []  # the key that signs comes first
 
     def sign(self, claims: dict[str, Any], *, kind: str) -> str:
@@ -61,7 +67,7 @@ class SigningKeys:
         self._current()
         until = self._wall() + keep_old_seconds
         old = [(key, until if published is None else published) for key, published in self._keys]
-        self._keys = [(_new_key(), None), *old]
+        self._keys = [(self._new_key(), None), *old]
         self._drop_outdated()
         self._changed()
         return str(self._keys[0][0].kid)
@@ -83,7 +89,7 @@ class SigningKeys:
     def _current(self) -> RSAKey:
         # Making an RSA key takes a tenth of a second, which a sandbox that nobody signs in to need not spend.
         if not self._keys:
-            self._keys = [(_new_key(), None)]
+            self._keys = [(self._new_key(), None)]
             self._changed()
         return self._keys[0][0]
 
@@ -91,6 +97,5 @@ class SigningKeys:
         now = self._wall()
         self._keys = [(key, published) for key, published in self._keys if published is None or published > now]
 
-
-def _new_key() -> RSAKey:
-    return RSAKey.generate_key(KEY_BITS, {"use": "sig", "alg": ALGORITHM, "kid": secrets.token_urlsafe(12)})
+    def _new_key(self) -> RSAKey:
+        return RSAKey.generate_key(KEY_BITS, {"use": "sig", "alg": ALGORITHM, "kid": self._new_id()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -132,6 +133,10 @@ class AccessTokenApi:
     def __init__(self, tokens: Tokens, merchants: Merchants) -> None:
         self._tokens = tokens
         self._merchants = merchants
+
+    def handlers(self) -> Mapping[str, Callable[[Request], Answer]]:
+        """What does the work of the operation."""
+        return {"fetchAuthorizationTokenUsingPost": self.get}
 
     def get(self, request: Request) -> Answer:
         """Answer a request for a token; the body does not matter."""

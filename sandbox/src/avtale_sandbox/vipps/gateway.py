@@ -153,6 +153,14 @@ def routes_of(face: Face) -> list[Route]:
     return [Route(operation, face, handlers[operation.id]) for operation in face.contract.operations]
 
 
+def open_routes(contract: Contract, handlers: Mapping[str, Callable[[Request], Answer]]) -> list[Route]:
+    """The routes of an API that authenticates its callers itself; raises MissingHandler."""
+    missing = [operation.id for operation in contract.operations if operation.id not in handlers]
+    if missing:
+        raise MissingHandler(f"{contract.name}: {', '.join(missing)}")
+    return [Route(operation, None, None, handlers[operation.id]) for operation in contract.operations]
+
+
 def _decode(request: Request, operation: Operation) -> object:
     """The body as JSON, checked against the contract; raises Refused."""
     media_type = (request.header(b"content-type") or "application/json").partition(";")[0].strip().lower()

@@ -11,6 +11,7 @@ from ...merchants import Merchant, Merchants
 from ...people import People
 from ...settings import Settings
 from ...store import Store
+from ..consents import Consents
 from ..refusals import Refused, not_found
 from . import confirmation
 from .charges import Charges
@@ -43,6 +44,7 @@ class Recurring:
         clock: Clock,
         agenda: Agenda,
         people: People,
+        consents: Consents,
         merchants: Merchants,
         publish: Publish,
         settings: Settings,
@@ -52,6 +54,7 @@ class Recurring:
         self._ids = ids
         self._clock = clock
         self._people = people
+        self._consents = consents
         self._merchants = merchants
         self._publish = publish
         self._settings = settings
@@ -108,7 +111,7 @@ class Recurring:
                 self.shelf.save_agreement(agreement, agreement.status)
                 return agreement
         if agreement.scope:
-            agreement.sub = self._ids.uuid(f"sub:{agreement.msn}:{phone_number}", 0)
+            agreement.sub = self._consents.give(agreement.msn, phone_number, agreement.scope, now)
         agreement.start = now
         self._step(agreement, "approve")
         self._tell("activated", agreement, now)
