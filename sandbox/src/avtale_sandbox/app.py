@@ -162,7 +162,7 @@ def _pages(world: World) -> Starlette:
         routes=[
             Mount(
                 "/_sandbox",
-                routes=[*identity.control_routes(world.identity), *ControlRoom(world).routes()],
+                routes=ControlRoom(world).routes(identity.control_routes(world.identity)),
             ),
             Mount("/identity", routes=identity.routes(world.identity, world.people)),
             Mount("/phone", routes=phone.routes(telephones)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -54,6 +55,9 @@ class Person(Struct, kw_only=True, rename="camel", omit_defaults=False):
 
     `temperament` is what happens when a payment request is opened: `asks` leaves it to whoever holds the
     phone, `waits` does nothing until it expires. In a `no_funds` window every try to take money fails.
+    Whoever is under 18 by `birth_date` cannot approve: the request expires. Who does not share data
+    (`shares`) rejects what asks for it. `max_amount` (minor units) is the limit that they set with VARIABLE
+    pricing, in place of the suggested one.
     """
 
     phone_number: str
@@ -64,6 +68,15 @@ class Person(Struct, kw_only=True, rename="camel", omit_defaults=False):
     address: Address | None = None
     temperament: Temperament = "asks"
     no_funds: list[Window] = field(default_factory=list)
+    shares: bool = True
+    max_amount: int | None = None
+
+    def is_under_age(self, today: date) -> bool:
+        """Whether the person is known to be younger than 18 on the day."""
+        if self.birth_date is None:
+            return False
+        born = parse_day(self.birth_date)
+        return today.year - born.year - ((today.month, today.day) < (born.month, born.day)) < 18
 
     def has_funds(self, instant: int, zone: ZoneInfo) -> bool:
         """Whether a try at the instant finds money."""
@@ -109,6 +122,10 @@ class People:
             raise ValueError("a national identity number is 11 digits")
         for window in person.no_funds:
             window.check()
+        if person.birth_date is not None:
+            parse_day(person.birth_date)
+        if person.max_amount is not None and person.max_amount < 1:
+            raise ValueError("maxAmount must be at least 1")
         self._table.put(person.phone_number, person)
 
     def delete(self, phone_number: str) -> bool:

@@ -24,8 +24,10 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     body_bytes_max: Annotated[int, _says("a longer body is answered 413")] = 1_048_576
     exchanges_kept_max: Annotated[int, _says("how many requests `GET /_sandbox/requests` remembers")] = 5_000
+    events_kept_max: Annotated[int, _says("how many events `GET /_sandbox/events` remembers")] = 20_000
     exchange_body_bytes_max: Annotated[int, _says("how much of a body is remembered")] = 65_536
     deliveries_kept_max: Annotated[int, _says("how many ended webhook deliveries are remembered")] = 50_000
+    snapshots_kept_max: Annotated[int, _says("how many snapshots are kept")] = 20
 
     token_life_seconds: Annotated[int, _says("how long a Vipps access token is good, in wall time")] = 3_600
     confirmation_life_seconds: Annotated[int, _says("a draft that nobody answers expires after this")] = 600

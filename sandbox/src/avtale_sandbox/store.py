@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -105,6 +105,22 @@ class Store:
             if kind not in keep:
                 for key in list(table.encoded):
                     table.delete(key)
+
+    def rows(self, without: Collection[str] = ()) -> dict[str, dict[str, bytes]]:
+        """Every row as it is now, encoded, by kind and key; later changes do not show in it."""
+        return {kind: dict(table.encoded) for kind, table in self._tables.items() if kind not in without}
+
+    def restore(self, rows: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Make the rows of these kinds what they were, in the file too; whoever keeps look-ups loads anew."""
+        for kind, kept in rows.items():
+            table = self._tables[kind]
+            changed = [key for key, data in kept.items() if table.encoded.get(key) != data]
+            for key in [key for key in table.encoded if key not in kept]:
+                table.delete(key)
+            table.encoded = dict(kept)
+            name = _json.encode(kind)
+            for key in changed:
+                self.note(name, key, kept[key])
 
     def open(self, path: Path) -> None:
         """Read the file if there is one, and write to it from now on; a torn end is cut, much waste is packed.

@@ -6,11 +6,14 @@ import asyncio
 import logging
 from pathlib import Path
 
-from .clock import Agenda, Clock
+from msgspec import Struct
+
+from .clock import Agenda, Clock, wall_now
 from .conductor import Conductor
 from .contracts.contract import Contract
 from .control.faults import Faults
 from .control.record import Record
+from .failures import Failures
 from .identity.issuer import Identity
 from .ids import Ids
 from .instants import SECOND, parse_instant
@@ -39,6 +42,17 @@ _FIRED_AT_ONCE_MAX = 100
 _SLEPT_AT_MOST_SECONDS = 3600.0
 # What a reset leaves alone. Access tokens are wall time's: those that are good stay good.
 _CONFIGURATION = ("merchant", "participant", "clock", "tokenkey")
+_NOT_KEPT = ("participant", "tokenkey")
+
+
+class Snapshot(Struct, frozen=True):
+    """Everything at an instant: when it was taken (wall time), what the clock showed, and every row."""
+
+    taken: int
+    now: int
+    running: bool
+    number: int
+    rows: dict[str, dict[str, bytes]]
 
 
 class World:
@@ -52,6 +66,7 @@ class World:
         self.agenda = Agenda()
         self.merchants = Merchants(self.store)
         self.people = People(self.store)
+        self.failures = Failures(self.store, self.ids)
         self.tokens = Tokens(self.store, self.ids, settings)
         self.idempotency = Idempotency(self.store)
         self.identity = Identity(self.store)
@@ -68,6 +83,7 @@ class World:
             self.agenda,
             self.people,
             self.consents,
+            self.failures,
             self.merchants,
             self._publish,
             settings,
@@ -96,6 +112,21 @@ class World:
         self.record.clear()
         self.ids.number = 0
         self._load_rows(None)
+
+    def snapshot(self) -> Snapshot:
+        """Everything as it is now, but for participants and the keys of access tokens."""
+        clock = self.clock
+        return Snapshot(wall_now(), clock.now(), clock.running, self.ids.number, self.store.rows(without=_NOT_KEPT))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Make everything what it was, the time too; what is recorded since then is forgotten."""
+        self.store.restore(snapshot.rows)
+        self.agenda.clear()
+        self.record.clear()
+        self._load_rows(None)
+        self.ids.number = snapshot.number
+        self.clock.set(snapshot.now, snapshot.running)
+        self.store.commit()
 
     @property
     def is_empty(self) -> bool:
@@ -165,6 +196,7 @@ class World:
             self.settle()
 
     def _publish(self, msn: str, event: str, lane: str, at: int, body: bytes) -> None:
+        self.record.happened(wall_now(), at, msn, event, lane, body)
         self.deliveries.publish(msn, event, lane, at, body, self.faults.disturb(event))
 
     def _load_rows(self, start_at: int | None) -> None:
@@ -174,6 +206,7 @@ class World:
         self.tokens.load()
         self.identity.load()
         self.logins.load()
+        self.failures.load()
         self.faults.load()
         self.registrations.load()
         self.recurring.shelf.load()

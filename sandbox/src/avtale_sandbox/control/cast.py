@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from ..instants import iso
 from ..merchants import Merchant
@@ -17,7 +17,8 @@ from ..vipps.recurring import confirmation
 from ..vipps.recurring.resources import Agreement, Charge
 from ..vipps.refusals import Refused
 from ..world import World
-from .wire import Problem, answer, guarded, nothing, read
+from .shapes import AgreementInApp, App, Decision, MerchantList, PersonList
+from .wire import Door, Problem, answer, nothing, read
 
 
 class OpenOrder(Struct, forbid_unknown_fields=True):
@@ -41,20 +42,31 @@ class CastControl:
     def routes(self) -> list[BaseRoute]:
         """Where they are."""
         on = "/phone/{number}/agreements/{agreement_id}"
+        nobody = {404: "Nobody has this phone number"}
+        undecided = {404: "There is no such agreement", 409: "It does not wait any more"}
         return [
-            Route("/merchants", guarded(self.merchants), methods=["GET"]),
-            Route("/merchants", guarded(self.save_merchant), methods=["POST"]),
-            Route("/people", guarded(self.people), methods=["GET"]),
-            Route("/people", guarded(self.save_person), methods=["POST"]),
-            Route("/people/{number}", guarded(self.person), methods=["GET"]),
-            Route("/people/{number}", guarded(self.change_person), methods=["PATCH"]),
-            Route("/people/{number}", guarded(self.forget_person), methods=["DELETE"]),
-            Route("/phone/{number}", guarded(self.phone), methods=["GET"]),
-            Route("/phone/{number}/open", guarded(self.open), methods=["POST"]),
-            Route(f"{on}/approve", guarded(self.approve), methods=["POST"]),
-            Route(f"{on}/reject", guarded(self.reject), methods=["POST"]),
-            Route(f"{on}/stop", guarded(self.stop), methods=["POST"]),
-            Route(f"{on}/limit", guarded(self.limit), methods=["POST"]),
+            Door("GET", "/merchants", self.merchants, gives=MerchantList),
+            Door(
+                "POST",
+                "/merchants",
+                self.save_merchant,
+                body=Merchant,
+                gives=Merchant,
+                status=201,
+                also={200: "Changed", 409: "Another merchant has this client id"},
+            ),
+            Door("GET", "/people", self.people, gives=PersonList),
+            Door("POST", "/people", self.save_person, body=Person, gives=Person, status=201, also={200: "Replaced"}),
+            Door("GET", "/people/{number}", self.person, gives=Person, also=nobody),
+            Door("PATCH", "/people/{number}", self.change_person, body=dict[str, Any], gives=Person, also=nobody),
+            Door("DELETE", "/people/{number}", self.forget_person, status=204, also=nobody),
+            Door("POST", "/people/{number}/delete-profile", self.delete_profile, status=204, also=nobody),
+            Door("GET", "/phone/{number}", self.phone, gives=App),
+            Door("POST", "/phone/{number}/open", self.open, body=OpenOrder, gives=Decision, also=undecided),
+            Door("POST", f"{on}/approve", self.approve, body=LimitOrder, gives=Decision, also=undecided),
+            Door("POST", f"{on}/reject", self.reject, gives=Decision, also=undecided),
+            Door("POST", f"{on}/stop", self.stop, gives=Decision, also={404: "It is not theirs", 409: "Not active"}),
+            Door("POST", f"{on}/limit", self.limit, body=LimitOrder, gives=AgreementInApp, also={404: "Not theirs"}),
         ]
 
     async def merchants(self, request: Request) -> Response:
@@ -104,9 +116,16 @@ class CastControl:
             raise Problem(400, str(problem)) from None
 
     async def forget_person(self, request: Request) -> Response:
-        """Forget a person, as if they had deleted their profile: charges find nobody to pay."""
+        """Forget a person; their agreements stay active, and charges find nobody to pay (until July 2026)."""
         if not self._world.people.delete(request.path_params["number"]):
             raise Problem(404, "Nobody has this phone number")
+        return nothing()
+
+    async def delete_profile(self, request: Request) -> Response:
+        """A person deletes their profile: their agreements are stopped by ADMIN, and then they are gone."""
+        person = self._person(request)
+        self._world.recurring.stop_by_leaving(person.phone_number)
+        self._world.people.delete(person.phone_number)
         return nothing()
 
     async def phone(self, request: Request) -> Response:
@@ -171,7 +190,7 @@ class CastControl:
             agreement = self._world.recurring.approve(agreement_id, number, max_amount)
         except Refused as refused:
             raise _problem(refused) from None
-        return answer(_decision(agreement, "approved" if agreement.status == "ACTIVE" else "failed"))
+        return answer(_decision(agreement, _DECIDED.get(agreement.status, "failed")))
 
     def _rejected(self, agreement_id: str, number: str) -> Response:
         try:
@@ -204,6 +223,10 @@ def _problem(refused: Refused) -> Problem:
     statuses = {"not-found": 404, "illegal-agreement-update": 409}
     fields = [{"name": name, "reason": reason} for name, reason in refused.fields]
     return Problem(statuses.get(refused.problem, 400), refused.detail, fields=fields)
+
+
+# What has become of an agreement that its person said yes to; while it still waits, the payment failed.
+_DECIDED = {"ACTIVE": "approved", "STOPPED": "rejected", "EXPIRED": "expired"}
 
 
 def _decision(agreement: Agreement, decision: str) -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""What shall go wrong: scripts in order, each for the next so many calls or events that match; never dice."""
+"""What shall go wrong: scripts in order, each for the next calls or events that match, and dice from a seed."""
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ..ids import Ids
 from ..store import Store
@@ -53,19 +55,78 @@ class Fault(Struct, kw_only=True, omit_defaults=True):
     matched: int = 0
 
 
+class Dice(Struct, kw_only=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True):
+    """Random faults for soak tests: how likely each kind is for a call and for an event, drawn from a seed.
+
+    The same seed gives the same throws in the same order. `status` is for the kinds that need one, `seconds`
+    for the delays; `match` says which calls are thrown for at all. `thrown` and `befallen` count.
+    """
+
+    seed: str = "1"
+    calls: dict[str, float] = {}
+    webhooks: dict[str, float] = {}
+    match: Match = field(default_factory=Match)
+    status: int = 503
+    seconds: float = 0.1
+    thrown: dict[str, int] = {}
+    befallen: dict[str, int] = {}
+
+    def check(self) -> None:
+        """Raises ValueError unless the kinds exist and the rates of each sort add up to 1 at most."""
+        for sort, rates, kinds in (("calls", self.calls, _CALL_KINDS), ("webhooks", self.webhooks, _EVENT_KINDS)):
+            if unknown := sorted(rates.keys() - kinds):
+                raise ValueError(f"{sort} may hold {', '.join(sorted(kinds))}, and not {', '.join(unknown)}")
+            if any(not 0 <= rate <= 1 for rate in rates.values()) or sum(rates.values()) > 1 + 1e-9:
+                raise ValueError(f"the rates of {sort} lie between 0 and 1, and so does their sum")
+        if not 100 < self.status < 600 or self.seconds < 0:
+            raise ValueError("status must be an HTTP status, and seconds must not be negative")
+        if self.match.webhook is not None:
+            raise ValueError("match is for calls; say the rates of events in webhooks")
+        _pattern(self.match.path)
+
+    def throw(self, sort: str, rates: Mapping[str, float]) -> Action | None:
+        """Throw once, and count it."""
+        number = self.thrown.get(sort, 0) + 1
+        self.thrown[sort] = number
+        octets = hashlib.blake2b(f"{self.seed}:{sort}:{number}".encode(), digest_size=8).digest()
+        left = int.from_bytes(octets, "big") / 2**64
+        for kind, rate in sorted(rates.items()):
+            if left < rate:
+                self.befallen[kind] = self.befallen.get(kind, 0) + 1
+                status = self.status if kind in ("status", "effect-then-status") else None
+                return Action(kind=kind, status=status, seconds=self.seconds)
+            left -= rate
+        return None
+
+
 class Faults:
-    """All scripts; the first that matches and is not used up is the one that counts."""
+    """All scripts, the first that matches and is not used up being the one that counts; then the dice."""
 
     def __init__(self, store: Store, ids: Ids) -> None:
         self._table = store.table("fault", Fault)
+        self._dice_table = store.table("dice", Dice)
         self._ids = ids
         self._live: list[tuple[Fault, re.Pattern[str] | None]] = []
+        self.dice: Dice | None = None
+        self._dice_for: re.Pattern[str] | None = None
 
     def load(self) -> None:
         """Read the scripts anew."""
         self._live = [
             (fault, _pattern(fault.match.path)) for fault in self._table.values() if fault.matched < fault.times
         ]
+        self.dice = self._dice_table.get("dice")
+        self._dice_for = None if self.dice is None else _pattern(self.dice.match.path)
+
+    def roll(self, dice: Dice | None) -> None:
+        """Throw these dice from now on, from the beginning, or none; raises ValueError for ones that cannot be."""
+        if dice is None:
+            self._dice_table.delete("dice")
+        else:
+            dice.check()
+            dice.thrown, dice.befallen = {}, {}
+            self._dice_table.put("dice", dice)
+        self.load()
 
     def all(self) -> list[Fault]:
         """Every script, used up or not, in order."""
@@ -90,38 +151,61 @@ class Faults:
     def for_call(self, method: str, path: str, operation_id: str | None, agreement_id: str | None) -> Action | None:
         """What is to go wrong with this call, if anything; counts as a match."""
         for fault, pattern in self._live:
-            match = fault.match
-            if (
-                match.webhook is None
-                and (match.method is None or match.method.upper() == method)
-                and (pattern is None or pattern.fullmatch(path))
-                and (match.operation_id is None or match.operation_id == operation_id)
-                and (match.agreement_id is None or match.agreement_id == agreement_id)
-            ):
+            if _matches(fault.match, pattern, method, path, operation_id, agreement_id):
                 self._use(fault)
                 return fault.action
-        return None
+        dice = self.dice
+        if (
+            dice is None
+            or not dice.calls
+            or not _matches(dice.match, self._dice_for, method, path, operation_id, agreement_id)
+        ):
+            return None
+        return self._throw(dice, "calls", dice.calls)
 
     def disturb(self, event: str) -> Disturbance | None:
         """What is to befall this event, if anything; counts as a match."""
         for fault, _ in self._live:
             if fault.match.webhook in ("*", event):
                 self._use(fault)
-                return msgspec.convert(
-                    {
-                        "kind": fault.action.kind,
-                        "copies": fault.action.copies,
-                        "seconds": fault.action.seconds,
-                    },
-                    Disturbance,
-                )
-        return None
+                return _disturbance(fault.action)
+        if self.dice is None or not self.dice.webhooks:
+            return None
+        action = self._throw(self.dice, "webhooks", self.dice.webhooks)
+        return None if action is None else _disturbance(action)
+
+    def _throw(self, dice: Dice, sort: str, rates: Mapping[str, float]) -> Action | None:
+        action = dice.throw(sort, rates)
+        self._dice_table.put("dice", dice)
+        return action
 
     def _use(self, fault: Fault) -> None:
         fault.matched += 1
         self._table.put(fault.id, fault)
         if fault.matched >= fault.times:
             self._live = [(one, pattern) for one, pattern in self._live if one is not fault]
+
+
+def _matches(
+    match: Match,
+    pattern: re.Pattern[str] | None,
+    method: str,
+    path: str,
+    operation_id: str | None,
+    agreement_id: str | None,
+) -> bool:
+    return (
+        match.webhook is None
+        and (match.method is None or match.method.upper() == method)
+        and (pattern is None or pattern.fullmatch(path) is not None)
+        and (match.operation_id is None or match.operation_id == operation_id)
+        and (match.agreement_id is None or match.agreement_id == agreement_id)
+    )
+
+
+def _disturbance(action: Action) -> Disturbance:
+    made = {"kind": action.kind, "copies": action.copies, "seconds": action.seconds}
+    return msgspec.convert(made, Disturbance)
 
 
 def _check(fault: Fault) -> None:

@@ -6,12 +6,13 @@ import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
-from ..conductor import NotQuiet, Participant
+from ..conductor import Moved, NotQuiet, Participant
 from ..instants import add_duration, iso, parse_instant
 from ..world import World
-from .wire import Problem, answer, guarded, nothing, read
+from .shapes import ClockShown, Follower
+from .wire import Door, Problem, answer, nothing, read
 
 _WALL_SECONDS_MAX = 3600.0
 
@@ -39,12 +40,20 @@ class TimeControl:
 
     def routes(self) -> list[BaseRoute]:
         """Where they are."""
+        back = {409: "Time does not go back"}
+        late = {503: "The wall-clock limit came before everybody was quiet"}
         return [
-            Route("/clock", guarded(self.show), methods=["GET"]),
-            Route("/clock", guarded(self.set), methods=["PUT"]),
-            Route("/clock/advance", guarded(self.advance), methods=["POST"]),
-            Route("/clock/participants", guarded(self.follow), methods=["POST"]),
-            Route("/clock/participants/{name}", guarded(self.unfollow), methods=["DELETE"]),
+            Door("GET", "/clock", self.show, gives=ClockShown),
+            Door("PUT", "/clock", self.set, body=ClockOrder, gives=ClockShown, also=back),
+            Door("POST", "/clock/advance", self.advance, body=MoveOrder, gives=Moved, also=back | late),
+            Door("POST", "/clock/participants", self.follow, body=Participant, gives=Follower, status=201),
+            Door(
+                "DELETE",
+                "/clock/participants/{name}",
+                self.unfollow,
+                status=204,
+                also={404: "No participant has this name"},
+            ),
         ]
 
     async def show(self, request: Request) -> Response:

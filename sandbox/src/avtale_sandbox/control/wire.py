@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 Body = TypeVar("Body")
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -22,6 +23,35 @@ class Problem(Exception):
         self.status = status
         self.detail = detail
         self.more = more
+
+
+class Door(Route):
+    """One operation of the control room, which says of itself what its OpenAPI document needs to know.
+
+    Its summary is the first sentence of its handler's docstring.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        endpoint: Endpoint,
+        *,
+        body: Any = None,
+        gives: Any = None,
+        status: int = 200,
+        also: Mapping[int, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the type of the body and of the answer, if any, other statuses and query parameters with their words."""
+        super().__init__(path, guarded(endpoint), methods=[method])
+        self.method = method
+        self.told = endpoint
+        self.body_type = body
+        self.gives_type = gives
+        self.status = status
+        self.also = dict(also or {})
+        self.query = dict(query or {})
 
 
 def answer(body: Any, status: int = 200) -> Response:
@@ -40,6 +70,16 @@ async def read(request: Request, kind: type[Body]) -> Body:
         return msgspec.json.decode(await request.body() or b"{}", type=kind)
     except (msgspec.DecodeError, ValueError, RecursionError) as problem:
         raise Problem(400, str(problem)) from None
+
+
+def whole_number(request: Request, name: str) -> int | None:
+    """A query parameter that is a whole number, or None when it is not given; raises Problem."""
+    text = request.query_params.get(name)
+    if text is None or text == "":
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+        raise Problem(400, f"{name} must be a whole number")
+    return int(text)
 
 
 def guarded(endpoint: Endpoint) -> Endpoint:

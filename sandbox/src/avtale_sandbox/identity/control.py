@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypedDict, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -37,6 +37,22 @@ class RotationOrder(Struct, rename="camel", forbid_unknown_fields=True):
     keep_old_seconds: Annotated[int, Meta(ge=0, le=YEAR_SECONDS)] = OLD_KEY_SECONDS
 
 
+class TokenGiven(TypedDict):
+    """A signed access token, and how long it is good."""
+
+    accessToken: str
+    expiresIn: int
+
+
+class KeyGiven(TypedDict):
+    """The id of the new key."""
+
+    kid: str
+
+
+ClientShown = dict[str, Any]
+
+
 class Control:
     """The handlers below `/_sandbox/identity`."""
 
@@ -45,7 +61,7 @@ class Control:
         self._identity = identity
 
     async def tokens(self, request: Request) -> Response:
-        """Sign an access token for anybody: `{"accessToken", "expiresIn"}`."""
+        """Sign an access token for anybody."""
         try:
             order = await _order(request, TokenOrder)
         except ValueError as problem:
@@ -62,7 +78,7 @@ class Control:
         return JSONResponse({"accessToken": token, "expiresIn": order.lifetime_seconds})
 
     async def rotate_key(self, request: Request) -> Response:
-        """Sign with a new key from now on: `{"kid"}`."""
+        """Sign with a new key from now on."""
         try:
             order = await _order(request, RotationOrder)
         except ValueError as problem:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
+from ..control.wire import Door
 from ..pages.page import static_files
 from ..people import People
-from .control import Control
+from .clients import Client
+from .control import ClientShown, Control, KeyGiven, RotationOrder, TokenGiven, TokenOrder
 from .issuer import Identity
 from .signin import SignIn
 from .tokens import Tokens
@@ -35,5 +37,8 @@ def routes(identity: Identity, people: People) -> list[BaseRoute]:
 def control_routes(identity: Identity) -> list[BaseRoute]:
     """Give the routes to mount at `/_sandbox`; whoever mounts them commits likewise."""
     control = Control(identity)
-    handlers = {"tokens": control.tokens, "rotate-key": control.rotate_key, "clients": control.clients}
-    return [Route(f"/identity/{name}", handler, methods=["POST"]) for name, handler in handlers.items()]
+    return [
+        Door("POST", "/identity/tokens", control.tokens, body=TokenOrder, gives=TokenGiven),
+        Door("POST", "/identity/rotate-key", control.rotate_key, body=RotationOrder, gives=KeyGiven),
+        Door("POST", "/identity/clients", control.clients, body=Client, gives=ClientShown),
+    ]

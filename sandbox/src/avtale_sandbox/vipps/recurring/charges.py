@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...failures import Failures
 from ...ids import Ids
 from ...instants import local_day, parse_day
 from ...merchants import Market, Merchant, Merchants
@@ -32,6 +33,7 @@ class Charges:
         shelf: Shelf,
         ids: Ids,
         people: People,
+        failures: Failures,
         merchants: Merchants,
         publish: Publish,
         settings: Settings,
@@ -39,6 +41,7 @@ class Charges:
         self._shelf = shelf
         self._ids = ids
         self._people = people
+        self._failures = failures
         self._merchants = merchants
         self._publish = publish
         self._settings = settings
@@ -223,6 +226,9 @@ class Charges:
         limit = agreement.max_amount
         if limit is not None and charge.type != "INITIAL" and charge.amount > limit:
             return "charge_amount_too_high"
+        ordered = self._failures.reason_for(charge, agreement.person)
+        if ordered is not None:
+            return ordered
         return None if person.has_funds(at, self._market(charge).zone) else "user_action_required"
 
     def _succeed(self, charge: Charge, agreement: Agreement, at: int) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 from ...clock import Agenda, Clock
+from ...failures import Failures
 from ...ids import Ids
-from ...instants import SECOND
+from ...instants import SECOND, local_day
 from ...merchants import Merchant, Merchants
-from ...people import People
+from ...people import People, Person
 from ...settings import Settings
 from ...store import Store
 from ..consents import Consents
@@ -45,12 +47,13 @@ class Recurring:
         agenda: Agenda,
         people: People,
         consents: Consents,
+        failures: Failures,
         merchants: Merchants,
         publish: Publish,
         settings: Settings,
     ) -> None:
         self.shelf = Shelf(store, ids, agenda)
-        self.charges = Charges(self.shelf, ids, people, merchants, publish, settings)
+        self.charges = Charges(self.shelf, ids, people, failures, merchants, publish, settings)
         self._ids = ids
         self._clock = clock
         self._people = people
@@ -91,20 +94,28 @@ class Recurring:
     def approve(self, agreement_id: str, phone_number: str, max_amount: int | None = None) -> Agreement:
         """A person says yes. An initial charge is tried first, and only if it works the agreement is ACTIVE.
 
-        When the initial charge fails the agreement is given back still PENDING, and may be approved again
-        until it expires. `max_amount` (minor units; VARIABLE pricing only) is the payer's own limit, the
-        suggested one if not given. Raises Refused (`not-found`, `illegal-agreement-update` when it does not
-        wait for approval, `validation-error` for what is no phone number or limit).
+        Nothing is tried for who is under age, whose request expires (since December 2025), nor for who does
+        not share what it asks for, which rejects it. When the initial charge fails the agreement is given
+        back still PENDING, and may be approved again until it expires. `max_amount` (minor units; VARIABLE
+        pricing only) is the payer's own limit; if not given, the one they are known for, else the suggested
+        one. Raises Refused (`not-found`, `illegal-agreement-update` when it does not wait for approval,
+        `validation-error` for what is no phone number or limit).
         """
         agreement = self.shelf.agreement(agreement_id)
         self._require(agreement, "approve")
         if max_amount is not None:
             _check_max_amount(agreement, max_amount)
-        self._meet(phone_number)
+        person = self._meet(phone_number)
         now = self._clock.now()
         agreement.person = phone_number
+        if person.is_under_age(local_day(now, self._zone_of(agreement))):
+            return self._end_draft(agreement, now)
+        if agreement.scope and not person.shares:
+            return self.reject(agreement_id, phone_number)
         if agreement.pricing == "VARIABLE":
-            agreement.max_amount = max_amount or agreement.max_amount or agreement.suggested_max_amount
+            agreement.max_amount = (
+                max_amount or agreement.max_amount or person.max_amount or agreement.suggested_max_amount
+            )
         if agreement.initial_charge is not None:
             charge = self.shelf.charge(agreement.msn, agreement.initial_charge)
             if not self.charges.execute(charge, agreement, now):
@@ -134,6 +145,12 @@ class Recurring:
     def stop_by_user(self, agreement_id: str) -> Agreement:
         """The payer stops an active agreement; what is reserved stays for the merchant. Raises Refused."""
         return self._stop(self.shelf.agreement(agreement_id), "USER")
+
+    def stop_by_leaving(self, phone_number: str) -> None:
+        """A person deletes their profile: their active agreements are stopped (since July 2026)."""
+        for agreement in self.shelf.agreements_of_person(phone_number):
+            if agreement.status == "ACTIVE":
+                self._stop(agreement, "ADMIN")
 
     def set_max_amount(self, agreement_id: str, amount: int) -> Agreement:
         """The payer changes the most (minor units) that may be charged, with VARIABLE pricing.
@@ -287,10 +304,13 @@ class Recurring:
         agreement = self.shelf.find_agreement(agreement_id)
         if agreement is None or agreement.next_at is None:
             return
-        at = agreement.next_at
+        self._end_draft(agreement, agreement.next_at)
+
+    def _end_draft(self, agreement: Agreement, at: int) -> Agreement:
         self._step(agreement, "expire")
         self._drop_initial(agreement, at)
         self._tell("expired", agreement, at)
+        return agreement
 
     def _stop(self, agreement: Agreement, actor: Actor) -> Agreement:
         self._require(agreement, "stop")
@@ -320,9 +340,13 @@ class Recurring:
         event = f"recurring.agreement-{name}.v1"
         self._publish(agreement.msn, event, agreement.id, at, agreement_event(name, agreement, at, actor))
 
-    def _meet(self, phone_number: str) -> None:
+    def _zone_of(self, agreement: Agreement) -> ZoneInfo:
+        merchant = self._merchants.of_msn(agreement.msn)
+        return ZoneInfo("UTC") if merchant is None else merchant.terms.zone
+
+    def _meet(self, phone_number: str) -> Person:
         try:
-            self._people.meet(phone_number)
+            return self._people.meet(phone_number)
         except ValueError as problem:
             raise Refused("validation-error", "Input validation failed", [("phoneNumber", str(problem))]) from None
 

@@ -54,6 +54,7 @@ class Delivery(Struct, kw_only=True, omit_defaults=True):
     why: str | None = None
     next_at: int | None = None
     attempts: list[Attempt] = []
+    replay_of: int | None = None
 
 
 # What a fault makes of a delivery: see control.faults.
@@ -130,6 +131,38 @@ class Deliveries:
                     self._enqueue(delivery)
             if overtaken is not None:
                 self._let_go(overtaken, lane, at)
+
+    def replay(self, number: int, at: int) -> Delivery | None:
+        """Send an event once more to where it went, behind nothing and whatever became of it; None if unknown.
+
+        Raises LookupError when the registration is gone, and with it the secret to sign with.
+        """
+        old = self._table.get(str(number))
+        if old is None:
+            return None
+        registration = self._registrations.get(old.registration_id)
+        if registration is None:
+            raise LookupError("the registration is gone")
+        again = self._ids.next_number()
+        delivery = Delivery(
+            number=again,
+            registration_id=old.registration_id,
+            msn=old.msn,
+            url=registration.url,
+            event=old.event,
+            lane=f"{old.lane}~{again}",
+            body=old.body,
+            created=at,
+            next_at=at,
+            replay_of=number,
+        )
+        self._table.put(str(again), delivery)
+        self._enqueue(delivery)
+        return delivery
+
+    def get(self, number: int) -> Delivery | None:
+        """A copy of one that is kept, or None."""
+        return self._table.get(str(number))
 
     def all(self) -> list[Delivery]:
         """Every delivery that is kept, oldest first."""

@@ -1,0 +1,1 @@
+"""The control room for people: one page a noun, which say what is stored and send forms that change it."""
