@@ -17,12 +17,15 @@ from avtale import __version__
 from avtale.api.house import House
 from avtale.domain.agreement import Terms
 from avtale.domain.errors import Conflict
-from avtale.domain.ports import RecurringGateway, WebhookReader
+from avtale.domain.ports import PaymentGateway, RecurringGateway, WebhookReader
+from avtale.domain.purchase import PurchaseTerms
 from avtale.gateways.outbound import Answer, Call, Outbound
+from avtale.gateways.vipps import translate, translate_epayment
 from avtale.gateways.vipps.adapter import VippsRecurring
+from avtale.gateways.vipps.calling import VippsCalls
 from avtale.gateways.vipps.credentials import VippsCredentials
+from avtale.gateways.vipps.epayment import VippsPayments
 from avtale.gateways.vipps.events import VippsWebhooks
-from avtale.gateways.vipps.translate import check_terms
 from avtale.settings import Clock, Settings, needed
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer
@@ -43,14 +46,24 @@ class TenantGateways:
     outbound: Outbound
     call_seconds_max: float
     webhooks: WebhookReader = field(default_factory=VippsWebhooks)
-    _made: dict[UUID, tuple[float, VippsAccount, VippsRecurring]] = field(default_factory=dict)
+    _made: dict[UUID, tuple[float, VippsAccount, VippsCalls]] = field(default_factory=dict)
 
-    def check_terms(self, terms: Terms) -> None:
-        """Raise ValueError for terms that Vipps could never draft."""
-        check_terms(terms)
+    def check_terms(self, terms: Terms | PurchaseTerms) -> None:
+        """Raise ValueError for terms that Vipps could never draft or be paid for."""
+        if isinstance(terms, PurchaseTerms):
+            translate_epayment.check_terms(terms)
+        else:
+            translate.check_terms(terms)
 
     async def recurring(self, tenant_id: UUID) -> RecurringGateway:
         """Vipps Recurring for a tenant. Raises Conflict (`vipps_not_configured`)."""
+        return VippsRecurring(await self._vipps(tenant_id))
+
+    async def payments(self, tenant_id: UUID) -> PaymentGateway:
+        """Vipps ePayment for a tenant, with the same access token. Raises Conflict (`vipps_not_configured`)."""
+        return VippsPayments(await self._vipps(tenant_id))
+
+    async def _vipps(self, tenant_id: UUID) -> VippsCalls:
         known = self._made.get(tenant_id)
         if known is not None and time.monotonic() - known[0] < ACCOUNT_SECONDS_MAX:
             return known[2]
@@ -58,11 +71,11 @@ class TenantGateways:
             account = await get_vipps_account(tx)
         if account is None:
             raise Conflict("this tenant has no Vipps account", code="vipps_not_configured")
-        gateway = known[2] if known is not None and known[1] == account else self._make(account)
-        self._made[tenant_id] = (time.monotonic(), account, gateway)
-        return gateway
+        calls = known[2] if known is not None and known[1] == account else self._make(account)
+        self._made[tenant_id] = (time.monotonic(), account, calls)
+        return calls
 
-    def _make(self, account: VippsAccount) -> VippsRecurring:
+    def _make(self, account: VippsAccount) -> VippsCalls:
         credentials = VippsCredentials(
             base_url=account.base_url,
             client_id=account.client_id,
@@ -71,7 +84,7 @@ class TenantGateways:
             merchant_serial_number=account.merchant_serial_number,
             call_seconds_max=self.call_seconds_max,
         )
-        return VippsRecurring(credentials, self.outbound)
+        return VippsCalls(credentials, self.outbound)
 
 
 @dataclass(frozen=True, slots=True)

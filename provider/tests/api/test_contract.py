@@ -17,6 +17,8 @@ PROMISED = {
     "getV1PayVippsRecurringAgreements": ("get", "/api/v1/pay/vipps/recurring/agreements/{agreementId}", "Vipps"),
     "listV1Agreements": ("get", "/api/v1/agreements", "Agreements"),
     "postV1AgreementsStop": ("post", "/api/v1/agreements/{agreementId}/stop", "Agreements"),
+    "listV1Purchases": ("get", "/api/v1/purchases", "Purchases"),
+    "getV1Purchases": ("get", "/api/v1/purchases/{purchaseId}", "Purchases"),
     "postV1WebhookVipps": ("post", "/api/v1/webhook/vipps/{organization}/{tenant}", "Vipps Webhooks"),
     "listV1Receipt": ("get", "/api/v1/receipt", "Receipts"),
     "getV1Receipt": ("get", "/api/v1/receipt/{receiptId}", "Receipts"),

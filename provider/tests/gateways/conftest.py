@@ -19,6 +19,7 @@ from avtale.domain.periods import Interval, Unit
 from avtale.domain.ports import ChargeWish, DraftWish
 from avtale.gateways.outbound import Outbound, OutboundLimits
 from avtale.gateways.vipps.adapter import VippsRecurring
+from avtale.gateways.vipps.calling import VippsCalls
 from avtale.gateways.vipps.credentials import VippsCredentials
 
 TOKEN_PATH = "/accesstoken/get"
@@ -163,7 +164,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def vipps(credentials: VippsCredentials, outbound: Outbound, clock: Clock) -> VippsRecurring:
-    return VippsRecurring(credentials, outbound, monotonic=clock.monotonic, wall=lambda: clock.wall)
+    return VippsRecurring(VippsCalls(credentials, outbound, monotonic=clock.monotonic, wall=lambda: clock.wall))
 
 
 @pytest.fixture

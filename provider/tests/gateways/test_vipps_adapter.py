@@ -22,6 +22,7 @@ from avtale.domain.ports import (
 from avtale.domain.settlement import GatewayChargeState, ObservedCharge
 from avtale.gateways.outbound import Exchange, Outbound, OutboundLimits
 from avtale.gateways.vipps.adapter import VippsRecurring
+from avtale.gateways.vipps.calling import VippsCalls
 from avtale.gateways.vipps.credentials import VippsCredentials
 
 PROBLEMS = "https://developer.vippsmobilepay.com/docs/APIs/recurring-api/recurring-api-problems"
@@ -173,7 +174,7 @@ async def test_what_is_no_answer_of_vipps_leaves_us_not_knowing(vipps, scripted,
 
 
 async def test_a_hanging_charge_is_unknown_and_sent_once(credentials, outbound, scripted, charge_wish):
-    vipps = VippsRecurring(replace(credentials, call_seconds_max=1.0), outbound)
+    vipps = VippsRecurring(VippsCalls(replace(credentials, call_seconds_max=1.0), outbound))
     scripted.hangs()
     outcome = await vipps.create_charge(vipps.write_charge(charge_wish))
     assert outcome == Unknown("no answer within 1 s", sent=True)
@@ -379,7 +380,7 @@ async def test_a_charge_that_found_no_connection_was_not_sent(credentials, scrip
     scripted.hangs()
     scripted.answers(404)  # the read is made once more, when its connection ends
     async with Outbound(OutboundLimits(connect_seconds_max=0.05, connections_count_max=1)) as outbound:
-        vipps = VippsRecurring(credentials, outbound)
+        vipps = VippsRecurring(VippsCalls(credentials, outbound))
         reading = asyncio.create_task(vipps.fetch_agreement("agr_1"))
         while not scripted.received:
             scripted.asked.clear()
@@ -391,7 +392,7 @@ async def test_a_charge_that_found_no_connection_was_not_sent(credentials, scrip
 
 
 async def test_nothing_listens(credentials, outbound, charge_wish):
-    nowhere = VippsRecurring(replace(credentials, base_url="http://127.0.0.1:1"), outbound)
+    nowhere = VippsRecurring(VippsCalls(replace(credentials, base_url="http://127.0.0.1:1"), outbound))
     outcome = await nowhere.create_charge(nowhere.write_charge(charge_wish))
     assert outcome == Unknown("no access token: the connection was refused", sent=False)
 
@@ -399,7 +400,7 @@ async def test_nothing_listens(credentials, outbound, charge_wish):
 async def test_the_log_hears_of_calls_without_secrets(credentials, scripted, charge_wish):
     heard: list[Exchange] = []
     async with Outbound(exchange_log=heard.append) as outbound:
-        vipps = VippsRecurring(credentials, outbound)
+        vipps = VippsRecurring(VippsCalls(credentials, outbound))
         scripted.answers(500)
         await vipps.create_charge(vipps.write_charge(charge_wish))
     assert [exchange.request_id for exchange in heard] == [None, str(charge_wish.order_id)]
@@ -441,7 +442,7 @@ def test_credentials_that_cannot_make_a_call_are_refused_at_once(change):
 
 
 async def test_a_base_url_with_a_slash_is_the_same(credentials, outbound, scripted):
-    vipps = VippsRecurring(replace(credentials, base_url=scripted.url + "/"), outbound)
+    vipps = VippsRecurring(VippsCalls(replace(credentials, base_url=scripted.url + "/"), outbound))
     scripted.answers(404)
     await vipps.fetch_agreement("agr_1")
     assert scripted.received[0].target == "/recurring/v3/agreements/agr_1"

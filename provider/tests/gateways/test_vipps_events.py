@@ -28,6 +28,18 @@ HEADERS = {
 }
 WALL = datetime(2023, 3, 30, 8, 38, 32, tzinfo=UTC)
 
+#: As ePayment's own page shows one: the short name in capitals, and the event's own pspReference.
+PAYMENT = {
+    "msn": "123456",
+    "reference": "018f0000-0000-7000-8000-000000000005",
+    "pspReference": "7686f7788898767977",
+    "name": "CAPTURED",
+    "amount": {"currency": "NOK", "value": 3900},
+    "timestamp": "2027-01-15T09:01:00.1234567Z",
+    "idempotencyKey": "k",
+    "success": True,
+}
+
 webhooks = VippsWebhooks()
 
 
@@ -219,14 +231,36 @@ def test_another_event_has_another_key(change):
     assert read(CHARGE | change).key != read(CHARGE).key
 
 
-@pytest.mark.parametrize("event", webhooks.events)
-def test_every_event_that_we_register_for_is_read(event):
+@pytest.mark.parametrize("event", [event for event in webhooks.events if event.startswith("recurring.")])
+def test_every_event_of_recurring_payments_that_we_register_for_is_read(event):
     assert read(CHARGE | {"eventType": event}).event_type == event
 
 
-def test_the_events_are_those_of_recurring_payments():
-    assert len(set(webhooks.events)) == 10
+@pytest.mark.parametrize("event", [event for event in webhooks.events if event.startswith("epayments.")])
+def test_every_event_of_a_payment_that_we_register_for_is_read(event):
+    subject = read(PAYMENT | {"name": event.split(".")[2].upper()})
+    assert (subject.event_type, subject.order_id) == (event, PAYMENT["reference"])
+    assert (subject.gateway_agreement_id, subject.external_id) == (None, None)
+
+
+def test_the_events_are_those_of_both_apis():
+    assert len(set(webhooks.events)) == 18
     assert "recurring.charge-canceled.v1" in webhooks.events
+    assert "epayments.payment.cancelled.v1" in webhooks.events
+
+
+def test_two_captures_of_one_payment_are_two_events_and_a_repetition_is_one():
+    again = {name: PAYMENT[name] for name in sorted(PAYMENT, reverse=True)} | {"idempotencyKey": None}
+    assert read(again).key == read(PAYMENT).key
+    assert read(PAYMENT | {"pspReference": "4013456789"}).key != read(PAYMENT).key
+
+
+@pytest.mark.parametrize(
+    "change", [{"reference": None}, {"reference": 7}, {"name": None}, {"name": "epayments.payment.captured.v1"}]
+)
+def test_what_is_no_event_of_a_payment_is_refused(change):
+    with pytest.raises(ValueError):
+        read(PAYMENT | change)
 
 
 @pytest.mark.parametrize(

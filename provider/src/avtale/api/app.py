@@ -8,13 +8,14 @@ from avtale.api.envelope import Envelope
 from avtale.api.house import House
 from avtale.api.identity import Identity
 from avtale.api.keys import IssuerKeys
-from avtale.api.payments import agreements, health, operations, receipts, refunds, vipps, vipps_webhooks
+from avtale.api.payments import agreements, health, operations, purchases, receipts, refunds, vipps, vipps_webhooks
 from avtale.api.problems import add_problems
 from avtale.api.tenancy import Tenancy
 
 ROUTES = (
     vipps.routes,
     agreements.routes,
+    purchases.routes,
     vipps_webhooks.routes,
     receipts.routes,
     refunds.routes,

@@ -1,4 +1,4 @@
-"""A charge (what is owed for one agreement and period), its attempts (orders at a gateway) and its refunds."""
+"""A charge (what is owed for a period of an agreement, or for a purchase), its attempts and its refunds."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class ChargeKind(StrEnum):
     INITIAL = "initial"
     RECURRING = "recurring"
     STRAY = "stray"
+    PURCHASE = "purchase"
 
 
 class AttemptStatus(StrEnum):
@@ -77,10 +78,14 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What is owed for one agreement and period (`period` is None for a stray)."""
+    """What is owed for one agreement and period, or for one purchase: exactly one of their ids is there.
+
+    `period` is None for a stray and for a purchase, whose days are those that it was sold with.
+    """
 
     id: UUID
-    agreement_id: UUID
+    agreement_id: UUID | None
+    purchase_id: UUID | None
     kind: ChargeKind
     period: int | None
     period_start: date
@@ -93,16 +98,27 @@ class Charge:
     failure_reason: str | None
     version: int
 
+    @property
+    def owner_id(self) -> UUID:
+        """The agreement or the purchase that it belongs to, by whose lock it changes."""
+        owner = self.agreement_id or self.purchase_id
+        if owner is None:
+            raise RuntimeError(f"charge {self.id} belongs to nothing")
+        return owner
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One order at the gateway for a charge; its id is the idempotency key and the gateway's order id."""
+    """One order at the gateway for a charge; its id is the idempotency key and the gateway's order id.
+
+    `gateway_agreement_id` is None for an order that stands alone: a purchase's.
+    """
 
     id: UUID
     charge_id: UUID
     status: AttemptStatus
     totals: Totals
-    gateway_agreement_id: str
+    gateway_agreement_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from typing import Protocol
 from uuid import UUID
 
 from avtale.domain.agreement import Terms
+from avtale.domain.money import Money
 from avtale.domain.outcome import Outcome
+from avtale.domain.purchase import PurchaseTerms
 from avtale.domain.settlement import ObservedCharge
 
 
@@ -48,6 +50,17 @@ class ChargeWish:
     retry_days: int
     description: str
     reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentWish:
+    """One payment that stands alone, to be approved by its person: `return_url` is where they come back to."""
+
+    order_id: UUID
+    amount: Money
+    description: str
+    return_url: str
+    phone_number: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +135,27 @@ class RecurringGateway(Protocol):
     async def delete_webhook(self, webhook_id: str) -> Outcome[None]: ...
 
 
+class PaymentGateway(Protocol):
+    """Payments that stand alone, for one tenant: reserved when the person approves, captured when we say so.
+
+    An order is known by its attempt's id. Outcomes as in RecurringGateway; a `write_…` that cannot be meant
+    (an amount, an address) raises ValueError.
+    """
+
+    def write_payment(self, wish: PaymentWish) -> WrittenRequest: ...
+    def write_capture(self, request_id: UUID, order_id: UUID, amount: Money) -> WrittenRequest: ...
+    def write_release(self, request_id: UUID, order_id: UUID) -> WrittenRequest: ...
+    def write_refund(self, request_id: UUID, order_id: UUID, amount: Money) -> WrittenRequest: ...
+
+    async def create_payment(self, request: WrittenRequest) -> Outcome[str | None]:
+        """The address at which the person approves; None where the payment is there and no address is told."""
+
+    async def capture(self, request: WrittenRequest) -> Outcome[None]: ...
+    async def release(self, request: WrittenRequest) -> Outcome[None]: ...
+    async def refund(self, request: WrittenRequest) -> Outcome[None]: ...
+    async def fetch_payment(self, order_id: UUID) -> Outcome[ObservedCharge]: ...
+
+
 class WebhookReader(Protocol):
     """Is this webhook authentic, and what is it about? Pure."""
 
@@ -141,7 +175,8 @@ class Gateways(Protocol):
     #: How long one call may take, in seconds of wall time.
     call_seconds_max: float
 
-    def check_terms(self, terms: Terms) -> None:
-        """Raise ValueError for terms that the gateway could never draft."""
+    def check_terms(self, terms: Terms | PurchaseTerms) -> None:
+        """Raise ValueError for terms that the gateway could never draft or be paid for."""
 
     async def recurring(self, tenant_id: UUID) -> RecurringGateway: ...
+    async def payments(self, tenant_id: UUID) -> PaymentGateway: ...

@@ -20,13 +20,15 @@ from avtale.domain.charge import (
 
 
 class GatewayChargeState(StrEnum):
-    """What a gateway says of an order, in our words."""
+    """What a gateway says of an order, in our words. `aborted`: the person said no; `expired`: said nothing."""
 
     WAITING = "waiting"
     RESERVED = "reserved"
     CAPTURED = "captured"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    ABORTED = "aborted"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _attempt_status(current: AttemptStatus, observed: ObservedCharge, totals: To
     match observed.state:
         case GatewayChargeState.FAILED:
             return AttemptStatus.FAILED
-        case GatewayChargeState.CANCELLED:
+        case GatewayChargeState.CANCELLED | GatewayChargeState.ABORTED | GatewayChargeState.EXPIRED:
             return AttemptStatus.CANCELLED
         case _:
             return AttemptStatus.ACCEPTED

@@ -141,6 +141,7 @@ async def _initial_charge(
     charge = Charge(
         id=new_id(),
         agreement_id=agreement.id,
+        purchase_id=None,
         kind=kind,
         period=None if kind is ChargeKind.STRAY else 1,
         period_start=first.start,

@@ -10,9 +10,11 @@ from uuid import UUID
 
 from avtale.domain.billing import settled_by
 from avtale.domain.charge import OPEN_ATTEMPTS, Charge
+from avtale.domain.purchase import Purchase, PurchaseStatus, purchase_access
 from avtale.domain.settlement import BookingKind
-from avtale.storage import agreements, charges, entitlements, receipts
+from avtale.storage import agreements, charges, entitlements, purchases, receipts
 from avtale.storage.database import Database
+from avtale.storage.entitlements import Entitlement
 from avtale.storage.receipts import LedgerEntry, Receipt
 from avtale.storage.tenants import Tenant
 
@@ -30,16 +32,20 @@ class Finding:
 
 
 async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
-    """The tenant's books as JSON-able data: agreements with charges and attempts, ledger, receipts, access."""
+    """The tenant's books as JSON-able data: agreements and purchases with charges and attempts, ledger, receipts,
+    access."""
     async with db.tenant(tenant.id) as tx:
         everyone = await agreements.all_agreements(tx)
         ids = [agreement.id for agreement in everyone]
         drafts = await agreements.drafts_of(tx, ids)
-        owed = await charges.charges_of(tx, ids)
+        bought = await purchases.all_purchases(tx)
+        bought_ids = [purchase.id for purchase in bought]
+        owed_once = await charges.charges_of_purchases(tx, bought_ids)
+        owed = [*await charges.charges_of(tx, ids), *owed_once.values()]
         tried = await charges.attempts_of(tx, [charge.id for charge in owed])
         entries = await receipts.all_entries(tx)
         documents = await receipts.all_receipts(tx)
-        access = await entitlements.entitlements_of(tx, ids)
+        access = await entitlements.entitlements_of(tx, [*ids, *bought_ids])
     addresses: dict[UUID, list[str]] = defaultdict(list)
     for draft in drafts:
         if draft.gateway_agreement_id is not None:
@@ -49,10 +55,10 @@ async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
         attempts_of[attempt.charge_id].append({"attemptId": str(attempt.id), "status": attempt.status.value})
     charges_of: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for charge in owed:
-        charges_of[charge.agreement_id].append(_charge(charge) | {"attempts": attempts_of[charge.id]})
+        charges_of[charge.owner_id].append(_charge(charge) | {"attempts": attempts_of[charge.id]})
     periods = {charge.id: charge.period for charge in owed}
     return {
-        "version": 1,
+        "version": 2,
         "tenant": f"{tenant.organization}/{tenant.name}",
         "agreements": [
             {
@@ -70,11 +76,29 @@ async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
             }
             for a in everyone
         ],
+        "purchases": [
+            {
+                "purchaseId": str(p.id),
+                "gateway": p.gateway,
+                "issuer": p.issuer,
+                "subject": p.subject,
+                "productId": p.terms.product_id,
+                "status": p.status.value,
+                "zone": tenant.zone,
+                "accessDays": p.terms.access_days,
+                "grantedAt": iso(p.granted_at) if p.granted_at else None,
+                "accessUntil": iso(access[p.id].access_until) if p.id in access else None,
+                "endReason": p.end_reason,
+                "charges": charges_of[p.id],
+            }
+            for p in bought
+        ],
         "ledger": [_entry(entry, periods) for entry in entries],
         "receipts": [_receipt(document) for document in documents],
         "entitlements": [
             {
-                "agreementId": str(e.agreement_id),
+                "agreementId": _id(e.agreement_id),
+                "purchaseId": _id(e.purchase_id),
                 "subject": e.subject,
                 "productId": e.product_id,
                 "accessUntil": iso(e.access_until),
@@ -88,7 +112,10 @@ async def audit(db: Database, tenant: Tenant) -> list[Finding]:
     """Everything that is wrong in the tenant's own books; an empty list is the promise kept."""
     async with db.tenant(tenant.id) as tx:
         everyone = {a.id: a for a in await agreements.all_agreements(tx)}
-        owed = {c.id: c for c in await charges.charges_of(tx, list(everyone))}
+        bought = {p.id: p for p in await purchases.all_purchases(tx)}
+        owed_once = await charges.charges_of_purchases(tx, list(bought))
+        owed = {c.id: c for c in [*await charges.charges_of(tx, list(everyone)), *owed_once.values()]}
+        access = await entitlements.entitlements_of(tx, list(bought))
         tried = await charges.attempts_of(tx, list(owed))
         entries = await receipts.all_entries(tx)
         documents = await receipts.all_receipts(tx)
@@ -115,12 +142,28 @@ async def audit(db: Database, tenant: Tenant) -> list[Finding]:
     found.extend(_gaps(documents))
     for attempt in tried:
         charge = owed[attempt.charge_id]
-        end = settled_by(charge.due, tenant.rules.retry_days, tenant.zone)
+        purchase = bought.get(charge.owner_id)
+        end = purchase.expires_at if purchase else settled_by(charge.due, tenant.rules.retry_days, tenant.zone)
         if attempt.status in OPEN_ATTEMPTS and now - end > OVERDUE_AFTER:
             found.append(Finding("attempt_overdue", str(attempt.id), f"no end since {iso(end)}"))
+    for purchase in bought.values():
+        found.extend(_of_purchase(purchase, owed_once[purchase.id], access.get(purchase.id), tenant.zone))
     for agreement in everyone.values():
         if agreement.parked_reason:
             found.append(Finding("agreement_parked", str(agreement.id), agreement.parked_reason))
+    return found
+
+
+def _of_purchase(purchase: Purchase, charge: Charge, access: Entitlement | None, zone: str) -> list[Finding]:
+    found = []
+    paid = charge.totals.captured > 0
+    if paid != (purchase.status is PurchaseStatus.PAID):
+        sentence = f"it is {purchase.status.value}, and {charge.totals.captured} was captured"
+        found.append(Finding("purchase_differs", str(purchase.id), sentence))
+    until = access.access_until if access else None
+    if until != (expected := purchase_access(purchase, charge.status, zone)):
+        sentence = f"access until {until}, and what was paid gives {expected}"
+        found.append(Finding("access_differs", str(purchase.id), sentence))
     return found
 
 
@@ -156,7 +199,8 @@ def _charge(charge: Charge) -> dict[str, Any]:
 
 def _entry(entry: LedgerEntry, periods: dict[UUID, int | None]) -> dict[str, Any]:
     return {
-        "agreementId": str(entry.agreement_id),
+        "agreementId": _id(entry.agreement_id),
+        "purchaseId": _id(entry.purchase_id),
         "chargeId": str(entry.charge_id),
         "attemptId": str(entry.attempt_id),
         "period": periods[entry.charge_id],
@@ -173,14 +217,19 @@ def _receipt(document: Receipt) -> dict[str, Any]:
         "series": document.kind.value,
         "seller": document.seller,
         "number": document.number,
-        "agreementId": str(document.agreement_id),
+        "agreementId": _id(document.agreement_id),
+        "purchaseId": _id(document.purchase_id),
         "chargeId": str(document.charge_id),
         "amount": document.sums.gross,
         "vat": document.sums.vat,
         "currency": document.currency,
         "issuedAt": iso(document.issued_at),
-        "corrects": str(document.corrects_id) if document.corrects_id else None,
+        "corrects": _id(document.corrects_id),
     }
+
+
+def _id(reference: UUID | None) -> str | None:
+    return None if reference is None else str(reference)
 
 
 def iso(instant: datetime) -> str:

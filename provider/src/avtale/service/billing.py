@@ -48,20 +48,20 @@ async def plan_charges(tx: Transaction, tenant: Tenant, gateway: RecurringGatewa
     await agreements.save_agreements(tx, moved)
     await charges.insert_charges(tx, owed)
     await charges.insert_attempts(tx, [attempt for attempt, _, _ in tried])
-    await settling.grant(tx, tenant, [charge.agreement_id for charge in owed if charge.price.amount == 0])
+    await settling.grant(tx, tenant, [charge.owner_id for charge in owed if charge.price.amount == 0])
     return [_order(tenant, gateway, *one) for one in tried]
 
 
 async def _attempt_anew(tx: Transaction, tenant: Tenant, gateway: RecurringGateway, batch_count_max: int) -> list[Call]:
     """New attempts for charges whose last one was refused; a charge of an ended agreement ends with it."""
     waiting = await charges.due_replans(tx, batch_count_max)
-    owners = await agreements.lock_agreements(tx, {charge.agreement_id for charge in waiting})
+    owners = await agreements.lock_agreements(tx, {charge.owner_id for charge in waiting})
     still = {charge.id for charge in await charges.due_replans(tx, batch_count_max)}
     written = []
     for charge in waiting:
         if charge.id not in still:
             continue
-        agreement = owners[charge.agreement_id]
+        agreement = owners[charge.owner_id]
         if agreement.status is not AgreementStatus.ACTIVE or agreement.anchor is None or charge.period is None:
             await charges.close_charge(tx, charge.id, ChargeStatus.CANCELLED, None)
             continue
@@ -97,6 +97,7 @@ def _charge(agreement: Agreement, planned: PlannedCharge) -> Charge:
     return Charge(
         id=new_id(),
         agreement_id=agreement.id,
+        purchase_id=None,
         kind=ChargeKind.RECURRING,
         period=planned.period.number,
         period_start=planned.period.start,
@@ -118,6 +119,8 @@ def _attempt(agreement: Agreement, charge: Charge) -> Attempt:
 
 
 def _order(tenant: Tenant, gateway: RecurringGateway, attempt: Attempt, charge: Charge, agreement: Agreement) -> Call:
+    if attempt.gateway_agreement_id is None:
+        raise RuntimeError("a period's order is drawn on an agreement")
     wish = ChargeWish(
         order_id=attempt.id,
         gateway_agreement_id=attempt.gateway_agreement_id,

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 import structlog
 
 from avtale.domain.billing import read_next
-from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus
+from avtale.domain.charge import OPEN_ATTEMPTS, Attempt, AttemptStatus
 from avtale.domain.errors import Refusal
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled
-from avtale.domain.ports import GatewayAgreementState, Gateways, ObservedAgreement, RecurringGateway
+from avtale.domain.ports import GatewayAgreementState, Gateways, ObservedAgreement, PaymentGateway, RecurringGateway
+from avtale.domain.purchase import OPEN_PURCHASES
 from avtale.domain.settlement import ObservedCharge
 from avtale.service.activating import bury_draft, settle_draft
+from avtale.service.delivering import next_reading
 from avtale.service.sending import CALLS_AT_ONCE_MAX, lease_seconds
 from avtale.service.settling import Reading, settle_charges
 from avtale.storage import agreements, charges, checks
@@ -36,6 +38,7 @@ log = structlog.get_logger()
 async def check(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max: int = 200) -> bool:
     """Read and settle one batch of what is due; True when there may be more."""
     gateway = await gateways.recurring(tenant.id)
+    payments = await gateways.payments(tenant.id)
     async with db.tenant(tenant.id) as tx:
         claimed = await checks.claim(tx, batch_count_max, lambda count: lease_seconds(gateways, count))
         drafts = {
@@ -53,16 +56,22 @@ async def check(db: Database, gateways: Gateways, tenant: Tenant, batch_count_ma
 
     async def read_attempt(one: Check) -> tuple[Check, Outcome[ObservedCharge]]:
         async with slots:
-            return one, await gateway.fetch_charge(tried[one.id].gateway_agreement_id, str(one.id))
+            return one, await _fetch(gateway, payments, tried[one.id])
 
     of_drafts = await asyncio.gather(*(read_draft(c) for c in claimed if c.kind is CheckKind.DRAFT))
     of_attempts = await asyncio.gather(*(read_attempt(c) for c in claimed if c.id in tried))
     for one, told in of_drafts:
         await _settle_draft(db, gateway, tenant, one, drafts.get(one.id), told)
-    await _settle_attempts(db, gateway, tenant, of_attempts)
+    await _settle_attempts(db, gateway, payments, tenant, of_attempts)
     async with db.tenant(tenant.id) as tx:
         await refresh_due(tx, Job.CHECK)
     return len(claimed) == batch_count_max
+
+
+async def _fetch(gateway: RecurringGateway, payments: PaymentGateway, attempt: Attempt) -> Outcome[ObservedCharge]:
+    if attempt.gateway_agreement_id is None:
+        return await payments.fetch_payment(attempt.id)
+    return await gateway.fetch_charge(attempt.gateway_agreement_id, str(attempt.id))
 
 
 async def read_now(db: Database, gateway: RecurringGateway, tenant: Tenant, draft: Draft) -> None:
@@ -112,6 +121,7 @@ def _next_of_draft(tx: Transaction, draft: Draft, observed: ObservedAgreement) -
 async def _settle_attempts(
     db: Database,
     gateway: RecurringGateway,
+    payments: PaymentGateway,
     tenant: Tenant,
     told: Sequence[tuple[Check, Outcome[ObservedCharge]]],
 ) -> None:
@@ -120,19 +130,20 @@ async def _settle_attempts(
         return
     try:
         async with db.tenant(tenant.id) as tx:
-            await _settle_batch(tx, gateway, tenant, told)
+            await _settle_batch(tx, gateway, payments, tenant, told)
     except (DatabaseFault, Refusal, RuntimeError, ValueError):
         if len(told) == 1:
             log.exception("attempt_not_settled", tenant=tenant.name, attempt_id=str(told[0][0].id))
             return
         half = len(told) // 2
-        await _settle_attempts(db, gateway, tenant, told[:half])
-        await _settle_attempts(db, gateway, tenant, told[half:])
+        await _settle_attempts(db, gateway, payments, tenant, told[:half])
+        await _settle_attempts(db, gateway, payments, tenant, told[half:])
 
 
 async def _settle_batch(
     tx: Transaction,
     gateway: RecurringGateway,
+    payments: PaymentGateway,
     tenant: Tenant,
     told: Sequence[tuple[Check, Outcome[ObservedCharge]]],
 ) -> None:
@@ -143,10 +154,12 @@ async def _settle_batch(
         if not isinstance(outcome, Answered):
             await _missed(tx, one, outcome)
     following: list[tuple[Check, datetime | None]] = []
-    for settled in await settle_charges(tx, tenant, gateway, readings):
+    for settled in await settle_charges(tx, tenant, gateway, payments, readings):
         one = read[settled.attempt.id]
         if not settled.waits:
             following.append((one, None))
+        elif settled.purchase is not None and settled.purchase.status in OPEN_PURCHASES:
+            following.append((one, next_reading(settled.purchase, tx.now)))
         elif settled.attempt.status in OPEN_ATTEMPTS:
             again = read_next(settled.charge.due, tenant.rules.retry_days, tx.now, tenant.zone)
             following.append((one, again))

@@ -41,7 +41,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutWish:
-    """What a person wants to subscribe to, and where to return."""
+    """What a person wants to subscribe to or to buy, and where to return."""
 
     product_id: str
     return_url: str
@@ -97,7 +97,7 @@ async def _agreement_for(
 ) -> tuple[Agreement, Checkout | None]:
     """The pending agreement for this wish, new or found, and its draft if that one can still be approved."""
     terms = await tenants.get_product(tx, wish.product_id)
-    if terms is None:
+    if not isinstance(terms, Terms):
         raise Invalid(f"there is no product {wish.product_id!r} on sale", code="product_unknown")
     await locks.lock_person_and_product(tx, person.issuer, person.subject, wish.product_id)
     new = _new_agreement(tx, person, terms)
@@ -182,7 +182,7 @@ async def _write_draft(
         order_id=draft.order_id,
         reference=agreement.id,
         terms=agreement.terms,
-        redirect_url=_with_reference(wish.return_url, agreement.id),
+        redirect_url=with_reference(wish.return_url, "agreementId", agreement.id),
         phone_number=wish.phone_number,
         is_app=wish.is_app,
     )
@@ -226,8 +226,8 @@ def _refuse(outcome: Outcome[Drafted]) -> None:
         raise GatewayBusy("Vipps asks us to wait; try again", outcome.retry_after_seconds)
 
 
-def _with_reference(return_url: str, agreement_id: UUID) -> str:
+def with_reference(return_url: str, name: str, reference: UUID) -> str:
     """The return address with our reference: Vipps itself adds nothing to it."""
     parts = urlsplit(return_url)
-    query = "&".join(filter(None, [parts.query, urlencode({"agreementId": str(agreement_id)})]))
+    query = "&".join(filter(None, [parts.query, urlencode({name: str(reference)})]))
     return urlunsplit(parts._replace(query=query))

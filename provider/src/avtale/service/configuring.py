@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from avtale.domain.access import check_grace
 from avtale.domain.agreement import Terms
@@ -19,6 +19,7 @@ from avtale.domain.errors import Invalid
 from avtale.domain.money import BASIS_POINTS, Money
 from avtale.domain.periods import Interval, Unit
 from avtale.domain.ports import Gateways
+from avtale.domain.purchase import PurchaseTerms
 from avtale.service.ids import new_id
 from avtale.storage import tenants
 from avtale.storage.database import Database
@@ -85,26 +86,43 @@ class IssuerEntry(_Strict):
 
 
 class ProductEntry(_Strict):
-    """Something on sale. Names fit what Vipps shows: 45 characters, and 100 for the description."""
+    """Something on sale: a subscription (`interval`, `agreement_url`), or a single purchase (`access_days`).
+
+    Names fit what Vipps shows: 45 characters, and 100 for the description.
+    """
 
     id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     name: str = Field(min_length=1, max_length=45)
     description: str | None = Field(None, max_length=100)
     price_minor: int = Field(ge=0, le=2_000_000)
     currency: Literal["NOK", "DKK", "EUR"]
-    interval: Unit
+    interval: Unit | None = None
     interval_count: int = Field(1, ge=1, le=31)
+    access_days: int | None = Field(None, ge=1, le=3650)
     vat_percent: Decimal = Field(ge=0, le=100, decimal_places=2)
-    agreement_url: Url
+    agreement_url: Url | None = None
 
-    def terms(self) -> Terms:
+    @model_validator(mode="after")
+    def _one_form(self) -> ProductEntry:
+        if (self.interval is None) == (self.access_days is None):
+            raise ValueError("a product has an interval (a subscription) or access_days (a single purchase)")
+        if (self.interval is None) != (self.agreement_url is None):
+            raise ValueError("a subscription has an agreement_url, and a single purchase has none")
+        return self
+
+    def terms(self) -> Terms | PurchaseTerms:
+        price, vat = Money(self.price_minor, self.currency), int(self.vat_percent * BASIS_POINTS / 100)
+        if self.access_days is not None:
+            return PurchaseTerms(self.id, self.name, self.description, price, self.access_days, vat)
+        if self.interval is None or self.agreement_url is None:
+            raise RuntimeError("a product of neither form passed its check")
         return Terms(
             product_id=self.id,
             name=self.name,
             description=self.description,
-            price=Money(self.price_minor, self.currency),
+            price=price,
             interval=Interval(self.interval, self.interval_count),
-            vat_basis_points=int(self.vat_percent * BASIS_POINTS / 100),
+            vat_basis_points=vat,
             agreement_url=self.agreement_url,
         )
 

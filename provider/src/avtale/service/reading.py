@@ -94,6 +94,6 @@ async def _views(tx: Transaction, wanted: Sequence[Agreement]) -> list[Agreement
     ids = [agreement.id for agreement in wanted]
     owed: dict[UUID, list[Charge]] = {i: [] for i in ids}
     for charge in await charges.charges_of(tx, ids):
-        owed[charge.agreement_id].append(charge)
+        owed[charge.owner_id].append(charge)
     access = await entitlements.entitlements_of(tx, ids)
     return [AgreementView(a, tuple(owed[a.id]), access[a.id].access_until if a.id in access else None) for a in wanted]

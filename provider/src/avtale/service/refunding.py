@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from avtale.domain.charge import OPEN_REFUNDS, Attempt, Refund, RefundStatus
+from avtale.domain.charge import OPEN_REFUNDS, Attempt, Charge, Refund, RefundStatus
 from avtale.domain.errors import Conflict, GatewayRefused, Invalid, NotFound
 from avtale.domain.outcome import Answered, Refused
 from avtale.domain.ports import Gateways
 from avtale.service.ids import new_id
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.settling import write_refund
-from avtale.storage import agreements, calls, charges
+from avtale.storage import agreements, calls, charges, purchases
 from avtale.storage.database import Database, Transaction
 from avtale.storage.tenants import Tenant
 
@@ -35,17 +35,19 @@ async def refund_charge(
     reason: str,
     requested_by: str,
 ) -> RefundAnswer:
-    """Give back `amount` (minor units) of a charge; the credit note follows from the reading.
+    """Give back `amount` (minor units) of a charge, an agreement's or a purchase's; the credit note follows from
+    the reading.
 
     Raises NotFound, Invalid (`invalid_amount`), Conflict (`refund_exceeds_captured`), GatewayRefused.
     """
     if amount <= 0:
         raise Invalid("a refund is more than nothing", code="invalid_amount")
     gateway = await gateways.recurring(tenant.id)
+    payments = await gateways.payments(tenant.id)
     async with db.tenant(tenant.id) as tx:
-        attempt = await _refundable(tx, charge_id, amount)
+        charge, attempt = await _refundable(tx, charge_id, amount)
         wish = Refund(new_id(), charge_id, attempt.id, amount, reason, RefundStatus.WRITTEN)
-        call = await write_refund(tx, gateway, attempt, wish, requested_by)
+        call = await write_refund(tx, gateway, payments, charge, attempt, wish, requested_by)
         await calls.write_calls(tx, [call], lease_seconds(gateways, 1))
     ((_, outcome),) = await send_written(db, gateways, tenant, [call])
     if isinstance(outcome, Refused):
@@ -53,18 +55,21 @@ async def refund_charge(
     return RefundAnswer(wish.id, "accepted" if isinstance(outcome, Answered) else "unknown", amount)
 
 
-async def _refundable(tx: Transaction, charge_id: UUID, amount: int) -> Attempt:
-    """The attempt of a charge that still has `amount` to give back, its agreement locked."""
+async def _refundable(tx: Transaction, charge_id: UUID, amount: int) -> tuple[Charge, Attempt]:
+    """The charge, and its attempt that still has `amount` to give back; the owner is locked."""
     found = (await charges.get_charges(tx, [charge_id])).get(charge_id)
     if found is None:
         raise NotFound(f"there is no charge {charge_id}", code="charge_not_found")
-    await agreements.lock_agreements(tx, [found.agreement_id])
+    if found.agreement_id is not None:
+        await agreements.lock_agreements(tx, [found.agreement_id])
+    else:
+        await purchases.get_purchase(tx, found.owner_id, lock=True)
     wishes = await charges.refunds_of(tx, [charge_id])
     left = 0
     for attempt in await charges.attempts_of(tx, [charge_id]):
         reserved = sum(r.amount for r in wishes if r.attempt_id == attempt.id and r.status in OPEN_REFUNDS)
         free = attempt.totals.captured - attempt.totals.refunded - reserved
         if free >= amount:
-            return attempt
+            return found, attempt
         left = max(left, free)
     raise Conflict(f"at most {left} of this charge can be given back", code="refund_exceeds_captured")

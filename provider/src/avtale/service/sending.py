@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from avtale.domain.billing import read_next
 from avtale.domain.charge import AttemptStatus, ChargeStatus, RefundStatus
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled, Unknown
-from avtale.domain.ports import Gateways, RecurringGateway
+from avtale.domain.ports import Gateways, PaymentGateway, RecurringGateway
+from avtale.domain.purchase import Purchase
+from avtale.service import delivering
 from avtale.storage import agreements, calls, charges, checks
-from avtale.storage.calls import Call, CallKind, resend_seconds
+from avtale.storage.calls import ORDERS, REFUNDS, Call, CallKind, resend_seconds
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Job, Transaction
 from avtale.storage.due import refresh_due
@@ -28,6 +30,9 @@ REPLAN_AFTER = timedelta(minutes=1)
 
 #: What a worker may need beyond its calls, before its work counts as abandoned, in seconds of wall time.
 LEASE_SECONDS_BESIDES = 3.0
+
+#: What these changed about a purchase's order is known when it has been read.
+_OF_PAYMENTS = frozenset({CallKind.PAYMENT_CAPTURE, CallKind.PAYMENT_RELEASE, CallKind.PAYMENT_REFUND})
 
 Sent = tuple[Call, Outcome[object]]
 
@@ -46,11 +51,12 @@ async def send_written(db: Database, gateways: Gateways, tenant: Tenant, written
     if not written:
         return []
     gateway = await gateways.recurring(tenant.id)
+    payments = await gateways.payments(tenant.id)
     slots = asyncio.Semaphore(CALLS_AT_ONCE_MAX)
 
     async def send(call: Call) -> Sent:
         async with slots:
-            return call, await _send(gateway, call)
+            return call, await _send(gateway, payments, call)
 
     sent = await asyncio.gather(*(send(call) for call in written))
     async with db.tenant(tenant.id) as tx:
@@ -68,7 +74,7 @@ async def resend(db: Database, gateways: Gateways, tenant: Tenant, batch_count_m
     return len(unsent) == batch_count_max
 
 
-async def _send(gateway: RecurringGateway, call: Call) -> Outcome[object]:
+async def _send(gateway: RecurringGateway, payments: PaymentGateway, call: Call) -> Outcome[object]:
     match call.kind:
         case CallKind.CHARGE:
             return await gateway.create_charge(call.request, again=call.sends > 1)
@@ -76,24 +82,34 @@ async def _send(gateway: RecurringGateway, call: Call) -> Outcome[object]:
             return await gateway.stop(call.request)
         case CallKind.REFUND:
             return await gateway.refund(call.request)
+        case CallKind.PAYMENT:
+            return await payments.create_payment(call.request)
+        case CallKind.PAYMENT_CAPTURE:
+            return await payments.capture(call.request)
+        case CallKind.PAYMENT_RELEASE:
+            return await payments.release(call.request)
+        case CallKind.PAYMENT_REFUND:
+            return await payments.refund(call.request)
         case CallKind.DRAFT:
             raise RuntimeError("a draft is never sent again")
 
 
 async def record(tx: Transaction, tenant: Tenant, sent: Sequence[Sent]) -> None:
     """Write down outcomes; recording the same again changes nothing."""
-    accepted = [call for call, outcome in sent if isinstance(outcome, Answered)]
+    about_purchases = {c.subject_id for c, _ in sent if c.kind in (CallKind.PAYMENT, CallKind.PAYMENT_CAPTURE)}
+    bought = await delivering.lock_purchases_of(tx, about_purchases)
+    accepted = [(call, outcome) for call, outcome in sent if isinstance(outcome, Answered)]
     refused = [(call, outcome) for call, outcome in sent if isinstance(outcome, Refused)]
     waits = [(call, outcome) for call, outcome in sent if isinstance(outcome, Throttled)]
     unknown = [(call, outcome) for call, outcome in sent if isinstance(outcome, Unknown)]
-    await _record_accepted(tx, tenant, accepted)
-    await _record_refused(tx, refused)
+    await _record_accepted(tx, tenant, accepted, bought)
+    await _record_refused(tx, refused, bought)
     await calls.keep_calls(tx, [(c.request.id, o.retry_after_seconds) for c, o in waits], "written")
     await charges.mark_attempts(
-        tx, [call.subject_id for call, _ in unknown if call.kind is CallKind.CHARGE], AttemptStatus.UNKNOWN
+        tx, [call.subject_id for call, _ in unknown if call.kind in ORDERS], AttemptStatus.UNKNOWN
     )
     await charges.mark_refunds(
-        tx, [call.request.id for call, _ in unknown if call.kind is CallKind.REFUND], RefundStatus.UNKNOWN
+        tx, [call.request.id for call, _ in unknown if call.kind in REFUNDS], RefundStatus.UNKNOWN
     )
     for reason in sorted({outcome.reason for _, outcome in unknown}):
         again = [(c.request.id, resend_seconds(c.sends)) for c, o in unknown if o.reason == reason]
@@ -101,10 +117,13 @@ async def record(tx: Transaction, tenant: Tenant, sent: Sequence[Sent]) -> None:
     await refresh_due(tx, Job.SEND)
 
 
-async def _record_accepted(tx: Transaction, tenant: Tenant, accepted: Sequence[Call]) -> None:
-    await calls.close_calls(tx, [call.request.id for call in accepted], "accepted")
-    created = [call.subject_id for call in accepted if call.kind is CallKind.CHARGE]
-    await charges.mark_attempts(tx, created, AttemptStatus.ACCEPTED)
+async def _record_accepted(
+    tx: Transaction, tenant: Tenant, accepted: Sequence[tuple[Call, Answered[object]]], bought: Mapping[UUID, Purchase]
+) -> None:
+    done = [call for call, _ in accepted]
+    await calls.close_calls(tx, [call.request.id for call in done], "accepted")
+    await charges.mark_attempts(tx, [c.subject_id for c in done if c.kind in ORDERS], AttemptStatus.ACCEPTED)
+    created = [call.subject_id for call in done if call.kind is CallKind.CHARGE]
     attempts = await charges.get_attempts(tx, created)
     owed = await charges.get_charges(tx, {attempt.charge_id for attempt in attempts.values()})
     by_instant: dict[datetime, list[UUID]] = {}
@@ -113,16 +132,27 @@ async def _record_accepted(tx: Transaction, tenant: Tenant, accepted: Sequence[C
         by_instant.setdefault(at, []).append(attempt.id)
     for at, ids in by_instant.items():
         await checks.ask(tx, CheckKind.ATTEMPT, ids, at)
-    await _read_again(tx, accepted)
+    for call, outcome in accepted:
+        if call.kind is CallKind.PAYMENT:
+            url = outcome.value if isinstance(outcome.value, str) else None
+            await delivering.payment_created(tx, bought[call.subject_id], call.subject_id, url)
+    await _read_again(tx, done)
 
 
-async def _record_refused(tx: Transaction, refused: Sequence[tuple[Call, Refused]]) -> None:
+async def _record_refused(
+    tx: Transaction, refused: Sequence[tuple[Call, Refused]], bought: Mapping[UUID, Purchase]
+) -> None:
     for call, outcome in refused:
-        await calls.close_calls(tx, [call.request.id], "rejected", f"{outcome.status} {outcome.code}: {outcome.detail}")
-        if call.kind is CallKind.REFUND:
+        reason = f"{outcome.code}: {outcome.detail}"
+        await calls.close_calls(tx, [call.request.id], "rejected", f"{outcome.status} {reason}")
+        if call.kind in REFUNDS:
             await charges.mark_refunds(tx, [call.request.id], RefundStatus.REJECTED)
         if call.kind is CallKind.CHARGE:
             await _attempt_again(tx, call.subject_id, outcome)
+        if call.kind is CallKind.PAYMENT and await charges.mark_attempts(tx, [call.subject_id], AttemptStatus.REJECTED):
+            await delivering.payment_refused(tx, bought[call.subject_id], call.subject_id, reason)
+        if call.kind is CallKind.PAYMENT_CAPTURE:
+            await delivering.capture_refused(tx, bought[call.subject_id], reason)
     await _read_again(tx, [call for call, _ in refused])
 
 
@@ -137,13 +167,13 @@ async def _attempt_again(tx: Transaction, attempt_id: UUID, refusal: Refused) ->
         await charges.close_charge(tx, charge.id, ChargeStatus.OPEN, f"refused: {refusal.code}: {refusal.detail}")
     else:
         await charges.replan_charge(tx, charge.id, tx.now + REPLAN_AFTER)
-    drafts = await agreements.drafts_of(tx, [charge.agreement_id])
+    drafts = await agreements.drafts_of(tx, [charge.owner_id])
     await checks.ask(tx, CheckKind.DRAFT, [draft.id for draft in drafts if draft.status == "won"], tx.now)
 
 
 async def _read_again(tx: Transaction, done: Sequence[Call]) -> None:
-    """What a stop or a refund changed is known when it has been read."""
-    stopped = [call.subject_id for call in done if call.kind is CallKind.STOP]
-    refunded = [call.subject_id for call in done if call.kind is CallKind.REFUND]
+    """What a stop, a refund, a capture or a release changed is known when it has been read."""
+    stopped = {call.subject_id for call in done if call.kind is CallKind.STOP}
+    moved = {call.subject_id for call in done if call.kind is CallKind.REFUND or call.kind in _OF_PAYMENTS}
     await checks.ask(tx, CheckKind.DRAFT, stopped, tx.now)
-    await checks.ask(tx, CheckKind.ATTEMPT, refunded, tx.now)
+    await checks.ask(tx, CheckKind.ATTEMPT, moved, tx.now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -18,15 +18,17 @@ from avtale.domain.charge import (
     Refund,
     RefundStatus,
 )
-from avtale.domain.ports import RecurringGateway
-from avtale.domain.receipt import ReceiptKind, Sums, credit_sums, receipt_sums
-from avtale.domain.settlement import Booking, BookingKind, ObservedCharge, Settlement, apply
+from avtale.domain.money import Money
+from avtale.domain.ports import PaymentGateway, RecurringGateway
+from avtale.domain.purchase import Purchase
+from avtale.domain.settlement import ObservedCharge, Settlement, apply
+from avtale.service import delivering
+from avtale.service.bookkeeping import book
 from avtale.service.ids import new_id
 from avtale.storage import agreements, calls, charges, entitlements, receipts
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Transaction
 from avtale.storage.entitlements import Entitlement
-from avtale.storage.receipts import LedgerEntry, Receipt
 from avtale.storage.tenants import Tenant
 
 
@@ -40,25 +42,32 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """An attempt after its reading: whether anything about it may still change by itself."""
+    """An attempt after its reading: whether anything about it may still change by itself, and whose it is."""
 
     charge: Charge
     attempt: Attempt
     waits: bool
+    purchase: Purchase | None
 
 
 async def settle_charges(
-    tx: Transaction, tenant: Tenant, gateway: RecurringGateway, readings: Sequence[Reading]
+    tx: Transaction,
+    tenant: Tenant,
+    gateway: RecurringGateway,
+    payments: PaymentGateway,
+    readings: Sequence[Reading],
 ) -> list[Settled]:
     """Apply readings in bulk; a reading that brings nothing new writes nothing new.
 
-    Locks the agreements in key order, so that readings, plans and stops of the same agreement take turns.
+    Locks the owners (agreements and purchases) in key order, so that readings, plans and stops of the same one
+    take turns.
     """
     by_attempt = {reading.attempt_id: reading.observed for reading in readings}
-    owners = await charges.get_attempts(tx, by_attempt)
-    charge_ids = {attempt.charge_id for attempt in owners.values()}
-    owned = await charges.get_charges(tx, charge_ids)
-    locked = await agreements.lock_agreements(tx, {charge.agreement_id for charge in owned.values()})
+    tried = await charges.get_attempts(tx, by_attempt)
+    charge_ids = {attempt.charge_id for attempt in tried.values()}
+    owed = (await charges.get_charges(tx, charge_ids)).values()
+    bought = await delivering.lock_purchases(tx, {charge.purchase_id for charge in owed if charge.purchase_id})
+    locked = await agreements.lock_agreements(tx, {charge.agreement_id for charge in owed if charge.agreement_id})
     now_attempts = await charges.get_attempts(tx, by_attempt)
     now_charges = await charges.get_charges(tx, charge_ids)
     wishes = await charges.refunds_of(tx, charge_ids)
@@ -72,24 +81,29 @@ async def settle_charges(
         settled.append((charge, attempt, settlement))
         now_charges[charge.id] = _after(charge, settlement)
     await charges.save_settlements(tx, settled)
-    documents = await _book(tx, tenant, locked, settled)
-    failed = {c.agreement_id for c, _, s in settled if s.charge_status is ChargeStatus.FAILED}
+    documents = await book(tx, tenant, {**locked, **bought}, settled)
+    failed = {c.agreement_id for c, _, s in settled if s.charge_status is ChargeStatus.FAILED and c.agreement_id}
     await _end_unpaid(tx, gateway, [locked[agreement_id] for agreement_id in sorted(failed)])
     await grant(tx, tenant, locked)
-    await _give_strays_back(tx, gateway, now_charges.values(), settled, wishes)
+    seen = [(now_charges[charge.id], attempt.id, by_attempt[attempt.id].state) for charge, attempt, _ in settled]
+    bought = await delivering.follow(tx, tenant, payments, bought, seen)
+    await _give_strays_back(tx, gateway, payments, now_charges.values(), settled, wishes)
     await receipts.issue(tx, documents)
-    return [_settled(charge, attempt, s, wishes) for charge, attempt, s in settled]
+    return [_settled(charge, attempt, s, wishes, bought) for charge, attempt, s in settled]
 
 
 async def grant(tx: Transaction, tenant: Tenant, touched: Iterable[UUID]) -> None:
     """Write until when these agreements give access, from their charges and states as they are now."""
-    ends = await charges.paid_ends(tx, list(touched))
+    touched = list(touched)
+    ends = await charges.paid_ends(tx, touched)
+    await entitlements.end_entitlements(tx, [agreement_id for agreement_id in touched if agreement_id not in ends])
     current = await agreements.lock_agreements(tx, ends)
     await entitlements.save_entitlements(
         tx,
         [
             Entitlement(
                 agreement_id=agreement_id,
+                purchase_id=None,
                 issuer=current[agreement_id].issuer,
                 subject=current[agreement_id].subject,
                 product_id=current[agreement_id].terms.product_id,
@@ -131,96 +145,10 @@ async def _end_unpaid(tx: Transaction, gateway: RecurringGateway, unpaid: Sequen
     await calls.write_calls(tx, written, lease_seconds_max=0)
 
 
-async def _book(
-    tx: Transaction,
-    tenant: Tenant,
-    locked: dict[UUID, Agreement],
-    settled: Sequence[tuple[Charge, Attempt, Settlement]],
-) -> list[Receipt]:
-    """Add ledger entries for what moved; returns the documents for them, still without numbers."""
-    moved = [(charge, attempt, booking) for charge, attempt, s in settled for booking in s.bookings]
-    entries = [_entry(tx, charge, attempt, booking) for charge, attempt, booking in moved]
-    await receipts.add_entries(tx, entries)
-    issued = await receipts.receipts_of_charges(tx, {charge.id for charge, _, _ in moved})
-    documents: list[Receipt] = []
-    for (charge, _, booking), entry in zip(moved, entries, strict=True):
-        agreement = locked[charge.agreement_id]
-        if booking.kind is BookingKind.CAPTURE:
-            sums = receipt_sums(booking.amount, charge.vat_basis_points)
-            documents.append(_document(tx, tenant, agreement, charge, entry, sums, None))
-            continue
-        left = booking.amount
-        for receipt, before in _creditable(charge.id, [*issued, *documents]):
-            part = min(left, receipt.sums.gross - before)
-            if part > 0:
-                sums = credit_sums(receipt.sums, before, part)
-                documents.append(_document(tx, tenant, agreement, charge, entry, sums, receipt.id))
-                left -= part
-        if left:
-            raise RuntimeError(f"charge {charge.id} gave back {left} more than it has receipts for")
-    return documents
-
-
-def _creditable(charge_id: UUID, documents: Sequence[Receipt]) -> list[tuple[Receipt, int]]:
-    """The receipts of a charge, each with what its credit notes have given back already."""
-    mine = [document for document in documents if document.charge_id == charge_id]
-    return [
-        (receipt, sum(note.sums.gross for note in mine if note.corrects_id == receipt.id))
-        for receipt in mine
-        if receipt.kind is ReceiptKind.RECEIPT
-    ]
-
-
-def _entry(tx: Transaction, charge: Charge, attempt: Attempt, booking: Booking) -> LedgerEntry:
-    return LedgerEntry(
-        id=new_id(),
-        agreement_id=charge.agreement_id,
-        charge_id=charge.id,
-        attempt_id=attempt.id,
-        refund_id=booking.refund_id,
-        kind=booking.kind,
-        amount=booking.amount,
-        currency=charge.price.currency,
-        booked_at=tx.now,
-    )
-
-
-def _document(
-    tx: Transaction,
-    tenant: Tenant,
-    agreement: Agreement,
-    charge: Charge,
-    entry: LedgerEntry,
-    sums: Sums,
-    corrects_id: UUID | None,
-) -> Receipt:
-    return Receipt(
-        id=new_id(),
-        seller=str(tenant.seller["organization_number"]),
-        kind=ReceiptKind.RECEIPT if corrects_id is None else ReceiptKind.CREDIT_NOTE,
-        number=0,
-        ledger_id=entry.id,
-        corrects_id=corrects_id,
-        agreement_id=agreement.id,
-        charge_id=charge.id,
-        issuer=agreement.issuer,
-        subject=agreement.subject,
-        sums=sums,
-        currency=charge.price.currency,
-        content={
-            "seller": tenant.seller,
-            "product": agreement.terms.name,
-            "period": charge.period,
-            "periodStart": charge.period_start.isoformat(),
-            "periodEnd": charge.period_end.isoformat(),
-        },
-        issued_at=tx.now,
-    )
-
-
 async def _give_strays_back(
     tx: Transaction,
     gateway: RecurringGateway,
+    payments: PaymentGateway,
     touched: Iterable[Charge],
     settled: Sequence[tuple[Charge, Attempt, Settlement]],
     wishes: Sequence[Refund],
@@ -240,15 +168,24 @@ async def _give_strays_back(
         left = settlement.attempt_totals.captured - settlement.attempt_totals.refunded - reserved
         if left > 0:
             wish = Refund(new_id(), charge.id, attempt.id, left, "Charged twice", RefundStatus.WRITTEN)
-            written.append(await write_refund(tx, gateway, attempt, wish, "avtale"))
+            written.append(await write_refund(tx, gateway, payments, charge, attempt, wish, "avtale"))
     await calls.write_calls(tx, written, lease_seconds_max=0)
 
 
 async def write_refund(
-    tx: Transaction, gateway: RecurringGateway, attempt: Attempt, wish: Refund, requested_by: str
+    tx: Transaction,
+    gateway: RecurringGateway,
+    payments: PaymentGateway,
+    charge: Charge,
+    attempt: Attempt,
+    wish: Refund,
+    requested_by: str,
 ) -> Call:
     """Write a wish to give money back, and return the call that does it."""
     await charges.insert_refund(tx, wish, requested_by)
+    if attempt.gateway_agreement_id is None:
+        amount = Money(wish.amount, charge.price.currency)
+        return Call(payments.write_refund(wish.id, attempt.id, amount), CallKind.PAYMENT_REFUND, attempt.id)
     request = gateway.write_refund(wish.id, attempt.gateway_agreement_id, str(attempt.id), wish.amount, wish.reason)
     return Call(request, CallKind.REFUND, attempt.id)
 
@@ -262,11 +199,14 @@ def _after(charge: Charge, settlement: Settlement) -> Charge:
     )
 
 
-def _settled(charge: Charge, attempt: Attempt, s: Settlement, wishes: Sequence[Refund]) -> Settled:
+def _settled(
+    charge: Charge, attempt: Attempt, s: Settlement, wishes: Sequence[Refund], bought: Mapping[UUID, Purchase]
+) -> Settled:
     accepted = set(s.accepted_refunds)
     unproven = any(
         refund.attempt_id == attempt.id and refund.status in OPEN_REFUNDS and refund.id not in accepted
         for refund in wishes
     )
     after = Attempt(attempt.id, charge.id, s.attempt_status, s.attempt_totals, attempt.gateway_agreement_id)
-    return Settled(_after(charge, s), after, waits=unproven or s.attempt_status in OPEN_ATTEMPTS)
+    purchase = bought.get(charge.owner_id)
+    return Settled(_after(charge, s), after, unproven or s.attempt_status in OPEN_ATTEMPTS, purchase)

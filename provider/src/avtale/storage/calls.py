@@ -20,12 +20,24 @@ RESEND_SECONDS = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 
 
 class CallKind(StrEnum):
-    """What a call asks of the gateway. A draft is never sent twice: it is drafted anew."""
+    """What a call asks of the gateway. A draft is never sent twice: it is drafted anew.
+
+    The last four are about an order that stands alone, a purchase's.
+    """
 
     DRAFT = "draft"
     CHARGE = "charge"
     STOP = "stop"
     REFUND = "refund"
+    PAYMENT = "payment"
+    PAYMENT_CAPTURE = "payment_capture"
+    PAYMENT_RELEASE = "payment_release"
+    PAYMENT_REFUND = "payment_refund"
+
+
+#: Calls that bring an attempt about, and calls whose id is a refund's.
+ORDERS = frozenset({CallKind.CHARGE, CallKind.PAYMENT})
+REFUNDS = frozenset({CallKind.REFUND, CallKind.PAYMENT_REFUND})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,16 @@ async def write_calls(tx: Transaction, calls: Sequence[Call], lease_seconds_max:
     )
     if send_wall is not None:
         tx.due(Job.SEND, send_wall)
+
+
+async def get_call(tx: Transaction, call_id: UUID) -> Call | None:
+    """A call that has no certain answer yet, for somebody who waits for one."""
+    c = t.calls.c
+    rows = await tx.conn.execute(
+        select(t.calls).where(c.tenant_id == tx.tenant_id, c.id == call_id, c.send_wall.is_not(None))
+    )
+    row = rows.first()
+    return None if row is None else _call(row)
 
 
 async def claim_unsent(tx: Transaction, batch_count_max: int, lease_seconds: Callable[[int], float]) -> list[Call]:

@@ -89,6 +89,15 @@ async def charges_of(tx: Transaction, agreement_ids: Collection[UUID]) -> list[C
     return [_charge(row) for row in rows]
 
 
+async def charges_of_purchases(tx: Transaction, purchase_ids: Collection[UUID]) -> dict[UUID, Charge]:
+    """The charge of each of these purchases."""
+    c = t.charges.c
+    rows = await tx.conn.execute(
+        select(t.charges).where(c.tenant_id == tx.tenant_id, c.purchase_id.in_(sorted(purchase_ids)))
+    )
+    return {row.purchase_id: _charge(row) for row in rows}
+
+
 async def get_attempts(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Attempt]:
     """Attempts by their ids."""
     c = t.attempts.c
@@ -137,7 +146,7 @@ async def refunds_of(tx: Transaction, charge_ids: Collection[UUID]) -> list[Refu
 
 
 async def save_settlements(tx: Transaction, settled: Sequence[tuple[Charge, Attempt, Settlement]]) -> None:
-    """Write what readings changed; the agreements of these charges are locked by this transaction."""
+    """Write what readings changed; the owners of these charges are locked by this transaction."""
     if not settled:
         return
     c = t.attempts.c
@@ -261,6 +270,7 @@ def _charge_row(tx: Transaction, charge: Charge) -> dict[str, object]:
         "tenant_id": tx.tenant_id,
         "id": charge.id,
         "agreement_id": charge.agreement_id,
+        "purchase_id": charge.purchase_id,
         "kind": charge.kind,
         "period": charge.period,
         "period_start": charge.period_start,
@@ -280,6 +290,7 @@ def _charge(row: Row[Any]) -> Charge:
     return Charge(
         id=row.id,
         agreement_id=row.agreement_id,
+        purchase_id=row.purchase_id,
         kind=ChargeKind(row.kind),
         period=row.period,
         period_start=row.period_start,

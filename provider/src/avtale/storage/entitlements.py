@@ -1,4 +1,4 @@
-"""Rows of entitlements: until when a person has access through an agreement."""
+"""Rows of entitlements: until when a person has access through an agreement or a purchase."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from avtale.storage import tables as t
@@ -16,13 +16,19 @@ from avtale.storage.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """Access through one agreement, until an instant of business time."""
+    """Access through one agreement or one purchase, until an instant of business time."""
 
-    agreement_id: UUID
+    agreement_id: UUID | None
+    purchase_id: UUID | None
     issuer: str
     subject: str
     product_id: str
     access_until: datetime
+
+    @property
+    def id(self) -> UUID | None:
+        """Whichever of the two it is through."""
+        return self.agreement_id or self.purchase_id
 
 
 _COLUMNS = tuple(Entitlement.__dataclass_fields__)
@@ -32,20 +38,25 @@ async def save_entitlements(tx: Transaction, entitlements: Sequence[Entitlement]
     """Write these as they are now."""
     if entitlements:
         statement = insert(t.entitlements).values(
-            [{"tenant_id": tx.tenant_id} | {n: getattr(e, n) for n in _COLUMNS} for e in entitlements]
+            [{"tenant_id": tx.tenant_id, "id": e.id} | {n: getattr(e, n) for n in _COLUMNS} for e in entitlements]
         )
         await tx.conn.execute(
             statement.on_conflict_do_update(
-                index_elements=["tenant_id", "agreement_id"],
+                index_elements=["tenant_id", "id"],
                 set_={"access_until": statement.excluded.access_until},
             )
         )
 
 
-async def entitlements_of(tx: Transaction, agreement_ids: Collection[UUID]) -> dict[UUID, Entitlement]:
-    """Access by agreement."""
+async def end_entitlements(tx: Transaction, owner_ids: Collection[UUID]) -> None:
+    """These agreements or purchases give no access: nothing of them is paid, or not any more."""
+    if owner_ids:
+        c = t.entitlements.c
+        await tx.conn.execute(delete(t.entitlements).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(owner_ids))))
+
+
+async def entitlements_of(tx: Transaction, owner_ids: Collection[UUID]) -> dict[UUID, Entitlement]:
+    """Access by agreement or purchase."""
     c = t.entitlements.c
-    rows = await tx.conn.execute(
-        select(t.entitlements).where(c.tenant_id == tx.tenant_id, c.agreement_id.in_(sorted(agreement_ids)))
-    )
-    return {row.agreement_id: Entitlement(**{n: getattr(row, n) for n in _COLUMNS}) for row in rows}
+    rows = await tx.conn.execute(select(t.entitlements).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(owner_ids))))
+    return {row.id: Entitlement(**{n: getattr(row, n) for n in _COLUMNS}) for row in rows}

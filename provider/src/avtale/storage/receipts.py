@@ -23,7 +23,8 @@ class LedgerEntry:
     """Money that moved, in minor units; `refund_id` names our own wish."""
 
     id: UUID
-    agreement_id: UUID
+    agreement_id: UUID | None
+    purchase_id: UUID | None
     charge_id: UUID
     attempt_id: UUID
     refund_id: UUID | None
@@ -43,7 +44,8 @@ class Receipt:
     number: int
     ledger_id: UUID
     corrects_id: UUID | None
-    agreement_id: UUID
+    agreement_id: UUID | None
+    purchase_id: UUID | None
     charge_id: UUID
     issuer: str
     subject: str
@@ -132,6 +134,7 @@ def _row(tx: Transaction, receipt: Receipt) -> dict[str, object]:
         "ledger_id": receipt.ledger_id,
         "corrects_id": receipt.corrects_id,
         "agreement_id": receipt.agreement_id,
+        "purchase_id": receipt.purchase_id,
         "charge_id": receipt.charge_id,
         "issuer": receipt.issuer,
         "subject": receipt.subject,
@@ -157,6 +160,7 @@ async def _select(tx: Transaction, wanted: Any) -> list[Receipt]:
             ledger_id=row.ledger_id,
             corrects_id=row.corrects_id,
             agreement_id=row.agreement_id,
+            purchase_id=row.purchase_id,
             charge_id=row.charge_id,
             issuer=row.issuer,
             subject=row.subject,

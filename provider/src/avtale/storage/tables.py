@@ -33,6 +33,7 @@ from sqlalchemy.sql.type_api import TypeEngine
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus, ChargeKind, ChargeStatus, RefundStatus
 from avtale.domain.periods import Unit
+from avtale.domain.purchase import PurchaseStatus
 from avtale.domain.receipt import ReceiptKind
 from avtale.domain.settlement import BookingKind
 
@@ -61,6 +62,11 @@ def _instant(name: str, nullable: bool = True) -> Column[Any]:
 
 def _tenant() -> Column[Any]:
     return Column("tenant_id", Uuid, nullable=False)
+
+
+def _one_owner() -> CheckConstraint:
+    """A row belongs to an agreement or to a purchase, never to both."""
+    return CheckConstraint("num_nonnulls(agreement_id, purchase_id) = 1", name="one_owner")
 
 
 def _needed(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]]) -> Column[Any]:
@@ -155,14 +161,20 @@ products = Table(
     Column("description", Text),
     _needed("price", BigInteger),
     _needed("currency", String(3)),
-    _needed("interval_unit", Text),
-    _needed("interval_count", SmallInteger),
+    Column("interval_unit", Text),
+    Column("interval_count", SmallInteger),
+    Column("access_days", SmallInteger),
     _needed("vat_basis_points", Integer),
-    _needed("agreement_url", Text),
+    Column("agreement_url", Text),
     _needed("on_sale", Boolean),
     PrimaryKeyConstraint("tenant_id", "id"),
     CheckConstraint("price >= 0", name="price"),
     CheckConstraint(_among("interval_unit", Unit), name="interval_unit"),
+    # A subscription has an interval and a page about the agreement, a single purchase has its days of access.
+    CheckConstraint(
+        "num_nulls(interval_unit, interval_count, agreement_url) = CASE WHEN access_days IS NULL THEN 0 ELSE 3 END",
+        name="form",
+    ),
 )
 
 agreements = Table(
@@ -238,12 +250,42 @@ drafts = Table(
     Index(None, "tenant_id", "order_id"),
 )
 
+#: Something bought once. Its money is one charge with its attempts, as a period's is.
+purchases = Table(
+    "purchases",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("issuer", Text),
+    _needed("subject", Text),
+    _needed("gateway", Text),
+    _needed("product_id", String(64)),
+    _needed("product_name", Text),
+    Column("product_description", Text),
+    _needed("price", BigInteger),
+    _needed("currency", String(3)),
+    _needed("access_days", SmallInteger),
+    _needed("vat_basis_points", Integer),
+    _needed("status", Text),
+    Column("confirmation_url", Text),
+    _instant("created_at", nullable=False),
+    _instant("expires_at", nullable=False),
+    _instant("granted_at"),
+    Column("end_reason", Text),
+    _needed("version", BigInteger),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    CheckConstraint(_among("status", PurchaseStatus), name="status"),
+    CheckConstraint("status NOT IN ('authorized', 'paid') OR granted_at IS NOT NULL", name="granted"),
+    Index("purchases_person_ix", "tenant_id", "issuer", "subject", "created_at"),
+)
+
 charges = Table(
     "charges",
     metadata,
     _tenant(),
     _needed("id", Uuid),
-    _needed("agreement_id", Uuid),
+    Column("agreement_id", Uuid),
+    Column("purchase_id", Uuid),
     _needed("kind", Text),
     Column("period", Integer),
     _needed("period_start", Date),
@@ -262,11 +304,15 @@ charges = Table(
     _needed("version", BigInteger),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "agreement_id", "period"),
+    UniqueConstraint("tenant_id", "purchase_id"),
     ForeignKeyConstraint(["tenant_id", "agreement_id"], ["agreements.tenant_id", "agreements.id"]),
+    ForeignKeyConstraint(["tenant_id", "purchase_id"], ["purchases.tenant_id", "purchases.id"]),
     CheckConstraint(_among("status", ChargeStatus), name="status"),
     CheckConstraint(_among("kind", ChargeKind), name="kind"),
     CheckConstraint("refunded <= captured AND refunded >= 0", name="refunded"),
-    CheckConstraint("(period IS NULL) = (kind = 'stray')", name="period"),
+    CheckConstraint("(period IS NULL) = (kind IN ('purchase', 'stray'))", name="period"),
+    CheckConstraint("(purchase_id IS NULL) = (kind <> 'purchase')", name="purchase"),
+    _one_owner(),
     Index(
         "charges_replan_ix",
         "tenant_id",
@@ -281,7 +327,7 @@ attempts = Table(
     _tenant(),
     _needed("id", Uuid),
     _needed("charge_id", Uuid),
-    _needed("gateway_agreement_id", Text),
+    Column("gateway_agreement_id", Text),
     _needed("status", Text),
     _needed("captured", BigInteger),
     _needed("refunded", BigInteger),
@@ -338,7 +384,11 @@ calls = Table(
     _instant("send_wall"),
     Column("answer", Text),
     PrimaryKeyConstraint("tenant_id", "id"),
-    CheckConstraint("kind IN ('draft', 'charge', 'stop', 'refund')", name="kind"),
+    CheckConstraint(
+        "kind IN ('draft', 'charge', 'stop', 'refund', "
+        "'payment', 'payment_capture', 'payment_release', 'payment_refund')",
+        name="kind",
+    ),
     CheckConstraint("status IN ('written', 'unknown', 'accepted', 'rejected')", name="status"),
     Index(
         "calls_unsent_ix",
@@ -389,7 +439,8 @@ ledger = Table(
     metadata,
     _tenant(),
     _needed("id", Uuid),
-    _needed("agreement_id", Uuid),
+    Column("agreement_id", Uuid),
+    Column("purchase_id", Uuid),
     _needed("charge_id", Uuid),
     _needed("attempt_id", Uuid),
     Column("refund_id", Uuid),
@@ -399,6 +450,7 @@ ledger = Table(
     _instant("booked_at", nullable=False),
     PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id", "attempt_id"], ["attempts.tenant_id", "attempts.id"]),
+    _one_owner(),
     CheckConstraint(_among("kind", BookingKind), name="kind"),
     CheckConstraint("amount > 0", name="amount"),
     Index(None, "tenant_id", "charge_id"),
@@ -414,7 +466,8 @@ receipts = Table(
     _needed("number", BigInteger),
     _needed("ledger_id", Uuid),
     Column("corrects_id", Uuid),
-    _needed("agreement_id", Uuid),
+    Column("agreement_id", Uuid),
+    Column("purchase_id", Uuid),
     _needed("charge_id", Uuid),
     _needed("issuer", Text),
     _needed("subject", Text),
@@ -427,6 +480,7 @@ receipts = Table(
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "seller", "kind", "number"),
     ForeignKeyConstraint(["tenant_id", "ledger_id"], ["ledger.tenant_id", "ledger.id"]),
+    _one_owner(),
     CheckConstraint(_among("kind", ReceiptKind), name="kind"),
     CheckConstraint("(corrects_id IS NULL) = (kind = 'receipt')", name="corrects"),
     Index("receipts_person_ix", "tenant_id", "issuer", "subject", "issued_at"),
@@ -447,13 +501,18 @@ entitlements = Table(
     "entitlements",
     metadata,
     _tenant(),
-    _needed("agreement_id", Uuid),
+    _needed("id", Uuid),
+    Column("agreement_id", Uuid),
+    Column("purchase_id", Uuid),
     _needed("issuer", Text),
     _needed("subject", Text),
     _needed("product_id", String(64)),
     _instant("access_until", nullable=False),
-    PrimaryKeyConstraint("tenant_id", "agreement_id"),
+    PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id", "agreement_id"], ["agreements.tenant_id", "agreements.id"]),
+    ForeignKeyConstraint(["tenant_id", "purchase_id"], ["purchases.tenant_id", "purchases.id"]),
+    _one_owner(),
+    CheckConstraint("id = coalesce(agreement_id, purchase_id)", name="id"),
     Index("entitlements_person_ix", "tenant_id", "issuer", "subject"),
 )
 

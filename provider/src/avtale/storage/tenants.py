@@ -14,6 +14,7 @@ from avtale.domain.agreement import Terms
 from avtale.domain.billing import BillingRules
 from avtale.domain.money import Money
 from avtale.domain.periods import Interval, Unit
+from avtale.domain.purchase import PurchaseTerms
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
 
@@ -169,21 +170,19 @@ async def get_issuers(tx: Transaction) -> list[Issuer]:
     return [Issuer(**{n: getattr(row, n) for n in Issuer.__dataclass_fields__}) for row in rows]
 
 
-async def save_products(tx: Transaction, products: Collection[Terms]) -> None:
-    """Put these products on sale and take every other off it; agreements keep the terms they were made with."""
+async def save_products(tx: Transaction, products: Collection[Terms | PurchaseTerms]) -> None:
+    """Put these products on sale and take every other off it; what was sold keeps the terms it was sold on."""
     c = t.products.c
     await tx.conn.execute(t.products.update().where(c.tenant_id == tx.tenant_id).values(on_sale=False))
     for terms in products:
-        values = {
+        values: dict[str, object] = {
             "name": terms.name,
             "description": terms.description,
             "price": terms.price.amount,
             "currency": terms.price.currency,
-            "interval_unit": terms.interval.unit,
-            "interval_count": terms.interval.count,
             "vat_basis_points": terms.vat_basis_points,
-            "agreement_url": terms.agreement_url,
             "on_sale": True,
+            **_form(terms),
         }
         await tx.conn.execute(
             insert(t.products)
@@ -192,15 +191,41 @@ async def save_products(tx: Transaction, products: Collection[Terms]) -> None:
         )
 
 
-async def get_product(tx: Transaction, product_id: str) -> Terms | None:
-    """A product that is on sale, as terms."""
+def _form(terms: Terms | PurchaseTerms) -> dict[str, object]:
+    """What only a subscription has, and what only a single purchase has."""
+    if isinstance(terms, PurchaseTerms):
+        return {
+            "interval_unit": None,
+            "interval_count": None,
+            "agreement_url": None,
+            "access_days": terms.access_days,
+        }
+    return {
+        "interval_unit": terms.interval.unit,
+        "interval_count": terms.interval.count,
+        "agreement_url": terms.agreement_url,
+        "access_days": None,
+    }
+
+
+async def get_product(tx: Transaction, product_id: str) -> Terms | PurchaseTerms | None:
+    """A product that is on sale, as the terms of a subscription or of a single purchase."""
     c = t.products.c
     statement = select(t.products).where(c.tenant_id == tx.tenant_id, c.id == product_id, c.on_sale)
     row = (await tx.conn.execute(statement)).first()
     return None if row is None else _terms(row)
 
 
-def _terms(row: Row[Any]) -> Terms:
+def _terms(row: Row[Any]) -> Terms | PurchaseTerms:
+    if row.access_days is not None:
+        return PurchaseTerms(
+            product_id=row.id,
+            name=row.name,
+            description=row.description,
+            price=Money(row.price, row.currency),
+            access_days=row.access_days,
+            vat_basis_points=row.vat_basis_points,
+        )
     return Terms(
         product_id=row.id,
         name=row.name,

@@ -25,7 +25,9 @@ from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import Charge as DomainCharge
 from avtale.domain.charge import ChargeStatus
 from avtale.domain.periods import Unit
+from avtale.domain.purchase import PurchaseStatus
 from avtale.domain.receipt import ReceiptKind
+from avtale.service.following import PurchaseView
 from avtale.service.reading import AgreementView
 from avtale.storage.receipts import Receipt as StoredReceipt
 
@@ -110,7 +112,8 @@ class Interval(Shape):
 
 
 class Charge(Shape):
-    """What is owed for one period, or what was taken besides (`period` null) and is given back."""
+    """What is owed for one period; without a period, what a purchase costs, or what was taken besides and is given
+    back."""
 
     charge_id: UUID
     period: int | None
@@ -182,7 +185,7 @@ class Agreements(Shape):
 
 
 class CheckoutRequest(Shape):
-    """What to subscribe to, and where to return from Vipps."""
+    """What to subscribe to or to buy, and where to return from Vipps."""
 
     product_id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", examples=["film-month"])
     return_url: ReturnUrl
@@ -193,12 +196,57 @@ class CheckoutRequest(Shape):
 
 
 class CheckoutAnswer(Shape):
-    """A drafted agreement: send the person to `confirmationUrl` before it expires."""
+    """A drafted agreement, or a purchase: send the person to `confirmationUrl` before it expires."""
 
-    agreement_id: UUID
+    agreement_id: UUID | None = Field(None, description="of a subscription; null for a purchase")
+    purchase_id: UUID | None = Field(None, description="of a product that is bought once; null for a subscription")
     status: Literal["pending"] = "pending"
     confirmation_url: str
     expires_at: Instant
+
+
+class Purchase(Shape):
+    """A person's purchase of one product, bought once.
+
+    `authorized`: the money is reserved and access is given; `paid`: it was taken; `releasing` and `cancelled`: the
+    reservation was given up. What was given back is on its charge.
+    """
+
+    purchase_id: UUID
+    provider: Literal["vipps"]
+    product_id: str
+    status: PurchaseStatus
+    price: Money
+    created_at: Instant
+    expires_at: Instant = Field(description="until when it can be approved")
+    confirmation_url: str | None = Field(description="where to approve it, while that is possible")
+    access_until: Instant | None
+    end_reason: str | None = Field(description="why it came to nothing, where that is known")
+    charge: Charge
+
+    @staticmethod
+    def of(view: PurchaseView) -> Purchase:
+        purchase = view.purchase
+        waiting = purchase.status is PurchaseStatus.PENDING
+        return Purchase(
+            purchase_id=purchase.id,
+            provider="vipps",
+            product_id=purchase.terms.product_id,
+            status=purchase.status,
+            price=Money.of(purchase.terms.price),
+            created_at=purchase.created_at,
+            expires_at=purchase.expires_at,
+            confirmation_url=purchase.confirmation_url if waiting else None,
+            access_until=view.access_until,
+            end_reason=purchase.end_reason,
+            charge=Charge.of(view.charge),
+        )
+
+
+class Purchases(Shape):
+    """A person's purchases, newest first."""
+
+    purchases: list[Purchase]
 
 
 class RefundRequest(Shape):
@@ -230,7 +278,8 @@ class Receipt(Shape):
     receipt_id: UUID
     number: int = Field(description="without gaps in the seller's series of this kind")
     kind: ReceiptKind
-    agreement_id: UUID
+    agreement_id: UUID | None = Field(description="whose period it is for; null for a purchase")
+    purchase_id: UUID | None = Field(description="the purchase that it is for; null for a period")
     charge_id: UUID
     period: int | None
     issued_at: Instant
@@ -250,6 +299,7 @@ class Receipt(Shape):
             number=stored.number,
             kind=stored.kind,
             agreement_id=stored.agreement_id,
+            purchase_id=stored.purchase_id,
             charge_id=stored.charge_id,
             period=content["period"],
             issued_at=stored.issued_at,

@@ -1,4 +1,4 @@
-"""Tag Vipps: start a checkout, and follow the agreement that comes of it."""
+"""Tag Vipps: start a checkout of an agreement or a purchase, and follow the agreement that comes of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from avtale.api.contract import refusals
 from avtale.api.doors import PersonDoor, Routes, TheHouse, TheVisit
 from avtale.api.payments.paths import AgreementId, parse_id
 from avtale.api.payments.shapes import Agreement, CheckoutAnswer, CheckoutRequest
-from avtale.service.checkout import CheckoutWish, start_checkout
+from avtale.service.buying import PurchaseCheckout, check_out
+from avtale.service.checkout import Checkout, CheckoutWish
 from avtale.service.reading import poll_agreement
 
 routes = Routes("Vipps", PersonDoor)
@@ -22,7 +23,7 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x20-\x7e]+$",
-        description="The same key with the same body answers the same agreement, however often it is sent.",
+        description="The same key with the same body answers the same agreement or purchase, however often it is sent.",
     ),
 ]
 
@@ -36,8 +37,12 @@ IdempotencyKey = Annotated[
 async def checkout(
     wish: CheckoutRequest, visit: TheVisit, house: TheHouse, idempotency_key: IdempotencyKey = None
 ) -> CheckoutAnswer:
-    """Draft an agreement at Vipps, or answer the one that the same person has drafted for this product."""
-    drafted = await start_checkout(
+    """Draft an agreement at Vipps, or answer the one that the same person has drafted for this product.
+
+    A product that is bought once makes a purchase instead: the money is reserved when the person approves, and
+    taken when access is given. Its status is at `/api/v1/purchases/{purchaseId}`.
+    """
+    started = await check_out(
         house.db,
         house.gateways,
         visit.tenant,
@@ -46,9 +51,10 @@ async def checkout(
         idempotency_key,
     )
     return CheckoutAnswer(
-        agreement_id=drafted.agreement_id,
-        confirmation_url=drafted.confirmation_url,
-        expires_at=drafted.expires_at,
+        agreement_id=started.agreement_id if isinstance(started, Checkout) else None,
+        purchase_id=started.purchase_id if isinstance(started, PurchaseCheckout) else None,
+        confirmation_url=started.confirmation_url,
+        expires_at=started.expires_at,
     )
 
 

@@ -12,12 +12,12 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from avtale.domain.ports import EventSubject
-from avtale.gateways.vipps.reading import object_of, optional_text, text
+from avtale.gateways.vipps.reading import Json, object_of, optional_text, text
 
 #: How far a delivery's date may be from our wall time. Vipps states no limit, and signs each delivery anew.
 SKEW_SECONDS_MAX = 300.0
 
-#: What tells one event from another: Vipps sends no id of an event.
+#: What tells one event from another: Vipps sends no id of an event. The last four are ePayment's.
 _FACTS = (
     "eventType",
     "msn",
@@ -34,6 +34,22 @@ _FACTS = (
     "amountRefunded",
     "failureCode",
     "failureReason",
+    "reference",
+    "pspReference",
+    "name",
+    "timestamp",
+)
+
+#: What ePayment tells of a payment. An event bears the name in capitals, a registration the long form.
+PAYMENT_EVENTS = (
+    "created",
+    "aborted",
+    "expired",
+    "cancelled",
+    "captured",
+    "refunded",
+    "authorized",
+    "terminated",
 )
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -54,6 +70,7 @@ class VippsWebhooks:
         "recurring.charge-refunded.v1",
         "recurring.charge-failed.v1",
         "recurring.charge-creation-failed.v1",
+        *(f"epayments.payment.{name}.v1" for name in PAYMENT_EVENTS),
     )
 
     def verify(self, url: str, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], wall: datetime) -> bool:
@@ -73,11 +90,13 @@ class VippsWebhooks:
         return matches > 0
 
     def read(self, body: bytes) -> EventSubject:
-        """What an event is about. Raises ValueError if it is no event of Vipps Recurring.
+        """What an event is about. Raises ValueError if it is no event of Vipps Recurring or ePayment.
 
-        `external_id` is the agreement's (our draft id); a charge is found by its order id.
+        `external_id` is the agreement's (our draft id); a charge or a payment is found by its order id.
         """
         said = object_of(body)
+        if "eventType" not in said and "reference" in said:
+            return _of_payment(said)
         event_type = text(said, "eventType")
         agreement_id, order_id = optional_text(said, "agreementId"), optional_text(said, "chargeId")
         if not event_type.startswith("recurring."):
@@ -91,6 +110,19 @@ class VippsWebhooks:
             external_id=optional_text(said, "agreementExternalId"),
             order_id=order_id,
         )
+
+
+def _of_payment(said: Json) -> EventSubject:
+    name = text(said, "name").lower()
+    if name not in PAYMENT_EVENTS:
+        raise ValueError(f"not an event of a payment: {name[:60]}")
+    return EventSubject(
+        key=_key(said),
+        event_type=f"epayments.payment.{name}.v1",
+        gateway_agreement_id=None,
+        external_id=None,
+        order_id=text(said, "reference"),
+    )
 
 
 def signature(secret: str, url: str, date: str, content_hash: str) -> str:

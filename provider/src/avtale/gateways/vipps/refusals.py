@@ -101,7 +101,7 @@ def _read(said: Any) -> tuple[str | None, str]:
         return _code(said["error"]), _text(reason)
     if "type" in said or "title" in said or "detail" in said:
         parts = [_text(said.get("detail") or said.get("title")), *_extra(said.get("extraDetails"))]
-        return _problem_id(said.get("type")), "; ".join(filter(None, parts))
+        return _error_code(said.get("extraDetails")) or _problem_id(said.get("type")), "; ".join(filter(None, parts))
     return None, _text(said.get("message"))
 
 
@@ -111,6 +111,14 @@ def _problem_id(kind: object) -> str | None:
         return None
     name = kind.rsplit("#", 1)[1] if "#" in kind else kind.rstrip("/").rsplit("/", 1)[-1]
     return _code(name) if _PROBLEM_ID.fullmatch(name) else None
+
+
+def _error_code(details: object) -> str | None:
+    """ePayment puts its four digits into `extraDetails`; its `type` says no more than the status."""
+    for item in details if isinstance(details, list) else []:
+        if isinstance(item, dict) and item.get("name") == "ErrorCode":
+            return _code(item.get("reason"))
+    return None
 
 
 def _extra(details: object) -> Iterator[str]:

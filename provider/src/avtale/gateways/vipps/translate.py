@@ -59,7 +59,7 @@ _CHARGE_STATES = {
     "CANCELLED": GatewayChargeState.CANCELLED,
 }
 
-_MSISDN = re.compile(r"[0-9]{8,15}")
+MSISDN = re.compile(r"[0-9]{8,15}")
 
 
 def check_terms(terms: Terms) -> None:
@@ -89,7 +89,8 @@ def _fits(what: str, value: str, length_max: int) -> None:
         raise ValueError(f"{what} is longer than {length_max} characters")
 
 
-def _bytes(said: Mapping[str, Any]) -> bytes:
+def json_bytes(said: Mapping[str, Any]) -> bytes:
+    """The bytes of an object as we write it."""
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -131,12 +132,12 @@ def write_draft(wish: DraftWish) -> WrittenRequest:
     if terms.description is not None:
         said["productDescription"] = terms.description
     if wish.phone_number is not None:
-        if not _MSISDN.fullmatch(wish.phone_number):
+        if not MSISDN.fullmatch(wish.phone_number):
             raise ValueError("a phone number is 8 to 15 digits, country code first")
         said["phoneNumber"] = wish.phone_number
     if wish.is_app:
         said["isApp"] = True
-    return WrittenRequest(wish.draft_id, "POST", AGREEMENTS, _bytes(said))
+    return WrittenRequest(wish.draft_id, "POST", AGREEMENTS, json_bytes(said))
 
 
 def write_charge(wish: ChargeWish) -> WrittenRequest:
@@ -159,12 +160,12 @@ def write_charge(wish: ChargeWish) -> WrittenRequest:
         "externalId": wish.reference,
     }
     path = f"{agreement_path(wish.gateway_agreement_id)}/charges"
-    return WrittenRequest(wish.order_id, "POST", path, _bytes(said))
+    return WrittenRequest(wish.order_id, "POST", path, json_bytes(said))
 
 
 def write_stop(request_id: UUID, gateway_agreement_id: str) -> WrittenRequest:
     """The end of an agreement: `status` stands alone, or Vipps refuses it."""
-    return WrittenRequest(request_id, "PATCH", agreement_path(gateway_agreement_id), _bytes({"status": "STOPPED"}))
+    return WrittenRequest(request_id, "PATCH", agreement_path(gateway_agreement_id), json_bytes({"status": "STOPPED"}))
 
 
 def write_refund(
@@ -176,12 +177,12 @@ def write_refund(
         raise ValueError("a refund needs a reason")
     said = {"amount": amount, "description": shortened(reason.strip(), REFUND_DESCRIPTION_LENGTH_MAX)}
     path = f"{charge_path(gateway_agreement_id, order_id)}/refund"
-    return WrittenRequest(request_id, "POST", path, _bytes(said))
+    return WrittenRequest(request_id, "POST", path, json_bytes(said))
 
 
 def write_webhook(url: str, events: tuple[str, ...]) -> bytes:
     """The body that registers a webhook."""
-    return _bytes({"url": url, "events": list(events)})
+    return json_bytes({"url": url, "events": list(events)})
 
 
 def _check_amount(amount: int) -> None:
@@ -203,7 +204,7 @@ def read_created(body: bytes) -> str:
 def read_agreement(body: bytes, gateway_agreement_id: str) -> ObservedAgreement:
     """One agreement; a rejected draft is STOPPED without a start (Vipps Recurring, agreement states)."""
     said = object_of(body)
-    _same("agreement", text(said, "id"), gateway_agreement_id)
+    same("agreement", text(said, "id"), gateway_agreement_id)
     state = _AGREEMENT_STATES.get(status := text(said, "status"))
     if state is None:
         raise ValueError(f"an agreement status that we do not know: {status[:40]}")
@@ -219,7 +220,7 @@ def read_agreement(body: bytes, gateway_agreement_id: str) -> ObservedAgreement:
 def read_charge(body: bytes, order_id: str) -> ObservedCharge:
     """One charge with its cumulative totals. `failure_reason` may be set while tries remain (status DUE)."""
     said = object_of(body)
-    _same("charge", text(said, "id"), order_id)
+    same("charge", text(said, "id"), order_id)
     status = text(said, "status")
     state = _CHARGE_STATES.get(status)
     if state is None:
@@ -249,7 +250,8 @@ def _totals(said: Json, status: str) -> Totals:
             return Totals()
 
 
-def _same(what: str, said: str, asked: str) -> None:
+def same(what: str, said: str, asked: str) -> None:
+    """Raises ValueError for an answer about something else."""
     if said != asked:
         raise ValueError(f"another {what} than the one we asked for")
 
