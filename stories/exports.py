@@ -190,13 +190,13 @@ class ProviderExport:
 
 def read_sandbox(raw: object) -> SandboxExport:
     """The sandbox's export, version 1. `ExportError` when it is anything else."""
-    root = _root(raw, "sandbox")
+    root = _root(raw, "sandbox", 1)
     return SandboxExport(root.instant("now"), tuple(_gateway_agreement(n) for n in root.items("agreements")))
 
 
 def read_provider(raw: object) -> ProviderExport:
-    """The provider's export, version 1. `ExportError` when it is anything else."""
-    root = _root(raw, "provider")
+    """The provider's export, version 2. `ExportError` when it is anything else."""
+    root = _root(raw, "provider", 2)
     return ProviderExport(
         agreements=tuple(_agreement(n) for n in root.items("agreements")),
         ledger=tuple(_entry(n) for n in root.items("ledger")),
@@ -208,10 +208,10 @@ def read_provider(raw: object) -> ProviderExport:
     )
 
 
-def _root(raw: object, house: str) -> Node:
+def _root(raw: object, house: str, known: int) -> Node:
     root = Node(raw, house)
-    if (version := root.whole("version")) != 1:
-        raise ExportError(f"{house}.version: this audit reads version 1, not {version}")
+    if (version := root.whole("version")) != known:
+        raise ExportError(f"{house}.version: this audit reads version {known}, not {version}")
     return root
 
 

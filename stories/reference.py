@@ -15,6 +15,7 @@ import msgspec
 from avtale.domain.agreement import AGREEMENT_STEPS, AgreementStatus, AgreementVerb
 from avtale.domain.charge import OPEN_ATTEMPTS, Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.money import Money
+from avtale.domain.purchase import PURCHASE_STEPS, PurchaseStatus, PurchaseVerb
 from avtale.domain.settlement import GatewayChargeState, ObservedCharge, apply
 from avtale.settings import Settings
 from avtale_sandbox.settings import Settings as SandboxSettings
@@ -90,6 +91,24 @@ def provider_agreement_picture() -> str:
     )
 
 
+def provider_purchase() -> str:
+    """The provider's steps of a purchase: what each verb makes of each state."""
+    return _table(
+        ("State", *(verb.value for verb in PurchaseVerb)),
+        (
+            (f"`{state.value}`", *(_step(PURCHASE_STEPS[state, verb]) for verb in PurchaseVerb))
+            for state in PurchaseStatus
+        ),
+    )
+
+
+def provider_purchase_picture() -> str:
+    """The same as a picture, without the steps that stay where they are."""
+    return _picture(
+        {(state.value, verb.value): after.value for (state, verb), after in PURCHASE_STEPS.items() if after}, "pending"
+    )
+
+
 def provider_attempt() -> str:
     """What a reading makes of an attempt and of its charge, asked of `apply` itself."""
     return _table(
@@ -108,7 +127,7 @@ def vipps_charge() -> str:
     return _picture(vipps.CHARGE_STEPS, "PENDING")
 
 
-def _step(after: AgreementStatus | None) -> str:
+def _step(after: StrEnum | None) -> str:
     return "–" if after is None else f"`{after.value}`"
 
 
@@ -134,6 +153,7 @@ def _charge(attempt: AttemptStatus, totals: Totals) -> Charge:
     return Charge(
         id=UUID(int=1),
         agreement_id=UUID(int=0),
+        purchase_id=None,
         kind=ChargeKind.RECURRING,
         period=2,
         period_start=date(2027, 2, 28),
@@ -158,6 +178,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "sandbox-settings": sandbox_settings,
     "provider-agreement": provider_agreement,
     "provider-agreement-picture": provider_agreement_picture,
+    "provider-purchase": provider_purchase,
+    "provider-purchase-picture": provider_purchase_picture,
     "provider-attempt": provider_attempt,
     "open-attempts": open_attempts,
     "vipps-agreement": vipps_agreement,

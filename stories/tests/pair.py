@@ -77,7 +77,7 @@ def pair(*lives: Life) -> Pair:
     made = Pair(
         sandbox={"version": 1, "now": iso(NOW), "agreements": []},
         provider={
-            "version": 1,
+            "version": 2,
             "tenant": "film",
             "agreements": [],
             "ledger": [],

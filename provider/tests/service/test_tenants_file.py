@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from avtale.domain.errors import Invalid
+from avtale.domain.purchase import PurchaseTerms
 from avtale.gateways.outbound import Outbound
 from avtale.runtime import TenantGateways
 from avtale.service import configuring
@@ -83,8 +84,10 @@ def test_the_example_of_the_page_has_every_key(example: Path) -> None:
     wanted = read_tenants_file(example)
     (organization,) = wanted.organizations
     (tenant,) = organization.tenants
-    for entry in (organization, tenant, tenant.seller, tenant.vipps, *tenant.issuers, *tenant.products):
+    for entry in (organization, tenant, tenant.seller, tenant.vipps, *tenant.issuers):
         assert entry.model_fields_set == set(type(entry).model_fields), type(entry).__name__
+    subscription, purchase = tenant.products
+    assert subscription.model_fields_set | purchase.model_fields_set == set(configuring.ProductEntry.model_fields)
 
 
 async def test_the_example_of_the_page_is_applied(example: Path, db: Database, gateways: TenantGateways) -> None:
@@ -97,12 +100,15 @@ async def test_the_example_of_the_page_is_applied(example: Path, db: Database, g
         account = await tenants.get_vipps_account(tx)
         issuers = await tenants.get_issuers(tx)
         terms = await tenants.get_product(tx, "film-month")
+        once = await tenants.get_product(tx, "film-rent")
     assert account is not None
     assert gateways.sealer.open(account.client_secret_sealed) == "shown-once"
     assert gateways.sealer.open(account.subscription_key_sealed) == "key-from-a-file"
     assert [issuer.jwks_url for issuer in issuers] == ["http://127.0.0.1:8400/identity/jwks.json"]
     assert terms is not None
     assert (terms.price.amount, terms.vat_basis_points) == (9900, 2500)
+    assert isinstance(once, PurchaseTerms)
+    assert (once.price.amount, once.access_days) == (3900, 2)
 
 
 async def test_applying_again_changes_nothing_and_a_product_that_is_left_out_goes_off_sale(
@@ -126,6 +132,11 @@ async def test_applying_again_changes_nothing_and_a_product_that_is_left_out_goe
         ('zone = "Europe/Oslo"', 'zone = "Europe/Atlantis"', "organizations.0.tenants.0.zone"),
         ("retry_days = 5", "retrydays = 5", "organizations.0.tenants.0.vipps.retrydays"),
         ('vat_percent = "25"', 'vat_percent = "-1"', "organizations.0.tenants.0.products.0.vat_percent"),
+        ("access_days = 2", "", "a product has an interval (a subscription) or access_days (a single purchase)"),
+        ("access_days = 2", 'interval = "day"', "a subscription has an agreement_url"),
+        ("access_days = 2", 'access_days = 2\n    interval = "day"', "a product has an interval"),
+        ("access_days = 2", 'access_days = 2\n    agreement_url = "https://f.example"', "a single purchase has none"),
+        ("access_days = 2", "access_days = 0", "organizations.0.tenants.0.products.1.access_days"),
         ("[[organizations]]", "[[organizations", "cannot be read"),
     ],
 )
