@@ -8,7 +8,17 @@ from avtale.api.envelope import Envelope
 from avtale.api.house import House
 from avtale.api.identity import Identity
 from avtale.api.keys import IssuerKeys
-from avtale.api.payments import agreements, health, operations, purchases, receipts, refunds, vipps, vipps_webhooks
+from avtale.api.payments import (
+    agreements,
+    agreements_admin,
+    health,
+    operations,
+    purchases,
+    receipts,
+    refunds,
+    vipps,
+    vipps_webhooks,
+)
 from avtale.api.problems import add_problems
 from avtale.api.tenancy import Tenancy
 
@@ -16,8 +26,10 @@ ROUTES = (
     vipps.routes,
     agreements.routes,
     purchases.routes,
+    agreements_admin.routes,
     vipps_webhooks.routes,
     receipts.routes,
+    receipts.admin_routes,
     refunds.routes,
     operations.routes,
     operations.clock_routes,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from avtale.domain.agreement import Agreement, AgreementStatus
 from avtale.domain.charge import Charge
-from avtale.domain.errors import NotFound
+from avtale.domain.errors import Invalid, NotFound
 from avtale.domain.periods import period
 from avtale.domain.ports import Gateways
 from avtale.service.checking import read_now
@@ -38,6 +38,22 @@ class AgreementView:
         if this.next_charge_at is None or this.anchor is None:
             return None
         return period(this.anchor, this.terms.interval, this.last_period + 1).start.isoformat()
+
+
+async def find_person(db: Database, tenant: Tenant, subjects: Sequence[str], issuer: str | None) -> Person:
+    """Whom an administrator means: the first of these subjects that is known here.
+
+    Raises NotFound (`person_unknown`), and Invalid (`issuer_needed`) for a subject of several issuers.
+    """
+    async with db.tenant(tenant.id) as tx:
+        known = await agreements.people_named(tx, subjects, issuer)
+    for subject in subjects:
+        issuers = sorted(one for one, name in known if name == subject)
+        if len(issuers) > 1:
+            raise Invalid("several issuers have this subject: say which, with ?issuer=", code="issuer_needed")
+        if issuers:
+            return Person(issuers[0], subject)
+    raise NotFound("this tenant knows nobody of this id", code="person_unknown")
 
 
 async def list_agreements(

@@ -15,6 +15,8 @@ from avtale.service.stopping import stop_agreement
 
 routes = Routes("Agreements", PersonDoor)
 
+IncludeDrafts = Annotated[Flag, Query(alias="includeDrafts", description="also those that never became active")]
+
 
 @routes.get(
     "/api/v1/agreements",
@@ -25,9 +27,7 @@ routes = Routes("Agreements", PersonDoor)
 async def agreements(
     visit: TheVisit,
     house: TheHouse,
-    include_drafts: Annotated[
-        Flag, Query(alias="includeDrafts", description="also those that never became active")
-    ] = False,
+    include_drafts: IncludeDrafts = False,
 ) -> Agreements:
     """The caller's agreements, newest first."""
     views = await list_agreements(house.db, visit.tenant, visit.caller.person, include_drafts=include_drafts)
