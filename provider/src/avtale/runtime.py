@@ -110,6 +110,7 @@ class Runtime:
             clock_token=token.get_secret_value() if token else None,
             wall=lambda: datetime.now(UTC),
             version=__version__,
+            customer_calls_per_minute_max=self.settings.customer_calls_per_minute_max,
         )
 
     async def _fetch_json(self, url: str) -> dict[str, Any]:

@@ -278,8 +278,28 @@ class World:
         gateways._made.clear()
 
 
+#: The customer API of the tenant `film`; the shop itself is wherever a test puts it.
+CUSTOMER_API = {
+    "payment_provider_id": 25,
+    "clients": [
+        {
+            "client_id": "film-web",
+            "return_urls": ["https://film.example/me?tab=vipps"],
+            "error_urls": ["https://film.example/sorry"],
+        },
+        {
+            "client_id": "film-tv",
+            "return_urls": ["https://tv.film.example/back"],
+            "error_urls": ["https://tv.film.example/oops"],
+            "result_parameter": "outcome",
+            "transaction_parameter": "tx",
+        },
+    ],
+}
+
+
 def tenant_entry(name: str, host: str, public_url: str, issuer: str, sandbox: str) -> TenantEntry:
-    """A tenant with one product; its tokens are for its own audience."""
+    """A tenant with one product; its tokens are for its own audience, and only `film` has a customer API."""
     return TenantEntry.model_validate(
         {
             "name": name,
@@ -299,6 +319,7 @@ def tenant_entry(name: str, host: str, public_url: str, issuer: str, sandbox: st
                 "merchant_serial_number": "123456",
             },
             "issuers": [{"issuer": issuer, "audience": name}],
+            "customer_api": CUSTOMER_API if name == "film" else None,
             "products": [
                 {
                     "id": "film-month",

@@ -31,6 +31,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Vipps": configuring.VippsEntry,
     "Issuers": configuring.IssuerEntry,
     "Products": configuring.ProductEntry,
+    "Customer API": configuring.CustomerApiEntry,
+    "Clients": configuring.ClientEntry,
 }
 
 
@@ -84,7 +86,9 @@ def test_the_example_of_the_page_has_every_key(example: Path) -> None:
     wanted = read_tenants_file(example)
     (organization,) = wanted.organizations
     (tenant,) = organization.tenants
-    for entry in (organization, tenant, tenant.seller, tenant.vipps, *tenant.issuers):
+    entries = [organization, tenant, tenant.seller, tenant.vipps, *tenant.issuers]
+    assert tenant.customer_api is not None
+    for entry in (*entries, tenant.customer_api, *tenant.customer_api.clients):
         assert entry.model_fields_set == set(type(entry).model_fields), type(entry).__name__
     subscription, purchase = tenant.products
     assert subscription.model_fields_set | purchase.model_fields_set == set(configuring.ProductEntry.model_fields)
@@ -138,6 +142,10 @@ async def test_applying_again_changes_nothing_and_a_product_that_is_left_out_goe
         ("access_days = 2", 'access_days = 2\n    agreement_url = "https://f.example"', "a single purchase has none"),
         ("access_days = 2", "access_days = 0", "organizations.0.tenants.0.products.1.access_days"),
         ("[[organizations]]", "[[organizations", "cannot be read"),
+        ("https://film.example.test/me", "https://me@film.example.test/", "clients.0.return_urls.0"),
+        ("https://film.example.test/me", "https://film.example.test/#me", "clients.0.return_urls.0"),
+        ("https://film.example.test/sorry", "javascript:alert(1)", "clients.0.error_urls.0"),
+        ('"status"', '"a&b"', "clients.0.result_parameter"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(example: Path, was: str, becomes: str, said: str) -> None:

@@ -21,6 +21,7 @@ from avtale.api.payments import (
 )
 from avtale.api.problems import add_problems
 from avtale.api.tenancy import Tenancy
+from avtale.api.vipps_agreements.operations import PREFIX, customer_app
 
 ROUTES = (
     vipps.routes,
@@ -50,6 +51,7 @@ def create_app(house: House) -> Api:
     app.state.hall = Hall(house, Tenancy(house.db), Identity(IssuerKeys(house.fetch_json), house.wall))
     for routes in ROUTES:
         app.include_router(routes)
+    app.mount(PREFIX, customer_app(app.state.hall, house.version))
     add_problems(app)
     app.add_middleware(Envelope)
     return app

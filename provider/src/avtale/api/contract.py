@@ -43,20 +43,26 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
+def without_framework_faults(said: dict[str, Any]) -> dict[str, Any]:
+    """Take FastAPI's own shape of a failure, which nobody is sent, out of a document; returns its schemas."""
+    for path in said["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+    schemas: dict[str, Any] = said.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    return schemas
+
+
 class Api(FastAPI):
     """The application, with a contract that says what it really answers."""
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document; FastAPI's own shape of a failure, which nobody is sent, is taken out of it."""
+        """The OpenAPI document, with the problems that we answer."""
         if self.openapi_schema is not None:
             return self.openapi_schema
         said = super().openapi()
-        for path in said["paths"].values():
-            for operation in path.values():
-                operation["responses"].pop("422", None)
-        schemas = said.setdefault("components", {}).setdefault("schemas", {})
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
+        schemas = without_framework_faults(said)
         problem = Problem.model_json_schema(ref_template=f"{_SCHEMAS}{{model}}")
         schemas.update(problem.pop("$defs"))
         schemas["Problem"] = problem

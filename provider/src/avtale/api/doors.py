@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, cast
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, params
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
@@ -49,8 +49,9 @@ class Visit:
 class Door(APIRoute):
     """A route that anybody may use."""
 
-    #: Whether the contract says that a token is needed.
+    #: Whether the contract says that a token is needed, and how.
     asks_for_token: ClassVar[bool] = False
+    scheme: ClassVar[params.Depends] = _BEARER
 
     async def admit(self, request: Request) -> None:
         """Let a request in, or raise what it is refused with."""
@@ -99,7 +100,7 @@ class Routes(APIRouter):
     """Routes of one tag behind one kind of door, each answered with and without a slash at its end."""
 
     def __init__(self, tag: str, door: type[Door]) -> None:
-        bearer = [_BEARER] if door.asks_for_token else []
+        bearer = [door.scheme] if door.asks_for_token else []
         super().__init__(tags=[tag], route_class=door, dependencies=bearer, redirect_slashes=False)
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **settings: Any) -> None:

@@ -23,6 +23,7 @@ class House:
     """Everything that answering a request may need; joined by the composition root.
 
     `wall` is the system's time: what tokens and signatures are dated with. Business time comes from the database.
+    `return_wait_seconds_max` is how long somebody who comes back from Vipps waits for the truth.
     """
 
     db: Database
@@ -33,3 +34,5 @@ class House:
     clock_token: str | None
     wall: Callable[[], datetime]
     version: str
+    customer_calls_per_minute_max: int = 60
+    return_wait_seconds_max: float = 4.0

@@ -28,6 +28,7 @@ from avtale.domain.errors import (
     NotFound,
     Refusal,
 )
+from avtale.service.pacing import TooManyCalls
 from avtale.storage.clock import ClockLocked
 from avtale.storage.database import DatabaseDown
 from avtale.storage.sealing import SealBroken
@@ -74,6 +75,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     ClockLocked: HTTPStatus.CONFLICT,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     MediaTypeUnknown: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    TooManyCalls: HTTPStatus.TOO_MANY_REQUESTS,
     GatewayRefused: HTTPStatus.BAD_GATEWAY,
     GatewayBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     IssuerUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -152,7 +154,7 @@ def _status(error: Exception) -> int:
 
 def _headers(error: Refusal) -> dict[str, str]:
     match error:
-        case GatewayBusy() | IssuerUnavailable():
+        case GatewayBusy() | IssuerUnavailable() | TooManyCalls():
             return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
         case NotSignedIn(code="token_missing"):
             return {"WWW-Authenticate": 'Bearer realm="avtale"'}

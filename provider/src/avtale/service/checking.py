@@ -74,14 +74,16 @@ async def _fetch(gateway: RecurringGateway, payments: PaymentGateway, attempt: A
     return await gateway.fetch_charge(attempt.gateway_agreement_id, str(attempt.id))
 
 
-async def read_now(db: Database, gateway: RecurringGateway, tenant: Tenant, draft: Draft) -> None:
-    """Read one draft's agreement for somebody who waits for it; without an answer everything stays as it is."""
+async def read_now(db: Database, gateway: RecurringGateway, tenant: Tenant, draft: Draft) -> bool:
+    """Read one draft's agreement for somebody who waits for it; False without an answer, and all stays as it is."""
     if draft.gateway_agreement_id is None:
-        return
+        return False
     told = await gateway.fetch_agreement(draft.gateway_agreement_id)
-    if isinstance(told, Answered):
-        async with db.tenant(tenant.id) as tx:
-            await settle_draft(tx, tenant, gateway, draft.id, told.value)
+    if not isinstance(told, Answered):
+        return False
+    async with db.tenant(tenant.id) as tx:
+        await settle_draft(tx, tenant, gateway, draft.id, told.value)
+    return True
 
 
 async def _settle_draft(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlencode, urlsplit, urlunsplit
 from uuid import UUID
@@ -41,12 +41,16 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutWish:
-    """What a person wants to subscribe to or to buy, and where to return."""
+    """What a person wants to subscribe to or to buy, and where to return.
+
+    `returns_alone`: nobody else's draft will do, for it would lead back to another address.
+    """
 
     product_id: str
     return_url: str
     phone_number: str | None = None
     is_app: bool = False
+    returns_alone: bool = field(default=False, repr=False)  # no part of what an Idempotency-Key stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,8 @@ async def _agreement_for(
     same = (a for a in reversed(existing) if a.terms == terms and _still_open(tx, a))
     agreement = repeated or next(same, None)
     if agreement is not None:
+        if wish.returns_alone:
+            return agreement, None
         left_min = timedelta(0) if agreement is repeated else DRAFT_LEFT_MIN
         return agreement, await _open_draft(tx, agreement, left_min)
     await agreements.insert_agreement(tx, new)

@@ -22,12 +22,18 @@ from avtale.domain.ports import Gateways
 from avtale.domain.purchase import PurchaseTerms
 from avtale.service.ids import new_id
 from avtale.storage import tenants
+from avtale.storage.customer_apis import Client, CustomerApi, save_customer_api
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer
 from avtale.storage.tenants import Issuer, Tenant, VippsAccount
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$", max_length=1024)]
+#: Compared to the letter, and with neither a user nor a fragment in it.
+ClientUrl = Annotated[
+    str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[!$%&'()*+,./0-9:;=?@A-Z_a-z~-]*)?$", max_length=1024)
+]
+Parameter = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 
 
 class _Strict(BaseModel):
@@ -127,6 +133,35 @@ class ProductEntry(_Strict):
         )
 
 
+class ClientEntry(_Strict):
+    """An application that may send people to the customer API's pages, and to which addresses they come back."""
+
+    client_id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$")
+    return_urls: list[ClientUrl] = Field(min_length=1)
+    error_urls: list[ClientUrl] = Field(min_length=1)
+    result_parameter: Parameter = "status"
+    transaction_parameter: Parameter = "transactionId"
+
+
+class CustomerApiEntry(_Strict):
+    """The customer API of a tenant, which has none without this."""
+
+    payment_provider_id: int = Field(ge=0, lt=2**31)
+    clients: list[ClientEntry] = Field(default_factory=list)
+
+    def api(self) -> CustomerApi:
+        return CustomerApi(
+            self.payment_provider_id,
+            tuple(
+                Client(
+                    **entry.model_dump()
+                    | {"return_urls": tuple(entry.return_urls), "error_urls": tuple(entry.error_urls)}
+                )
+                for entry in self.clients
+            ),
+        )
+
+
 class TenantEntry(_Strict):
     """One tenant."""
 
@@ -140,6 +175,7 @@ class TenantEntry(_Strict):
     vipps: VippsEntry
     issuers: list[IssuerEntry] = Field(min_length=1)
     products: list[ProductEntry] = Field(default_factory=list)
+    customer_api: CustomerApiEntry | None = None
 
     @field_validator("zone")
     @classmethod
@@ -212,11 +248,12 @@ async def apply_tenant(
         await tenants.save_vipps_account(tx, _account(sealer, entry.vipps, secrets, account))
         await tenants.save_issuers(tx, [Issuer(**issuer.model_dump()) for issuer in entry.issuers])
         await tenants.save_products(tx, [product.terms() for product in entry.products])
+        await save_customer_api(tx, entry.customer_api.api() if entry.customer_api else None)
     return tenant
 
 
 def _check(gateways: Gateways, entry: TenantEntry) -> None:
-    """What no single field can tell. Raises Invalid (`product_unsellable`, `insecure_gateway`)."""
+    """What no single field can tell. Raises Invalid (`product_unsellable`, `insecure_…`, `client_twice`)."""
     for product in entry.products:
         try:
             gateways.check_terms(product.terms())
@@ -224,6 +261,12 @@ def _check(gateways: Gateways, entry: TenantEntry) -> None:
             raise Invalid(f"product {product.id!r}: {error}", code="product_unsellable") from error
     if entry.environment == "production" and not entry.vipps.base_url.startswith("https://"):
         raise Invalid(f"tenant {entry.name!r}: production calls go to https:// only", code="insecure_gateway")
+    clients = entry.customer_api.clients if entry.customer_api else []
+    if len({client.client_id for client in clients}) < len(clients):
+        raise Invalid(f"tenant {entry.name!r}: two clients have the same client_id", code="client_twice")
+    back = [url for client in clients for url in (*client.return_urls, *client.error_urls)]
+    if entry.environment == "production" and not all(url.startswith("https://") for url in back):
+        raise Invalid(f"tenant {entry.name!r}: people are sent back to https:// only", code="insecure_client")
 
 
 def _account(

@@ -547,5 +547,59 @@ webhook_registrations = Table(
     CheckConstraint("(status = 'intent') = (secret_sealed IS NULL)", name="secret"),
 )
 
+#: What a tenant's customer API needs to know; `clients` are the applications that may send people to it.
+customer_apis = Table(
+    "customer_apis",
+    metadata,
+    _tenant(),
+    _needed("payment_provider_id", BigInteger),
+    _needed("clients", JSONB),
+    PrimaryKeyConstraint("tenant_id"),
+)
+
+#: Agreements that people began to add through the customer API; `landing` is the secret part of the way back.
+additions = Table(
+    "additions",
+    metadata,
+    _tenant(),
+    Column("transaction_id", BigInteger, nullable=False, autoincrement=False),
+    _needed("issuer", Text),
+    _needed("subject", Text),
+    _needed("product_id", String(64)),
+    _needed("landing", Text),
+    _instant("created_wall", nullable=False),
+    Column("client_id", Text),
+    Column("return_url", Text),
+    Column("error_url", Text),
+    _instant("claimed_wall"),
+    Column("agreement_id", Uuid),
+    Column("confirmation_url", Text),
+    _instant("confirm_until"),
+    Column("result", Text),
+    PrimaryKeyConstraint("tenant_id", "transaction_id"),
+    UniqueConstraint("tenant_id", "landing"),
+    ForeignKeyConstraint(["tenant_id", "agreement_id"], ["agreements.tenant_id", "agreements.id"]),
+    CheckConstraint(
+        "(client_id IS NULL) = (return_url IS NULL) AND (client_id IS NULL) = (error_url IS NULL)", name="bound"
+    ),
+    CheckConstraint(
+        "(agreement_id IS NULL) = (confirmation_url IS NULL) AND (agreement_id IS NULL) = (confirm_until IS NULL)",
+        name="drafted",
+    ),
+    CheckConstraint("result IN ('cancelled', 'failed', 'finished')", name="result"),
+)
+
+#: When the calls that a person has made so far will have been worked off, at the pace that is allowed.
+turns = Table(
+    "turns",
+    metadata,
+    _tenant(),
+    _needed("issuer", Text),
+    _needed("subject", Text),
+    _instant("next_wall", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "issuer", "subject"),
+    Index(None, "tenant_id", "next_wall"),
+)
+
 #: Tables whose rows belong to one tenant, under forced row-level security.
 TENANT_TABLES = tuple(t.name for t in metadata.sorted_tables if t.name not in ROUTING_TABLES)
