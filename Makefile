@@ -6,18 +6,19 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-cache-d
 # Tests that run at once; each of these processes has a database of its own.
 WORKERS ?= 2
 PYTEST_ARGS ?=
+ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup story chaos test check docs coverage lock clean
+.PHONY: help setup demo story chaos test check docs coverage lock clean
 
 help:  ## Show this text
 	@echo "avtale: subscriptions and one-time purchases on Vipps MobilePay and Stripe, with a sandbox for both."
 	@echo
-	@echo "Start with 'make story': it sets everything up and shows seven people's subscriptions over three months."
+	@echo "Start with 'make demo': it sets everything up and opens a shop with Vipps on this machine, for your browser."
 	@echo "Needed: python3 >= 3.11 and a package index that pip can reach. Nothing is written outside this folder"
 	@echo "and the temporary folder."
 	@echo
-	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-11s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "One test:  make test WORKERS=0 PYTEST_ARGS='provider/tests/storage -k embedded'"
 
@@ -38,6 +39,10 @@ setup: .venv/.stamp  ## Make .venv with the locked dependencies and both distrib
 			$(PIP) --no-deps --require-hashes -r requirements/lock.txt; }
 	@$(PIP) --no-deps --no-build-isolation -e provider -e sandbox
 	@touch $@
+
+# ARGS=--new-ports moves it, when another program has taken one of its ports.
+demo: setup  ## A shop, Vipps, telephones and an operator's page in your browser; data stays in .avtale/demo
+	@$(BIN)/avtale demo $(ARGS)
 
 story: setup  ## Run the main job: real processes, seven people, three months on the turned clock
 	@$(BIN)/python -m stories

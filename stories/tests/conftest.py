@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from stories.houses import Houses, Size, make_database
 from stories.processes import Processes, ProcessFailed
@@ -45,3 +48,19 @@ async def world(database: Path) -> AsyncIterator[World]:
             assert differences == []
     except ProcessFailed as error:
         pytest.fail(f"{error}\n{error.tail}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A real browser without a window; the tests that want one are skipped where there is none."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        reason = "no Chromium here: apt-get install chromium"
+        if os.environ.get("CI_REQUIRE_CHROMIUM"):
+            pytest.fail(f"CI_REQUIRE_CHROMIUM is set, but there is {reason}")
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+        yield browser
+        browser.close()

@@ -14,7 +14,8 @@ import uvicorn
 from rich.console import Console
 from rich.table import Table
 
-from avtale.api.app import create_app
+from avtale.demo.notes import DemoFailed
+from avtale.demo.run import run_demo
 from avtale.domain.errors import Refusal
 from avtale.logs import set_up_logs
 from avtale.runtime import Runtime, open_runtime
@@ -73,11 +74,11 @@ async def _serve(settings: Settings, bound: socket.socket, host: str, ready_file
         await check_ready(runtime.db)
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{bound.getsockname()[1]}"
-        config = uvicorn.Config(
-            create_app(runtime.house()), log_level="warning", access_log=False, timeout_graceful_shutdown=20
-        )
+        closing = asyncio.Event()
+        application = runtime.application(closing)
+        config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=20)
         out.print(f"avtale answers at {url}")
-        await Announced(config, ready_file, url).serve([bound])
+        await Announced(config, ready_file, url, closing.set).serve([bound])
 
 
 @app.command()
@@ -97,6 +98,20 @@ async def _work(settings: Settings) -> None:
         add_tasks(runtime.fleet, runtime.db, runtime.gateways)
         out.print("avtale works")
         await run_worker(runtime.fleet, runtime.db, settings.jobs_at_once_max, stop)
+
+
+@app.command()
+def demo(
+    new_ports: Annotated[
+        bool, typer.Option("--new-ports", help="Move to other ports; webhook and issuer move along.")
+    ] = False,
+    ready_file: ReadyFile = None,
+) -> None:
+    """Show everything on one machine: the sandbox, a database, a shop. Data stays in AVTALE_DATA_DIR/demo."""
+    try:
+        run_demo(Settings().data_dir / "demo", new_ports, ready_file, lambda line: print(line, flush=True))
+    except DemoFailed as error:
+        raise _stop(str(error)) from error
 
 
 @db_app.command("embedded")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +15,11 @@ from uuid import UUID
 from procrastinate import App
 
 from avtale import __version__
+from avtale.api.app import create_app
+from avtale.api.contract import Api
 from avtale.api.house import House
+from avtale.console.app import add_console
+from avtale.console.house import ConsoleHouse
 from avtale.domain.agreement import Terms
 from avtale.domain.errors import Conflict
 from avtale.domain.ports import PaymentGateway, RecurringGateway, WebhookReader
@@ -112,6 +117,44 @@ class Runtime:
             version=__version__,
             customer_calls_per_minute_max=self.settings.customer_calls_per_minute_max,
         )
+
+    def application(self, closing: asyncio.Event) -> Api:
+        """The HTTP faces: the API, and the pages where they are asked for. `closing` ends what would go on."""
+        app = create_app(self.house())
+        settings = self.settings
+        if settings.console:
+            hall = app.state.hall
+            add_console(
+                app,
+                ConsoleHouse(
+                    db=self.db,
+                    gateways=self.gateways,
+                    sealer=self.sealer,
+                    find_site=hall.tenancy.at_host,
+                    read_token=hall.identity.caller,
+                    call_out=self._call_out,
+                    wall=lambda: datetime.now(UTC),
+                    client_id=settings.console_client_id,
+                    discovery_url=settings.console_discovery_url,
+                    sandbox_url=settings.console_sandbox_url,
+                    closing=closing,
+                ),
+            )
+        return app
+
+    async def _call_out(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, call_seconds_max: float
+    ) -> tuple[int, dict[str, Any]]:
+        answer = await self.outbound.send(Call(method, url, headers, body, call_seconds_max))
+        if not isinstance(answer, Answer):
+            raise OSError(answer.reason)
+        try:
+            found = json.loads(answer.body)
+        except ValueError as error:
+            raise OSError(f"{url} did not answer with JSON") from error
+        if not isinstance(found, dict):
+            raise OSError(f"{url} did not answer with an object")
+        return answer.status, found
 
     async def _fetch_json(self, url: str) -> dict[str, Any]:
         answer = await self.outbound.send(Call("GET", url, {"Accept": "application/json"}, None, JWKS_SECONDS_MAX))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,16 @@ import uvicorn
 
 
 class Announced(uvicorn.Server):
-    """A server that writes its ready file when it listens, and removes it when it ends."""
+    """A server that writes its ready file when it listens, and removes it when it ends.
 
-    def __init__(self, config: uvicorn.Config, ready_file: Path | None, url: str) -> None:
+    `on_closing` is called before open answers are waited for, so that streams can end.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, ready_file: Path | None, url: str, on_closing: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._on_closing = on_closing
         self._ready_file = ready_file
         self._url = url
 
@@ -27,6 +34,7 @@ class Announced(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._ready_file is not None:
             self._ready_file.unlink(missing_ok=True)
+        self._on_closing()
         await super().shutdown(sockets)
 
 

@@ -53,6 +53,13 @@ def serve(
         str | None, typer.Option(help="Instant at which business time begins, such as 2027-01-15T09:00:00Z.")
     ] = None,
     seed: Annotated[str, typer.Option(help="What ids are drawn from; the same seed gives the same ids.")] = "avtale",
+    issuer_base_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Name the identity provider by this address (and /identity) wherever it listens, so that people "
+            "stay who they are when the port changes."
+        ),
+    ] = None,
 ) -> None:
     """Serve the sandbox until it is told to stop.
 
@@ -78,6 +85,7 @@ def serve(
         clock_running=clock is ClockMode.RUNNING,
         start_at=start_at,
         seed=seed,
+        issuer_base_url=None if issuer_base_url is None else issuer_base_url.rstrip("/"),
     )
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -21,6 +21,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     clock_running: Annotated[bool, _says("whether business time runs by itself (`--clock`)")] = True
     start_at: Annotated[str | None, _says("the first instant of business time (`--start-at`)")] = None
     seed: Annotated[str, _says("what ids, secrets and names are drawn from (`--seed`)")] = "avtale"
+    issuer_base_url: Annotated[
+        str | None,
+        _says("names the identity provider wherever it listens; else it is named as it was asked (`--issuer-base-url`)"),
+    ] = None
 
     body_bytes_max: Annotated[int, _says("a longer body is answered 413")] = 1_048_576
     exchanges_kept_max: Annotated[int, _says("how many requests `GET /_sandbox/requests` remembers")] = 5_000

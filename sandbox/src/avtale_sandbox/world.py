@@ -69,7 +69,7 @@ class World:
         self.failures = Failures(self.store, self.ids)
         self.tokens = Tokens(self.store, self.ids, settings)
         self.idempotency = Idempotency(self.store)
-        self.identity = Identity(self.store)
+        self.identity = Identity(self.store, base_url=settings.issuer_base_url)
         self.consents = Consents(self.store, self.ids)
         self.logins = Grants(self.store)
         self.faults = Faults(self.store, self.ids)

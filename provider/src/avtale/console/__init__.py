@@ -1,1 +1,1 @@
-"""The web pages for people: operators, receipts and the demo shop."""
+"""Web pages for people: the demo shop with its receipts, and what an operator wants to see first."""

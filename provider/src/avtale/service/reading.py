@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from avtale.domain.agreement import Agreement, AgreementStatus
+from avtale.domain.access import PAID
+from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.charge import Charge
 from avtale.domain.errors import Invalid, NotFound
 from avtale.domain.periods import period
@@ -15,7 +16,7 @@ from avtale.domain.ports import Gateways
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person
 from avtale.service.stopping import may_see
-from avtale.storage import agreements, charges, entitlements, receipts
+from avtale.storage import agreements, charges, entitlements, receipts, tenants
 from avtale.storage.database import Database, Transaction
 from avtale.storage.receipts import Receipt
 from avtale.storage.tenants import Tenant
@@ -30,6 +31,11 @@ class AgreementView:
     agreement: Agreement
     charges: tuple[Charge, ...]
     access_until: datetime | None
+
+    @property
+    def paid_until(self) -> date | None:
+        """The local date on which the last paid period ends: what access lasts to once the agreement is stopped."""
+        return max((charge.period_end for charge in self.charges if charge.status in PAID), default=None)
 
     @property
     def next_period_start(self) -> str | None:
@@ -54,6 +60,18 @@ async def find_person(db: Database, tenant: Tenant, subjects: Sequence[str], iss
         if issuers:
             return Person(issuers[0], subject)
     raise NotFound("this tenant knows nobody of this id", code="person_unknown")
+
+
+async def business_now(db: Database, tenant: Tenant) -> datetime:
+    """What business time it is."""
+    async with db.tenant(tenant.id) as tx:
+        return tx.now
+
+
+async def list_products(db: Database, tenant: Tenant) -> list[Terms]:
+    """The subscriptions that the tenant has on sale."""
+    async with db.tenant(tenant.id) as tx:
+        return [terms for terms in await tenants.products_on_sale(tx) if isinstance(terms, Terms)]
 
 
 async def list_agreements(

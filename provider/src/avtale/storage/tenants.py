@@ -216,6 +216,13 @@ async def get_product(tx: Transaction, product_id: str) -> Terms | PurchaseTerms
     return None if row is None else _terms(row)
 
 
+async def products_on_sale(tx: Transaction) -> list[Terms | PurchaseTerms]:
+    """Every product that is on sale, by its id, as the terms of a subscription or of a single purchase."""
+    c = t.products.c
+    statement = select(t.products).where(c.tenant_id == tx.tenant_id, c.on_sale).order_by(c.id)
+    return [_terms(row) for row in await tx.conn.execute(statement)]
+
+
 def _terms(row: Row[Any]) -> Terms | PurchaseTerms:
     if row.access_days is not None:
         return PurchaseTerms(

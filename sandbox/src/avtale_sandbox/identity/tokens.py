@@ -17,7 +17,7 @@ from ..pages.forms import NotAForm, read_form
 from ..people import People
 from .asking import SCOPES
 from .clients import Client
-from .issuer import ACCESS_TOKEN, Grant, Identity
+from .issuer import ACCESS_TOKEN, PATH, Grant, Identity
 from .keys import ALGORITHM, BadToken
 from .origin import origin
 from .profiles import of_subject
@@ -49,14 +49,16 @@ class Tokens:
 
     async def discovery(self, request: Request) -> Response:
         """Give the provider metadata (OpenID Connect Discovery, 3)."""
-        issuer = self._identity.issuer(origin(request))
+        # An issuer with a name of its own is still reached where it was asked.
+        here = origin(request)
+        at = f"{here}{PATH}"
         document: dict[str, Any] = {
-            "issuer": issuer,
-            "authorization_endpoint": f"{issuer}/authorize",
-            "token_endpoint": f"{issuer}/token",
-            "userinfo_endpoint": f"{issuer}/userinfo",
-            "end_session_endpoint": f"{issuer}/end-session",
-            "jwks_uri": f"{issuer}/jwks.json",
+            "issuer": self._identity.issuer(here),
+            "authorization_endpoint": f"{at}/authorize",
+            "token_endpoint": f"{at}/token",
+            "userinfo_endpoint": f"{at}/userinfo",
+            "end_session_endpoint": f"{at}/end-session",
+            "jwks_uri": f"{at}/jwks.json",
             "scopes_supported": list(SCOPES),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],

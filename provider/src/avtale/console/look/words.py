@@ -1,0 +1,146 @@
+"""Says money, time, prices and states the way a careful shop says them to its customers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from avtale.domain.agreement import Agreement, AgreementStatus
+from avtale.domain.charge import Charge, ChargeStatus
+from avtale.domain.money import Money
+from avtale.domain.periods import Interval
+
+NARROW_SPACE = "\u202f"
+NO_BREAK = "\u00a0"
+
+_CURRENCY_WORDS = {"NOK": "kr", "DKK": "kr", "SEK": "kr"}
+
+#: Why Vipps could not take the money (Vipps Recurring, `failureReason`), as an operator reads it.
+_REASONS = {
+    "user_action_required": "No money on the card, or the card is blocked: the customer has to act",
+    "charge_amount_too_high": "The amount is above the limit that the customer has set",
+    "non_technical_error": "The customer’s bank said no",
+    "technical_error": "A technical fault at Vipps or the bank",
+}
+
+_AGREEMENTS = {
+    AgreementStatus.PENDING: ("Waits for approval", "wait"),
+    AgreementStatus.ACTIVE: ("Active", "good"),
+    AgreementStatus.STOPPING: ("Being stopped", "wait"),
+    AgreementStatus.STOPPED: ("Stopped", ""),
+    AgreementStatus.REJECTED: ("Rejected", ""),
+    AgreementStatus.EXPIRED: ("Never answered", ""),
+}
+
+_CHARGES = {
+    ChargeStatus.PAID: ("Paid", "good"),
+    ChargeStatus.PARTIALLY_REFUNDED: ("Partly refunded", ""),
+    ChargeStatus.REFUNDED: ("Refunded", ""),
+    ChargeStatus.FAILED: ("Not paid", "bad"),
+    ChargeStatus.CANCELLED: ("Cancelled", ""),
+    ChargeStatus.WAIVED: ("Free", ""),
+}
+
+
+def money(minor: int, currency: str) -> str:
+    """An amount of minor units: "99 kr", "1 299.50 kr", "€9.90"."""
+    whole, rest = divmod(abs(minor), 100)
+    digits = f"{whole:,}".replace(",", NARROW_SPACE) + (f".{rest:02d}" if rest else "")
+    sign = "\u2212" if minor < 0 else ""
+    if currency == "EUR":
+        return f"{sign}€{digits}"
+    return f"{sign}{digits}{NO_BREAK}{_CURRENCY_WORDS.get(currency, currency)}"
+
+
+def major(minor: int) -> str:
+    """Minor units as a plain number of the currency with both decimals, as documents and forms have it."""
+    return f"{minor // 100}.{minor % 100:02d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words for people in one time zone; every method gives text to be escaped."""
+
+    zone: ZoneInfo
+
+    def money(self, amount: int | Money, currency: str = "") -> str:
+        """An amount of money."""
+        return money(amount.amount, amount.currency) if isinstance(amount, Money) else money(amount, currency)
+
+    def major(self, minor: int) -> str:
+        """An amount as a plain number."""
+        return major(minor)
+
+    def every(self, interval: Interval) -> str:
+        """How often: "every month", "every 2 weeks"."""
+        unit = interval.unit.value
+        return f"every {unit}" if interval.count == 1 else f"every {interval.count} {unit}s"
+
+    def day(self, moment: date | datetime | str) -> str:
+        """A date: "1 March 2027"; of an instant, its local date."""
+        moment = date.fromisoformat(moment) if isinstance(moment, str) else moment
+        local = self._local(moment)
+        return f"{local.day} {local:%B %Y}"
+
+    def short_day(self, moment: date | datetime) -> str:
+        """A date without its year: "1 Mar"."""
+        local = self._local(moment)
+        return f"{local.day} {local:%b}"
+
+    def time(self, instant: datetime) -> str:
+        """A local time of day: "09:05"."""
+        return f"{instant.astimezone(self.zone):%H:%M}"
+
+    def moment(self, instant: datetime) -> str:
+        """A local date and time: "Monday 1 March 2027, 09:05"."""
+        local = instant.astimezone(self.zone)
+        return f"{local:%A} {local.day} {local:%B %Y}, {local:%H:%M}"
+
+    def iso(self, instant: datetime) -> str:
+        """An instant for machines."""
+        return instant.isoformat()
+
+    def last_day(self, end: date | datetime) -> str:
+        """The last day of a stretch that ends where the next day begins: access "until" it."""
+        if isinstance(end, datetime):
+            return self.day(end - timedelta(microseconds=1))
+        return self.day(end - timedelta(days=1))
+
+    def period(self, start: date, end: date) -> str:
+        """A period from its first to its last day: "1 Feb – 28 Feb 2027"."""
+        last = end - timedelta(days=1)
+        return f"{self.short_day(start)} – {self.short_day(last)} {last.year}"
+
+    def agreement(self, agreement: Agreement) -> tuple[str, str]:
+        """An agreement's state in a word or two, with its tone: good, wait or none ("")."""
+        return _AGREEMENTS[agreement.status]
+
+    def state(self, status: str) -> tuple[str, str]:
+        """As `agreement`, by the name of the state."""
+        return _AGREEMENTS[AgreementStatus(status)]
+
+    def charge(self, charge: Charge) -> tuple[str, str]:
+        """A charge's state in a word or two, with its tone: good, bad, wait or none ("")."""
+        if charge.status is ChargeStatus.OPEN:
+            return ("Not paid yet", "bad") if charge.failure_reason else ("Upcoming", "wait")
+        return _CHARGES[charge.status]
+
+    def reason(self, reason: str | None) -> str:
+        """Why money was not taken."""
+        return _REASONS.get(reason or "", (reason or "no reason was given").replace("_", " "))
+
+    def phone(self, number: str) -> str:
+        """A phone number with its country code, grouped as Norwegians and Danes do: "+47 912 34 567"."""
+        country, local = number[:2], number[2:]
+        if len(local) != 8 or country not in ("47", "45"):
+            return f"+{number}"
+        groups = [local[:3], local[3:5], local[5:]] if country == "47" else [local[i : i + 2] for i in range(0, 8, 2)]
+        return NO_BREAK.join([f"+{country}", *groups])
+
+    def percent(self, basis_points: int) -> str:
+        """A rate: "25 %", "12.5 %"."""
+        return f"{basis_points / 100:g}{NO_BREAK}%"
+
+    def _local(self, moment: date | datetime) -> date:
+        return moment.astimezone(self.zone).date() if isinstance(moment, datetime) else moment

@@ -1,0 +1,112 @@
+"""Who takes part: the demo tenant with what it sells, and the people and the merchant whom the sandbox plays."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from decimal import Decimal
+from typing import Any
+
+from avtale.demo.notes import HOST, DemoFailed, Notes
+from avtale.domain.periods import Unit
+from avtale.service.configuring import (
+    IssuerEntry,
+    ProductEntry,
+    SellerEntry,
+    TenantEntry,
+    VippsEntry,
+)
+
+ORGANIZATION = "example"
+SELLER = "Example Film"
+CALL_SECONDS_MAX = 30.0
+
+#: Test persons beside the one whom every sandbox has.
+PEOPLE = (
+    {"phoneNumber": "4798765432", "name": "Ola Nordmann"},
+    {"phoneNumber": "4745678901", "name": "Kari Solberg"},
+)
+
+
+def demo_tenant(notes: Notes) -> TenantEntry:
+    """The tenant of the demonstration; its keys are the sandbox's published ones."""
+    return TenantEntry(
+        name="film",
+        hosts=[HOST, "localhost"],
+        public_url=notes.shop_url,
+        seller=SellerEntry(
+            name=SELLER,
+            organization_number="999999999",
+            vat_registered=True,
+            address="Eksempelveien 1, 0155 Oslo",
+        ),
+        vipps=VippsEntry(
+            base_url=notes.sandbox_url,
+            client_id="dev-client-id",
+            client_secret="dev-client-secret",
+            subscription_key="dev-subscription-key",
+            merchant_serial_number="123456",
+        ),
+        issuers=[
+            IssuerEntry(
+                issuer=f"{notes.issuer_base_url}/identity",
+                audience="avtale",
+                jwks_url=f"{notes.sandbox_url}/identity/jwks.json",
+            )
+        ],
+        products=[
+            _product(notes, "all-films", "All films", "Every film and series, on every screen", 9900, Unit.MONTH),
+            _product(notes, "short-films", "Short films", "A new one every evening, for the way home", 2900, Unit.WEEK),
+        ],
+    )
+
+
+def _product(notes: Notes, name: str, title: str, description: str, price: int, unit: Unit) -> ProductEntry:
+    return ProductEntry(
+        id=name,
+        name=title,
+        description=description,
+        price_minor=price,
+        currency="NOK",
+        interval=unit,
+        interval_count=1,
+        vat_percent=Decimal(25),
+        agreement_url=f"{notes.shop_url}/shop/account",
+    )
+
+
+def instruct_sandbox(notes: Notes) -> None:
+    """Have the demo's people and its merchant's name in the sandbox; who is there already stays as they are."""
+    known = {person["phoneNumber"] for person in ask_sandbox(notes, "GET", "/people")["people"]}
+    for person in PEOPLE:
+        if person["phoneNumber"] not in known:
+            ask_sandbox(notes, "POST", "/people", person)
+    merchants = ask_sandbox(notes, "GET", "/merchants")["merchants"]
+    for merchant in merchants:
+        if merchant["merchantSerialNumber"] == "123456" and merchant["name"] != SELLER:
+            ask_sandbox(notes, "POST", "/merchants", merchant | {"name": SELLER})
+
+
+def let_it_turn_our_clock(notes: Notes) -> None:
+    """Register the provider as a participant of the sandbox's clock."""
+    order = {"name": "avtale", "url": f"{notes.shop_url}/admin/clock", "token": notes.clock_token}
+    ask_sandbox(notes, "POST", "/clock/participants", order)
+
+
+def ask_sandbox(notes: Notes, method: str, path: str, body: object = None) -> dict[str, Any]:
+    """One call to the sandbox's control room. Raises DemoFailed unless it is answered well."""
+    request = urllib.request.Request(
+        f"{notes.sandbox_url}/_sandbox{path}",
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            request, timeout=CALL_SECONDS_MAX
+        ) as said:
+            found = json.loads(said.read() or b"{}")
+    except (OSError, ValueError, urllib.error.URLError) as error:
+        raise DemoFailed(f"the sandbox does not do what it is told ({method} {path}: {error})") from error
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,145 @@
+"""The demonstration as a person sees it, in a real browser: buy, reject, renew by the clock in the page, stop."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from stories.demonstration import Demonstration
+
+pytestmark = pytest.mark.story
+
+TURN_MILLISECONDS_MAX = 90_000
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
+    with Demonstration(tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
+
+
+@pytest.fixture
+def window(chromium: Browser) -> Iterator[BrowserContext]:
+    """A fresh browser window; a refused script, a failing page or a request to elsewhere fails the test."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 860})
+    context.set_default_timeout(20_000)
+    wrong: list[str] = []
+    context.on("console", lambda message: wrong.append(message.text))
+    context.on("weberror", lambda error: wrong.append(str(error.error)))
+    context.on("request", lambda request: wrong.append(request.url) if not _is_here(request.url) else None)
+    yield context
+    context.close()
+    assert not wrong
+
+
+@pytest.fixture
+def page(window: BrowserContext) -> Page:
+    return window.new_page()
+
+
+def _is_here(url: str) -> bool:
+    return urlsplit(url).hostname == "127.0.0.1"
+
+
+def sign_in(page: Page, demo: Demonstration, who: str) -> None:
+    page.goto(f"{demo.shop}/shop/")
+    page.get_by_role("link", name="Sign in").click()
+    page.get_by_role("button", name=who).click()
+    page.wait_for_url(f"{demo.shop}/shop/")
+
+
+def choose(page: Page, product: str) -> None:
+    page.get_by_role("link", name=f"Choose {product}").click()
+    page.get_by_role("button", name="Pay with Vipps").click()
+    expect(page.get_by_role("button", name="Not now")).to_be_visible()
+
+
+def turn(page: Page, by: str) -> None:
+    """Turn the clock in the page, and wait until both sides have done what became due."""
+    page.get_by_role("button", name=by, exact=True).click()
+    expect(page.get_by_role("button", name=by, exact=True)).to_be_enabled(timeout=TURN_MILLISECONDS_MAX)
+    expect(page.locator("#turn-said")).to_have_text("")
+
+
+def test_a_stranger_signs_in_on_the_way_buys_and_has_a_receipt_renews_and_stops(
+    demo: Demonstration, page: Page
+) -> None:
+    page.goto(demo.shop)
+    page.get_by_role("link", name="Choose All films").click()
+    expect(page.get_by_role("button", name="Pay with Vipps")).to_be_hidden()
+    page.get_by_role("link", name="Sign in to continue").click()
+    page.get_by_role("button", name="Anna Berg").click()
+    page.wait_for_url("**/shop/products/all-films")
+    page.get_by_role("button", name="Pay with Vipps").click()
+    # It is her telephone that asks: the identity provider told her number.
+    expect(page.get_by_role("heading", name="All films")).to_be_visible()
+    expect(page.get_by_role("heading", name="Anna Berg’s telephone")).to_be_visible()
+    page.get_by_role("button", name="Pay 99\u00a0kr and approve").click()
+
+    page.wait_for_url("**/shop/thanks?agreementId=*")
+    expect(page.get_by_role("heading", name="Welcome to All films")).to_be_visible()
+    expect(page.get_by_role("definition").filter(has=page.get_by_role("link", name="No. 1"))).to_be_visible()
+    page.get_by_role("link", name="Go to My page").click()
+    deal = page.get_by_role("region", name="All films")
+    expect(deal.get_by_text("Active")).to_be_visible()
+    expect(deal.get_by_text("Access until")).to_be_visible()
+    expect(deal.get_by_text("Paid", exact=True)).to_have_count(1)
+
+    # Nothing is loaded again: what is due appears in the open page.
+    page.evaluate("window.stayed = true")
+    turn(page, "a month")
+    expect(deal.get_by_text("Paid", exact=True)).to_have_count(2)
+    receipts = page.get_by_role("region", name="Receipts")
+    expect(receipts.get_by_role("link")).to_have_count(2)
+    assert page.evaluate("window.stayed") is True
+
+    receipts.get_by_role("link", name="Receipt 2").click()
+    expect(page.get_by_role("heading", name="Receipt 2")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("Paid with Vipps 99.00"))).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("VAT 25.* 19.80"))).to_be_visible()
+
+    page.get_by_role("link", name="My page").first.click()
+    page.get_by_text("Stop All films").click()
+    page.get_by_role("button", name="Stop the subscription").click()
+    expect(deal.get_by_text("Stopped", exact=True).first).to_be_visible()
+    turn(page, "a month")
+    expect(receipts.get_by_role("link")).to_have_count(2)
+    expect(deal.get_by_text("Access ended")).to_be_visible()
+
+
+def test_who_says_no_owes_nothing(demo: Demonstration, page: Page) -> None:
+    sign_in(page, demo, "Ola Nordmann")
+    choose(page, "All films")
+    page.get_by_role("button", name="Reject").click()
+    page.wait_for_url("**/shop/thanks?agreementId=*")
+    expect(page.get_by_role("heading", name="You said no")).to_be_visible()
+    page.get_by_role("link", name="My page").click()
+    expect(page.get_by_role("heading", name="You have no subscriptions yet")).to_be_visible()
+
+
+def test_the_page_follows_what_happens_on_the_telephone(demo: Demonstration, window: BrowserContext) -> None:
+    page = window.new_page()
+    sign_in(page, demo, "Kari Solberg")
+    choose(page, "Short films")
+    telephone = page.url
+    page.get_by_role("button", name="Not now").click()
+    agreement = _agreement_of(page, demo)
+    page.goto(f"{demo.shop}/shop/thanks?agreementId={agreement}")
+    expect(page.get_by_role("heading", name="Waiting for your answer")).to_be_visible()
+    other = window.new_page()
+    other.goto(telephone)
+    other.get_by_role("button", name="Pay 29\u00a0kr and approve").click()
+    other.wait_for_url("**/shop/thanks*")
+    expect(page.get_by_role("heading", name="Welcome to Short films")).to_be_visible()
+    expect(page.get_by_role("link", name="No. ")).to_be_visible()
+
+
+def _agreement_of(page: Page, demo: Demonstration) -> str:
+    """The reference that the shop gave the gateway: it is in the address that the person returns to."""
+    export = page.request.get(f"{demo.sandbox}/_sandbox/requests?path=agreements").json()
+    urls = [found for one in export["requests"] for found in re.findall(r"agreementId=([0-9a-f-]{36})", str(one))]
+    return str(urls[-1])
