@@ -23,7 +23,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     seed: Annotated[str, _says("what ids, secrets and names are drawn from (`--seed`)")] = "avtale"
     issuer_base_url: Annotated[
         str | None,
-        _says("names the identity provider wherever it listens; else it is named as it was asked (`--issuer-base-url`)"),
+        _says("names the identity provider, wherever it listens (`--issuer-base-url`)"),
     ] = None
 
     body_bytes_max: Annotated[int, _says("a longer body is answered 413")] = 1_048_576
