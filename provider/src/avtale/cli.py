@@ -16,11 +16,13 @@ from rich.table import Table
 
 from avtale.demo.notes import DemoFailed
 from avtale.demo.run import run_demo
+from avtale.api.keys import IssuerKeys
 from avtale.domain.errors import Refusal
 from avtale.logs import set_up_logs
 from avtale.runtime import Runtime, open_runtime
 from avtale.service.auditing import audit as audit_books
 from avtale.service.configuring import apply_tenant, read_tenants_file
+from avtale.service.inspecting import Severity, find_config_errors
 from avtale.service.registering import ensure_webhook
 from avtale.serving import Announced, bind, write_ready_file
 from avtale.settings import Clock, SettingMissing, Settings, needed
@@ -214,9 +216,18 @@ async def _see_tenants(runtime: Runtime) -> None:
         everyone = await all_tenants(tx)
     if not everyone:
         out.print("there are no tenants: `avtale tenants apply FILE`")
+    keys = IssuerKeys(runtime.fetch_json)
+    wrong = False
     for tenant in everyone:
-        gateway = await runtime.gateways.recurring(tenant.id)
-        out.print(f"{tenant.organization}/{tenant.name}: Vipps says {type(await gateway.list_webhooks()).__name__}")
+        name = f"{tenant.organization}/{tenant.name}"
+        found = await find_config_errors(runtime.db, runtime.gateways, tenant, lambda one: keys.candidates(one, None))
+        for one in found:
+            out.print(f"{name}: {one.code} ({one.subject}): {one.message} {one.action}", markup=False)
+        if not found:
+            out.print(f"{name}: Vipps and the issuers answer, the webhook is registered")
+        wrong = wrong or any(one.severity is Severity.ERROR for one in found)
+    if wrong:
+        raise typer.Exit(1)
 
 
 def _run(work_to_do: Coroutine[Any, Any, None]) -> None:

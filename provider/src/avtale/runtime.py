@@ -110,7 +110,7 @@ class Runtime:
             db=self.db,
             gateways=self.gateways,
             sealer=self.sealer,
-            fetch_json=self._fetch_json,
+            fetch_json=self.fetch_json,
             virtual_clock=self.settings.clock is Clock.VIRTUAL,
             clock_token=token.get_secret_value() if token else None,
             wall=lambda: datetime.now(UTC),
@@ -156,7 +156,8 @@ class Runtime:
             raise OSError(f"{url} did not answer with an object")
         return answer.status, found
 
-    async def _fetch_json(self, url: str) -> dict[str, Any]:
+    async def fetch_json(self, url: str) -> dict[str, Any]:
+        """GET a JSON object. Raises OSError without an answer of 200, ValueError for one that is no object."""
         answer = await self.outbound.send(Call("GET", url, {"Accept": "application/json"}, None, JWKS_SECONDS_MAX))
         if not isinstance(answer, Answer) or answer.status != 200:
             raise OSError(f"{url} did not answer with 200")

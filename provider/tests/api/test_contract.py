@@ -29,6 +29,7 @@ PROMISED = {
     "listAdminHealthLive": ("get", "/admin/health/live", "Health"),
     "listAdminHealthReady": ("get", "/admin/health/ready", "Health"),
     "postV1ChargesRefunds": ("post", "/api/v1/charges/{chargeId}/refunds", "Refunds"),
+    "listV1ConfigErrors": ("get", "/api/v1/config/errors", "Config"),
     "exportV1Audit": ("get", "/api/v1/audit/export", "Operations"),
 }
 WITHOUT_TOKEN = {"postV1WebhookVipps", "listAdminHealthLive", "listAdminHealthReady"}

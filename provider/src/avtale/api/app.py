@@ -11,6 +11,7 @@ from avtale.api.keys import IssuerKeys
 from avtale.api.payments import (
     agreements,
     agreements_admin,
+    config,
     health,
     operations,
     purchases,
@@ -32,6 +33,7 @@ ROUTES = (
     receipts.routes,
     receipts.admin_routes,
     refunds.routes,
+    config.routes,
     operations.routes,
     operations.clock_routes,
     health.routes,

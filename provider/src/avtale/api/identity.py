@@ -77,6 +77,10 @@ class Identity:
             raise NotSignedIn(f"the token's claim {issuer.subject_claim} names nobody")
         return Caller(Person(issuer.issuer, subject), _is_admin(issuer, claims))
 
+    async def ask(self, issuer: Issuer) -> None:
+        """Have the keys of an issuer at hand. Raises IssuerUnavailable."""
+        await self._keys.candidates(issuer, None)
+
     def _check(self, issuer: Issuer, claims: Mapping[str, Any]) -> None:
         now = self._wall().timestamp()
         if claims.get("iss") != issuer.issuer:

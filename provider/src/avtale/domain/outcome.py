@@ -8,6 +8,10 @@ from typing import Generic, TypeVar
 T = TypeVar("T", covariant=True)
 
 
+#: The code of a call that was refused for the tenant's keys, whatever the gateway calls it.
+CREDENTIALS_REFUSED = "credentials-refused"
+
+
 @dataclass(frozen=True, slots=True)
 class Answered(Generic[T]):
     """The gateway did it, or told it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -27,7 +28,9 @@ from avtale.domain.charge import ChargeStatus
 from avtale.domain.periods import Unit
 from avtale.domain.purchase import PurchaseStatus
 from avtale.domain.receipt import ReceiptKind
+from avtale.service import inspecting
 from avtale.service.following import PurchaseView
+from avtale.service.inspecting import Severity
 from avtale.service.reading import AgreementView
 from avtale.storage.receipts import Receipt as StoredReceipt
 
@@ -338,3 +341,24 @@ class ClockTurn(Shape):
     now: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")
     running: bool
     wait_seconds_max: float = Field(2.0, ge=0, le=60)
+
+
+class ConfigError(Shape):
+    """One thing that is wrong with the tenant's set-up."""
+
+    code: str = Field(examples=["webhook_missing"], description="stable")
+    severity: Severity
+    provider: str = Field(examples=["vipps"], description="whose part it is: avtale, identity, vipps")
+    subject: str = Field(description="what it concerns: a product, an issuer, an address, the tenant")
+    message: str = Field(description="what it means")
+    action: str = Field(description="what to do")
+
+
+class ConfigErrors(Shape):
+    """What is wrong now, the worst first."""
+
+    errors: list[ConfigError]
+
+    @staticmethod
+    def of(found: list[inspecting.ConfigError]) -> ConfigErrors:
+        return ConfigErrors(errors=[ConfigError(**asdict(one)) for one in found])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from uuid import UUID
 
-from avtale.domain.outcome import Answered, Outcome, Refused, Unknown
+from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Unknown
 from avtale.domain.ports import (
     ChargeWish,
     Drafted,
@@ -19,7 +19,6 @@ from avtale.domain.settlement import ObservedCharge
 from avtale.gateways.outbound import Answer
 from avtale.gateways.vipps import translate
 from avtale.gateways.vipps.calling import CREATED, READ, Judged, VippsCalls, kept, nothing, understood
-from avtale.gateways.vipps.refusals import CREDENTIALS_REFUSED
 
 _DONE = frozenset({HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 

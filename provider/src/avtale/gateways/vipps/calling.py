@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TypeVar
 
-from avtale.domain.outcome import Answered, Outcome, Refused, Throttled, Unknown
+from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Throttled, Unknown
 from avtale.domain.ports import WrittenRequest
 from avtale.gateways.outbound import Answer, Call, NoAnswer, Outbound
 from avtale.gateways.vipps.credentials import VippsCredentials
 from avtale.gateways.vipps.headers import identification
-from avtale.gateways.vipps.refusals import CREDENTIALS_REFUSED, judge, refusal
+from avtale.gateways.vipps.refusals import judge, refusal
 from avtale.gateways.vipps.tokens import AccessTokens
 
 T = TypeVar("T")

@@ -18,9 +18,6 @@ RETRY_AFTER_SECONDS_MAX = 3600.0
 CODE_CHARACTERS_MAX = 100
 DETAIL_CHARACTERS_MAX = 500
 
-#: The code of a call that was refused for our keys, whatever Vipps calls it.
-CREDENTIALS_REFUSED = "credentials-refused"
-
 #: A 4xx that does not say that nothing happened: something in between gave up waiting.
 _UNCLEAR = frozenset({HTTPStatus.REQUEST_TIMEOUT})
 

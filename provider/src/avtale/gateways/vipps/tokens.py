@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from avtale.domain.outcome import Answered, Outcome, Refused, Unknown
+from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Unknown
 from avtale.gateways.outbound import Answer, Call, NoAnswer, Outbound
 from avtale.gateways.vipps.credentials import VippsCredentials
 from avtale.gateways.vipps.headers import identification
 from avtale.gateways.vipps.reading import object_of, text
-from avtale.gateways.vipps.refusals import CREDENTIALS_REFUSED, judge
+from avtale.gateways.vipps.refusals import judge
 
 TOKEN_PATH = "/accesstoken/get"
 
