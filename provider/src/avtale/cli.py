@@ -14,9 +14,9 @@ import uvicorn
 from rich.console import Console
 from rich.table import Table
 
+from avtale.api.keys import IssuerKeys
 from avtale.demo.notes import DemoFailed
 from avtale.demo.run import run_demo
-from avtale.api.keys import IssuerKeys
 from avtale.domain.errors import Refusal
 from avtale.logs import set_up_logs
 from avtale.runtime import Runtime, open_runtime
