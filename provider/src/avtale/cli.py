@@ -14,7 +14,10 @@ import uvicorn
 from rich.console import Console
 from rich.table import Table
 
+from avtale import __version__
+from avtale.api.app import create_contract
 from avtale.api.keys import IssuerKeys
+from avtale.api.publishing import published
 from avtale.demo.notes import DemoFailed
 from avtale.demo.run import run_demo
 from avtale.domain.errors import Refusal
@@ -191,6 +194,21 @@ async def _audit(settings: Settings) -> None:
         err.print(table)
         raise typer.Exit(1)
     out.print(f"the books of {len(everyone)} tenants are in order")
+
+
+@app.command()
+def openapi(
+    folder: Annotated[Path, typer.Argument(help="Where the contract is published.")] = Path("docs/openapi"),
+) -> None:
+    """Write the contract: the whole OpenAPI file, a slice for each tag, and an index for language models."""
+    files = published(create_contract(__version__).openapi())
+    (folder / "tags").mkdir(parents=True, exist_ok=True)
+    for stale in {*folder.glob("*.openapi.json"), *folder.glob("tags/*.openapi.json")}:
+        if stale.relative_to(folder).as_posix() not in files:
+            stale.unlink()
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    out.print(f"wrote {len(files)} files to {folder}")
 
 
 @app.command()

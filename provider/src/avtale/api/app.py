@@ -21,6 +21,7 @@ from avtale.api.payments import (
     vipps_webhooks,
 )
 from avtale.api.problems import add_problems
+from avtale.api.reference import add_reference
 from avtale.api.tenancy import Tenancy
 from avtale.api.vipps_agreements.operations import PREFIX, customer_app
 
@@ -40,20 +41,27 @@ ROUTES = (
 )
 
 
-def create_app(house: House) -> Api:
-    """The ASGI application of one process. It opens and closes nothing: what the house has, its owner closes."""
+def create_contract(version: str) -> Api:
+    """The application without a house: every route of it, and so the contract that it publishes."""
     app = Api(
         title="avtale",
         summary="Subscriptions and one-time purchases on Vipps MobilePay and Stripe.",
-        version=house.version,
+        version=version,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.hall = Hall(house, Tenancy(house.db), Identity(IssuerKeys(house.fetch_json), house.wall))
     for routes in ROUTES:
         app.include_router(routes)
+    return app
+
+
+def create_app(house: House) -> Api:
+    """The ASGI application of one process. It opens and closes nothing: what the house has, its owner closes."""
+    app = create_contract(house.version)
+    app.state.hall = Hall(house, Tenancy(house.db), Identity(IssuerKeys(house.fetch_json), house.wall))
     app.mount(PREFIX, customer_app(app.state.hall, house.version))
+    add_reference(app)
     add_problems(app)
     app.add_middleware(Envelope)
     return app

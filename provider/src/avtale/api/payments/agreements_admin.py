@@ -17,7 +17,7 @@ routes = Routes("Agreements", AdminDoor)
 @routes.get(
     "/api/v1/agreements/admin/{encodedId}",
     operation_id="getV1AgreementsAdmin",
-    summary="Get agreements of a user (admin)",
+    summary="Get agreements for end user (admin)",
     responses=refusals(400, 401, 403, 404, 500, 503),
 )
 async def agreements_of(
@@ -36,7 +36,7 @@ async def agreements_of(
 @routes.post(
     "/api/v1/agreements/admin/{encodedId}/{agreementId}/stop",
     operation_id="postV1AgreementsAdminStop",
-    summary="Stop an agreement of a user (admin)",
+    summary="Stop agreement (admin)",
     responses=refusals(400, 401, 403, 404, 409, 500, 503),
 )
 async def stop_for(

@@ -40,7 +40,7 @@ async def receipt(receipt_id: ReceiptId, visit: TheVisit, house: TheHouse) -> Re
 @admin_routes.get(
     "/api/v1/receipt/admin/{encodedId}",
     operation_id="getV1ReceiptAdmin",
-    summary="Get all receipts of a user (admin)",
+    summary="Get all receipts for user (admin)",
     responses=refusals(400, 401, 403, 404, 500, 503),
 )
 async def receipts_of(encoded_id: EncodedId, visit: TheVisit, house: TheHouse, issuer: IssuerName = None) -> Receipts:
@@ -52,7 +52,7 @@ async def receipts_of(encoded_id: EncodedId, visit: TheVisit, house: TheHouse, i
 @admin_routes.get(
     "/api/v1/receipt/admin/{encodedId}/{receiptId}",
     operation_id="getV1ReceiptAdmin2",
-    summary="Get one receipt of a user (admin)",
+    summary="Get one receipt for user (admin)",
     responses=refusals(400, 401, 403, 404, 500, 503),
 )
 async def receipt_of(

@@ -1,0 +1,139 @@
+"""The operations that callers were promised and that are still to come: named in the index, not in the contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An operation of later work."""
+
+    tag: str
+    method: str
+    path: str
+    operation_id: str
+    summary: str
+
+
+def _of(tag: str, *rows: tuple[str, str, str, str]) -> list[Planned]:
+    return [Planned(tag, *row) for row in rows]
+
+
+_MIGRATE = "/api/v1/migrate"
+_PAIR = "{organizationId}/{tenantId}"
+_METHODS = "/api/v1/customer/paymentMethods"
+
+_ADMIN = "/api/v1/agreements/admin"
+_LOGIN = "/api/v1/provider/vipps/login"
+
+PLANNED: tuple[Planned, ...] = (
+    *_of(
+        "Agreements",
+        ("POST", f"{_ADMIN}/create", "postV1AgreementsAdminCreate", "Create admin agreement"),
+        (
+            "PATCH",
+            "/api/v1/agreements/vipps/{agreementId}/force-accept",
+            "patchV1AgreementsVippsForceaccept",
+            "Force accept Vipps agreement (test endpoint)",
+        ),
+        (
+            "DELETE",
+            "/api/v1/agreements/vipps/{agreementId}/force-delete",
+            "deleteV1AgreementsVippsForcedelete",
+            "Force delete Vipps agreement (test endpoint)",
+        ),
+    ),
+    *_of(
+        "Vipps",
+        (
+            "POST",
+            f"{_LOGIN}/oauth2/token/{{organizationName}}/{{tenantName}}",
+            "postV1ProviderVippsLoginOauth2Token",
+            "Exchange Vipps OAuth token",
+        ),
+        (
+            "GET",
+            f"{_LOGIN}/parameters/{{organizationName}}/{{tenantName}}",
+            "getV1ProviderVippsLoginParameters",
+            "Get Vipps login parameters",
+        ),
+    ),
+    *_of("Auth", ("POST", "/api/v1/auth/setup", "postV1AuthSetup", "Initialize entitlement object for the caller")),
+    *_of("Config", ("GET", "/api/v1/config/errors", "listV1ConfigErrors", "Get configuration errors (admin)")),
+    *_of(
+        "Stripe Checkout",
+        ("POST", "/api/v1/pay/stripe/checkout", "postV1PayStripeCheckout", "Create Stripe subscription checkout"),
+        ("POST", "/api/v1/pay/stripe/tvod", "postV1PayStripeTvod", "Create Stripe TVOD payment intent"),
+    ),
+    *_of(
+        "Stripe Webhooks",
+        ("POST", "/api/v1/webhook/stripe/", "postV1WebhookStripe", "Receive Stripe webhook (shared tenant mode)"),
+        (
+            "POST",
+            "/api/v1/webhook/stripe/{organization}",
+            "postV1WebhookStripe2",
+            "Receive Stripe webhook (organization path)",
+        ),
+    ),
+    *_of(
+        "Customer",
+        ("GET", "/api/v1/customer", "listV1Customer", "Get customer for authenticated end user"),
+        ("POST", "/api/v1/customer/", "postV1Customer", "Create customer for authenticated end user"),
+        ("PUT", "/api/v1/customer/", "putV1Customer", "Update customer (default payment method)"),
+        ("GET", _METHODS, "listV1CustomerPaymentMethods", "Get payment methods for authenticated end user"),
+        (
+            "DELETE",
+            f"{_METHODS}/{{paymentMethodId}}/remove",
+            "deleteV1CustomerPaymentMethodsRemove",
+            "Remove payment method",
+        ),
+    ),
+    *_of(
+        "Migration",
+        ("POST", f"{_MIGRATE}/{_PAIR}/{{productGroupId}}/{{randomValue}}", "postV1Migrate", "Migration from CSV"),
+        (
+            "POST",
+            f"{_MIGRATE}/dashboard/agreements/{_PAIR}/{{randomValue}}",
+            "postV1MigrateDashboardAgreements",
+            "Update agreements for dashboard",
+        ),
+        (
+            "POST",
+            f"{_MIGRATE}/dashboard/charges/{_PAIR}/{{randomValue}}",
+            "postV1MigrateDashboardCharges",
+            "Update charges for dashboard",
+        ),
+        (
+            "POST",
+            f"{_MIGRATE}/fix/agreements/{_PAIR}/{{randomValue}}",
+            "postV1MigrateFixAgreements",
+            "Fix migrated agreements from CSV",
+        ),
+        (
+            "POST",
+            f"{_MIGRATE}/fix/charges/{_PAIR}/{{randomValue}}",
+            "postV1MigrateFixCharges",
+            "Sync charges from provider APIs",
+        ),
+        (
+            "GET",
+            f"{_MIGRATE}/prepare/{_PAIR}/{{tenantName}}/{{numberOfUsers}}/{{randomValue}}",
+            "getV1MigratePrepare",
+            "Prepare migration users",
+        ),
+        (
+            "POST",
+            f"{_MIGRATE}/recreate/{_PAIR}/{{tenantName}}/{{isProd}}/{{randomValue}}",
+            "postV1MigrateRecreate",
+            "Process recreated users CSV",
+        ),
+        (
+            "POST",
+            f"{_MIGRATE}/special/{_PAIR}/{{productGroupId}}/{{randomValue}}",
+            "postV1MigrateSpecial",
+            "Special user migration from CSV",
+        ),
+        ("POST", f"{_MIGRATE}/v2/{_PAIR}/{{secretValue}}", "postV1MigrateV2", "Migration from CSV (Vipps and Stripe)"),
+    ),
+)
