@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -234,6 +235,44 @@ async def hooked(sandbox: Sandbox, receiver: Receiver) -> Receiver:
     reply = await sandbox.call("POST", "/webhooks/v1/webhooks", order)
     assert reply.status == 201, reply.body
     return receiver
+
+
+class Threaded:
+    """A sandbox in a thread of its own, for tests that are not asynchronous."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._end: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.address = ("", 0)
+        self.world: World | None = None
+        self.url = ""
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self._thread.start()
+        assert self._ready.wait(20)
+
+    async def _serve(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        async with running(Settings(port=0, clock_running=False, start_at=START)) as (url, self.world):
+            self.url = url
+            host, port = url.removeprefix("http://").split(":")
+            self.address = (host, int(port))
+            self._ready.set()
+            await self._end.wait()
+
+    def close(self) -> None:
+        assert self._loop is not None
+        assert self._end is not None
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def threaded() -> Iterator[Threaded]:
+    """A sandbox for a whole module; its time stands still on a winter morning."""
+    sandbox = Threaded()
+    yield sandbox
+    sandbox.close()
 
 
 @pytest.fixture

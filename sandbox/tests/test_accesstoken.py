@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -21,6 +22,26 @@ async def test_a_token_is_a_signed_jwt_with_the_fields_of_the_real_one(sandbox: 
     assert reply["expires_on"] - reply["not_before"] == 3600
     claims = jwt.decode(reply["access_token"], RSAKey.import_key(signing_key.jwk), algorithms=["RS256"]).claims
     assert claims["exp"] == reply["expires_on"]
+
+
+@pytest.mark.shows("operation:fetchToken")
+async def test_keys_of_accountants_get_a_token_of_a_quarter_of_an_hour(sandbox: Any) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    pair = base64.b64encode(b"dev-client-id:dev-client-secret").decode()
+    good = form | {"Authorization": f"Basic {pair}"}
+    reply = await sandbox.raw("POST", "/miami/v1/token", "grant_type=client_credentials", good)
+    assert (reply.status, reply["token_type"], reply["expires_in"]) == (200, "Bearer", 900)
+    headers = await sandbox.headers() | {"Authorization": f"Bearer {reply['access_token']}"}
+    assert (await sandbox.raw("GET", V3, None, headers)).status == 200
+    for body, headers, status, error in (
+        ("grant_type=password", good, 400, "unsupported_grant_type"),
+        ("", good, 400, "unsupported_grant_type"),
+        ("grant_type=client_credentials", form, 401, "invalid_client"),
+        ("grant_type=client_credentials", form | {"Authorization": "Basic ZGV2Og=="}, 401, "invalid_client"),
+        ("grant_type=client_credentials", form | {"Authorization": f"Basic {pair[:-6]}"}, 401, "invalid_client"),
+    ):
+        refused = await sandbox.raw("POST", "/miami/v1/token", body, headers)
+        assert (refused.status, refused["error"]) == (status, error)
 
 
 @pytest.mark.parametrize("path", ["/accessToken/get", "//accesstoken//get", "/ACCESSTOKEN/GET", "/accesstoken/get/"])

@@ -403,6 +403,18 @@ async def test_campaigns(sandbox: Any, asked: dict[str, Any], shown: dict[str, A
     assert fetched.items() >= shown.items()
 
 
+async def test_a_campaign_with_an_interval_of_its_own_is_for_those_who_may(sandbox: Any) -> None:
+    week = {"unit": "WEEK", "count": 2}
+    campaign = {"type": "FULL_FLEX_CAMPAIGN", "price": 100, "interval": week, "end": "2027-06-01T00:00:00Z"}
+    refused = await sandbox.call("POST", V3, sandbox.draft_body(campaign=campaign))
+    assert (refused.status, refused["type"].rpartition("#")[2]) == (403, "unsupported-feature")
+    merchant = (await sandbox.control("GET", "/merchants"))["merchants"][0]
+    await sandbox.control("POST", "/merchants", merchant | {"fullFlexAllowed": True})
+    shown = (await sandbox.fetch((await sandbox.draft(campaign=campaign))["agreementId"]))["campaign"]
+    assert shown["interval"] == week
+    assert (shown["type"], shown["price"], shown["end"]) == ("FULL_FLEX_CAMPAIGN", 100, "2027-06-01T00:00:00Z")
+
+
 @pytest.mark.shows("error:not-found")
 async def test_an_unknown_agreement_is_not_found(sandbox: Any) -> None:
     for method, path, body in (

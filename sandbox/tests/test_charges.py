@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from avtale_sandbox import clock
+from avtale_sandbox.vipps.recurring import pages
+
 ANNA = "4791234567"
 V3 = "/recurring/v3/agreements"
 RESERVE = {"transactionType": "RESERVE_CAPTURE"}
@@ -344,7 +347,8 @@ async def test_many_charges_in_one_call_each_stand_or_fall_alone(sandbox: Any, h
     assert (await sandbox.call("POST", f"{V3}/charges", good)).status == 400
 
 
-async def test_a_long_list_goes_on_with_a_token(sandbox: Any) -> None:
+@pytest.mark.shows("rule:T19")
+async def test_a_long_list_goes_on_with_a_token_for_some_minutes(sandbox: Any, monkeypatch: Any) -> None:
     agreement_id = await sandbox.agree()
     batch = [sandbox.charge_body(agreementId=agreement_id, orderId=f"n-{n}", amount=100) for n in range(501)]
     assert (await sandbox.call("POST", f"{V3}/charges", batch)).status == 202
@@ -360,6 +364,10 @@ async def test_a_long_list_goes_on_with_a_token(sandbox: Any) -> None:
     for wrong_path, wrong in ((f"{V3}/{other}/charges", token), (path, "made-up"), (path + "?status=DUE", token)):
         headers = await sandbox.headers() | {"Continuation-Token": wrong}
         assert (await sandbox.raw("GET", wrong_path, None, headers)).status == 400
+    headers = await sandbox.headers() | {"Continuation-Token": token}
+    for seconds, status in ((590, 200), (601, 400)):
+        monkeypatch.setattr(pages, "wall_now", lambda seconds=seconds: clock.wall_now() + seconds * 1000)
+        assert (await sandbox.raw("GET", path, None, headers)).status == status
 
 
 async def test_a_charge_is_found_under_its_own_agreement_only(sandbox: Any) -> None:

@@ -118,8 +118,6 @@ def test_paths_and_operations_are_the_published_ones(name: str, file: str, prefi
     if name == "recurring-v2":
         # The rest of that description is version 3, of which a later one is the measure.
         theirs = {one for one in theirs if one[1].startswith("/recurring/v2/")}
-    if name == "accesstoken":
-        theirs = {one for one in theirs if one[1] != "/miami/v1/token"}
     if name == "login":
         # Sign-in without a browser is not played here; userinfo is a contract of its own; the page's form is ours.
         theirs = {one for one in theirs if "ciba" not in one[1] and "userinfo" not in one[1]}
@@ -141,16 +139,18 @@ def test_all_24_operations_of_recurring_2_6_16_are_answered() -> None:
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize(("name", "file"), [(name, file) for name, file, _ in PUBLISHED if name != "accesstoken"])
+@pytest.mark.parametrize(("name", "file"), [(name, file) for name, file, _ in PUBLISHED])
 def test_schemas_are_the_published_ones(name: str, file: str) -> None:
     """Properties, required, enums, types and limits; the differences that are meant are named below."""
     theirs = published(file)["components"]["schemas"]
     ours = Contract(name).document["components"]["schemas"]
     differences: set[str] = set()
     for schema, body in ours.items():
-        if schema == "AuthorizationTokenResponse":
-            continue
-        compare(schema, body, theirs[schema], differences)
+        if schema in theirs:
+            compare(schema, body, theirs[schema], differences)
+        elif schema != "ErrorFromAzure":
+            # What the gateway in front says is described for Recurring, and the same everywhere.
+            differences.add(schema)
     assert differences == MEANT[name]
 
 
@@ -167,6 +167,7 @@ MEANT = {
         "campaignResponseV2.nullable",
         "AgreementResponseV2.merchantAgreementUrl.nullable",
         "AgreementResponseV2.productDescription.nullable",
+        "ErrorV2.field.nullable",
         "ChargeResponseV2.failureReason.enum",
         "ChargeResponseV2.failureReason.nullable",
         "ChargeResponseV2.failureDescription.nullable",
@@ -207,11 +208,61 @@ MEANT = {
         "DraftAgreementV3.campaign.nullable",
         "DraftAgreementV3.initialCharge.nullable",
         "DraftAgreementV3.interval.nullable",
+        # What there is not is answered as null.
+        "AgreementResponseV3.externalId.nullable",
+        "AgreementResponseV3.merchantAgreementUrl.nullable",
+        "AgreementResponseV3.productDescription.nullable",
+        "ChargeEvent.transactionId.nullable",
+        "ChargeResponseV3.externalAgreementId.nullable",
+        "ChargeResponseV3.externalId.nullable",
+        "ChargeResponseV3.failureDescription.nullable",
+        "ChargeResponseV3.failureReason.enum",
+        "ChargeResponseV3.transactionId.nullable",
+        # The published limits cannot be: a charge's id is the merchant's orderId, and an address may be longer.
+        "AgreementResponseV3.merchantRedirectUrl.maxLength",
+        "ChargeReference.chargeId.maxLength",
+        "ChargeResponseV3.id.maxLength",
+        # An item that was refused is given back as it was, however wrong.
+        "ChargeBatchItemDto.required",
+        *(
+            f"ChargeBatchItemDto.{name}.{what}"
+            for name in ("agreementId", "amount", "description", "due", "externalId", "orderId", "retryDays")
+            for what in ("nullable", "type")
+        ),
+        *(f"ChargeBatchItemDto.{name}.{what}" for name in ("amount", "retryDays") for what in ("format",)),
+        *(f"ChargeBatchItemDto.orderId.{what}" for what in ("minLength", "maxLength")),
+        *(
+            f"ChargeBatchItemDto.{name}.{what}"
+            for name in ("processingMode", "transactionType")
+            for what in ("nullable", "type", "enum")
+        ),
+        # Each shape of an answer names its own type alone.
+        *(f"{name}CampaignResponseV3.type.enum" for name in ("price", "period", "event", "legacy")),
+        *(
+            f"{name}PricingResponseV3.type.{what}"
+            for name in ("Legacy", "Variable", "Flexible")
+            for what in ("enum", "type")
+        ),
+        # Version 2.6 has it, and merchants with an agreement about it still do.
+        "fullFlexCampaignV3",
+        "fullFlexCampaignResponseV3",
         # An empty name is refused.
         "DraftAgreementV3.productName.minLength",
         "PatchAgreementV3.productName.minLength",
     },
     "webhooks": set(),
+    "accesstoken": {
+        # Numbers were seen where the description has texts.
+        *(
+            f"AuthorizationTokenResponse.{name}.type"
+            for name in ("expires_in", "ext_expires_in", "expires_on", "not_before")
+        ),
+        "AuthorizationTokenResponse.access_token.format",
+        "TokenResponse.access_token.format",
+        "TokenResponse.expires_in.type",
+        # Not described.
+        "OAuthError",
+    },
     "userinfo": {
         # Deprecated, and nobody has any here.
         "Userinfo.properties",

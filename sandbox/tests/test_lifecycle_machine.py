@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
-import threading
 from http.client import HTTPConnection
 from typing import Any
 
@@ -15,8 +13,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
 from avtale_sandbox.instants import iso, parse_instant
-from avtale_sandbox.server import running
-from avtale_sandbox.settings import Settings
 
 START = "2027-01-15T09:00:00Z"
 V2 = "/recurring/v2/agreements"
@@ -25,42 +21,13 @@ PRICE = 9900
 FINAL = {"REFUNDED", "CANCELLED"}
 
 
-class Thread:
-    """A sandbox in a thread of its own, since a state machine is not asynchronous."""
-
-    def __init__(self) -> None:
-        self._ready = threading.Event()
-        self._end: asyncio.Event | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self.address = ("", 0)
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-        self._thread.start()
-        assert self._ready.wait(20)
-
-    async def _serve(self) -> None:
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        async with running(Settings(port=0, clock_running=False, start_at=START)) as (url, _):
-            host, port = url.removeprefix("http://").split(":")
-            self.address = (host, int(port))
-            self._ready.set()
-            await self._end.wait()
-
-    def close(self) -> None:
-        assert self._loop is not None
-        assert self._end is not None
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
-
-
-SERVER: Thread | None = None
+SERVER: Any = None
 
 
 @pytest.fixture(scope="module", autouse=True)
-def server() -> Any:
+def server(threaded: Any) -> None:
     global SERVER
-    SERVER = Thread()
-    yield
-    SERVER.close()
+    SERVER = threaded
 
 
 class Lifecycle(RuleBasedStateMachine):

@@ -104,6 +104,7 @@ async def test_everything_is_on_the_host_that_was_asked(sandbox: Any) -> None:
 
 
 @pytest.mark.shows("operation:oauthAuth", "operation:oauthAuthAnswer", "operation:oauth2Token", "operation:wellKnown")
+@pytest.mark.shows("operation:userinfoAuthorizationCode")
 @pytest.mark.parametrize("how", ["basic", "post"])
 async def test_a_person_signs_in(sandbox: Any, client: Client, how: str) -> None:
     status, headers, page = await client.ask()

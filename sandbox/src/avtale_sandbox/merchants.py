@@ -59,6 +59,7 @@ class Merchant(Struct, kw_only=True, rename="camel"):
     market: MarketName = "NO"
     skip_landing_page_allowed: bool = False
     unscheduled_allowed: bool = False
+    full_flex_allowed: bool = False
     redirect_uris: list[str] = []
     any_redirect_uri: bool = False
 

@@ -32,6 +32,8 @@ def compile_schema(schema: dict[str, Any], resolve: Resolve) -> Check:
     schema = resolve(schema)
     if "oneOf" in schema:
         return _choice(schema, resolve)
+    if "type" not in schema and "properties" not in schema:
+        return _none(schema, resolve)
     kind = schema.get("type", "object")
     expected, complaint = _TYPES[kind]
     details = _DETAILS.get(kind, _none)(schema, resolve)

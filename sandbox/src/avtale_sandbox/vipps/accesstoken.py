@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -18,6 +21,7 @@ from .problems import KEY_MISSING, KEY_WRONG, gateway_answer
 
 _RESOURCE = "00000002-0000-0000-c000-000000000000"
 _CHECKED_COUNT_MAX = 10_000
+SPECIALISED_LIFE_SECONDS = 900
 
 
 class SigningKey(msgspec.Struct):
@@ -42,18 +46,19 @@ class Tokens:
         self._ids = ids
         self.life_seconds = settings.token_life_seconds
         self._checked: dict[str, _Claims] = {}
-        self._recent: dict[str, tuple[int, str]] = {}
+        self._recent: dict[tuple[str, int], tuple[int, str]] = {}
 
     def load(self) -> None:
         """Forget what was found out about tokens; the store knows better."""
         self._checked.clear()
         self._recent.clear()
 
-    def issue(self, merchant: Merchant) -> tuple[str, int]:
+    def issue(self, merchant: Merchant, life_seconds: int | None = None) -> tuple[str, int]:
         """A token and the second it was made in; calls within one second get the same one."""
         issued = wall_now() // 1000
+        life_seconds = self.life_seconds if life_seconds is None else life_seconds
         msn = merchant.merchant_serial_number
-        recent = self._recent.get(msn)
+        recent = self._recent.get((msn, life_seconds))
         if recent is not None and recent[0] == issued and self.msn_of(recent[1]) == msn:
             return recent[1], issued
         key = self._key()
@@ -66,7 +71,7 @@ class Tokens:
                 "iss": "https://sts.windows.net/e5116d55-1c2b-4c3d-8d6d-3e1d3a2b1f00/",
                 "iat": issued,
                 "nbf": issued,
-                "exp": issued + self.life_seconds,
+                "exp": issued + life_seconds,
                 "appid": merchant.client_id,
                 "appidacr": "1",
                 "idp": "https://sts.windows.net/e5116d55-1c2b-4c3d-8d6d-3e1d3a2b1f00/",
@@ -77,7 +82,7 @@ class Tokens:
                 "serial": key.serial,
             },
         )
-        self._recent[msn] = (issued, token)
+        self._recent[msn, life_seconds] = (issued, token)
         return token, issued
 
     def msn_of(self, token: str) -> str | None:
@@ -128,7 +133,7 @@ class Tokens:
 
 
 class AccessTokenApi:
-    """`POST /accesstoken/get`."""
+    """`POST /accesstoken/get`, and `POST /miami/v1/token` for keys of accountants and the like."""
 
     def __init__(self, tokens: Tokens, merchants: Merchants) -> None:
         self._tokens = tokens
@@ -136,7 +141,7 @@ class AccessTokenApi:
 
     def handlers(self) -> Mapping[str, Callable[[Request], Answer]]:
         """What does the work of the operation."""
-        return {"fetchAuthorizationTokenUsingPost": self.get}
+        return {"fetchAuthorizationTokenUsingPost": self.get, "fetchToken": self.specialised}
 
     def get(self, request: Request) -> Answer:
         """Answer a request for a token; the body does not matter."""
@@ -152,7 +157,7 @@ class AccessTokenApi:
         merchant = self._merchants.of_client(client_id)
         if merchant is None:
             return _refused(401, "unauthorized_client", "There is no client with this client_id.")
-        if not hmac.compare_digest(merchant.client_secret.encode(), client_secret.encode()):
+        if not _same(merchant.client_secret, client_secret):
             return _refused(401, "invalid_client", "The client_secret is wrong.")
         if merchant.subscription_key != subscription_key:
             return gateway_answer(401, KEY_WRONG)
@@ -170,6 +175,34 @@ class AccessTokenApi:
                 "access_token": token,
             },
         )
+
+    def specialised(self, request: Request) -> Answer:
+        """Answer a request for a token of 15 minutes, with HTTP Basic and without a subscription key."""
+        pair = basic_credentials(request.header(b"authorization") or "")
+        merchant = None if pair is None else self._merchants.of_client(pair[0])
+        if pair is None or merchant is None or not _same(merchant.client_secret, pair[1]):
+            return _refused(401, "invalid_client", "The client is unknown, or its secret is wrong.")
+        if parse_qs(request.body.decode("latin-1")).get("grant_type") != ["client_credentials"]:
+            return _refused(400, "unsupported_grant_type", "The grant_type must be client_credentials.")
+        token, _ = self._tokens.issue(merchant, SPECIALISED_LIFE_SECONDS)
+        return json_answer(200, {"access_token": token, "token_type": "Bearer", "expires_in": SPECIALISED_LIFE_SECONDS})
+
+
+def basic_credentials(header: str) -> tuple[str, str] | None:
+    """The two parts of an HTTP Basic header, or None for anything else (RFC 7617)."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    name, colon, secret = decoded.partition(":")
+    return (name, secret) if colon else None
+
+
+def _same(secret: str, given: str) -> bool:
+    return hmac.compare_digest(secret.encode("utf-8", "replace"), given.encode("utf-8", "replace"))
 
 
 def _refused(status: int, error: str, description: str) -> Answer:

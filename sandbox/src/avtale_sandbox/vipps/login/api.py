@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -19,6 +18,7 @@ from ...merchants import Merchant, Merchants
 from ...pages.forms import NotAForm, pairs
 from ...pages.page import Pages, send_on
 from ...people import People, Person
+from ..accesstoken import basic_credentials
 from ..claims import claims_of
 from ..consents import Consents
 from ..exchange import Answer, Request, json_answer
@@ -170,7 +170,11 @@ class LoginApi:
     def _authenticated(self, request: Request, values: dict[str, str]) -> Merchant:
         """The merchant, by client_secret_basic or client_secret_post; raises OAuthError."""
         header = request.header(b"authorization")
-        pair = (values.get("client_id", ""), values.get("client_secret", "")) if header is None else _basic(header)
+        pair = (
+            (values.get("client_id", ""), values.get("client_secret", ""))
+            if header is None
+            else basic_credentials(header)
+        )
         if pair is not None:
             # RFC 6749 2.3.1 has both parts form-encoded first; many clients do not, so both are taken.
             for client_id, secret in (pair, (unquote_plus(pair[0]), unquote_plus(pair[1]))):
@@ -260,18 +264,6 @@ def _unanswerable(problem: Unanswerable | NotAForm) -> Answer:
 
 def _oauth_body(error: str, description: str, status: int) -> dict[str, Any]:
     return {"error": error, "error_description": description, "error_code": status, "error_debug": description}
-
-
-def _basic(header: str) -> tuple[str, str] | None:
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, ValueError):
-        return None
-    client_id, colon, secret = decoded.partition(":")
-    return (client_id, secret) if colon else None
 
 
 def _answers(verifier: str, grant: Grant) -> bool:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from .states import AgreementStatus, ChargeStatus
 
 PricingType = Literal["LEGACY", "VARIABLE", "FLEXIBLE"]
-CampaignType = Literal["PRICE_CAMPAIGN", "PERIOD_CAMPAIGN", "EVENT_CAMPAIGN", "LEGACY_CAMPAIGN"]
+CampaignType = Literal["PRICE_CAMPAIGN", "PERIOD_CAMPAIGN", "EVENT_CAMPAIGN", "FULL_FLEX_CAMPAIGN", "LEGACY_CAMPAIGN"]
 TransactionType = Literal["DIRECT_CAPTURE", "RESERVE_CAPTURE"]
 ChargeType = Literal["INITIAL", "RECURRING", "UNSCHEDULED"]
 ProcessingMode = Literal["MULTIPLE_ATTEMPTS", "SINGLE_ATTEMPT"]
@@ -26,7 +26,10 @@ class Interval(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Campaign(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A lower price for a while; presentation only, no charge is made or limited by it."""
+    """A lower price for a while; presentation only, no charge is made or limited by it.
+
+    `period` is how long a PERIOD_CAMPAIGN lasts, and how often a FULL_FLEX_CAMPAIGN's price is paid.
+    """
 
     type: CampaignType
     price: int

@@ -54,6 +54,8 @@ def check_draft(terms: DraftTerms, merchant: Merchant) -> None:
         raise Refused("validation-error", "Input validation failed", wrong)
     if terms.suggested_max_amount is not None and terms.pricing == "VARIABLE":
         check_suggested_max_amount(terms.suggested_max_amount, market)
+    if terms.campaign is not None and terms.campaign.type == "FULL_FLEX_CAMPAIGN" and not merchant.full_flex_allowed:
+        raise Refused("unsupported-feature", "The sales unit may not offer campaigns with an interval of their own")
     if terms.skip_landing_page and not merchant.skip_landing_page_allowed:
         raise Refused("unsupported-feature", "The sales unit may not skip the landing page")
 
@@ -97,7 +99,7 @@ def campaign_of(terms: CampaignTerms, price_after: int, now: int, market: Market
         price=terms.price,
         start=now,
         end=end,
-        period=terms.period if terms.type == "PERIOD_CAMPAIGN" else None,
+        period=terms.period if terms.type in ("PERIOD_CAMPAIGN", "FULL_FLEX_CAMPAIGN") else None,
         text=terms.event_text,
         explanation=f"Ordinary price {price} {'€' if market.currency == 'EUR' else 'kr'} "
         f"starts {day.day}/{day.month}/{day.year}",

@@ -88,7 +88,7 @@ def draft_terms(body: dict[str, Any]) -> DraftTerms:
             type=campaign["type"],
             price=campaign["price"],
             end=campaign.get("end"),
-            period=_read_interval(campaign.get("period")),
+            period=_read_interval(campaign.get("interval" if campaign["type"] == "FULL_FLEX_CAMPAIGN" else "period")),
             event_date=campaign.get("eventDate"),
             event_text=campaign.get("eventText"),
         ),
@@ -160,7 +160,8 @@ def _campaign(campaign: Campaign) -> dict[str, Any]:
     else:
         shape["end"] = iso(campaign.end)
     if campaign.period is not None:
-        shape["period"] = {"unit": campaign.period.unit, "count": campaign.period.count}
+        name = "interval" if campaign.type == "FULL_FLEX_CAMPAIGN" else "period"
+        shape[name] = {"unit": campaign.period.unit, "count": campaign.period.count}
     return shape | {"explanation": campaign.explanation}
 
 
