@@ -18,8 +18,9 @@ from .control.wire import Problem, problem_answer
 from .identity import routes as identity
 from .phone import routes as phone
 from .phone.telephones import Telephones
+from .stripe.api import StripeApi
 from .vipps.exchange import Answer, Request, json_answer
-from .vipps.problems import gateway_answer
+from .vipps.gateway import Gateway
 from .vipps.recurring import confirmation
 from .world import World, log
 
@@ -31,6 +32,7 @@ Send = Callable[[Message], Awaitable[None]]
 # Where the server puts a connection's transport, for the fault that cuts it.
 TRANSPORT = "avtale_sandbox.transport"
 
+STRIPE = "/stripe/"
 _PAGES = ("/_sandbox", "/identity", "/phone", confirmation.PATH)
 
 
@@ -103,21 +105,22 @@ class FrontDoor:
             body=body[0],
             base_url=_base_url(scope, by_name),
         )
-        found = world.gateway.find(request.method, request.path)
+        host: Gateway | StripeApi = world.stripe.api if request.path.startswith(STRIPE) else world.gateway
+        found = host.find(request.method, request.path)
         operation_id = None if found.target is None else found.target.operation.id
         fault = world.faults.for_call(request.method, request.path, operation_id, found.values.get("agreementId"))
         if fault is not None and fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
         answer: Answer | None
         if not body[1]:
-            answer = gateway_answer(413, "The body is too large")
+            answer = host.failure(413, "The body is too large")
         elif fault is not None and fault.kind in ("status", "hang"):
             world.store.commit()
-            answer = _scripted(fault)
+            answer = _scripted(fault, host)
         else:
-            answer = self._answer(request, found)
+            answer = self._answer(request, found, host)
             if fault is not None and fault.kind != "delay":
-                answer = _scripted(fault)
+                answer = _scripted(fault, host)
         world.record.add(
             wall_now(),
             world.clock.now(),
@@ -136,15 +139,15 @@ class FrontDoor:
         else:
             await _leave_unanswered(scope, receive, cut=fault is not None and fault.kind.endswith("close"))
 
-    def _answer(self, request: Request, found: Any) -> Answer:
+    def _answer(self, request: Request, found: Any, host: Gateway | StripeApi) -> Answer:
         """Perform a call and store what it changed; what is due comes before and after it."""
         world = self._world
         world.catch_up()
         try:
-            answer = world.gateway.answer(request, found)
+            answer = host.answer(request, found)
         except Exception:
             log.exception("request %s (%s %s) failed", request.id, request.method, request.path)
-            answer = gateway_answer(500, f"Internal error, request {request.id}")
+            answer = host.failure(500, f"Internal error, request {request.id}")
         world.settle_all()
         return answer
 
@@ -205,13 +208,13 @@ def _base_url(scope: Scope, headers: dict[bytes, bytes]) -> str:
     return f"{scope['scheme']}://{host.decode('latin-1')}"
 
 
-def _scripted(fault: Action) -> Answer | None:
+def _scripted(fault: Action, host: Gateway | StripeApi) -> Answer | None:
     """The answer that a fault puts in place of the true one; None for no answer at all."""
     if fault.status is None:
         return None
     headers = tuple((name.lower().encode(), value.encode()) for name, value in fault.headers.items())
     if fault.body is None:
-        return gateway_answer(fault.status, "This answer was ordered by a fault script", headers)
+        return host.failure(fault.status, "This answer was ordered by a fault script", headers)
     return json_answer(fault.status, fault.body, headers=headers)
 
 

@@ -21,6 +21,8 @@ from .merchants import Merchants
 from .people import People
 from .settings import Settings
 from .store import Store
+from .stripe.endpoints import signed_headers as stripe_headers
+from .stripe.house import CONFIGURATION, Stripe
 from .vipps.accesstoken import AccessTokenApi, Tokens
 from .vipps.consents import Consents
 from .vipps.gateway import Gateway, Route, open_routes, routes_of
@@ -41,7 +43,7 @@ log = logging.getLogger("avtale_sandbox")
 _FIRED_AT_ONCE_MAX = 100
 _SLEPT_AT_MOST_SECONDS = 3600.0
 # What a reset leaves alone. Access tokens are wall time's: those that are good stay good.
-_CONFIGURATION = ("merchant", "participant", "clock", "tokenkey")
+_CONFIGURATION = ("merchant", "participant", "clock", "tokenkey", *CONFIGURATION)
 _NOT_KEPT = ("participant", "tokenkey")
 
 
@@ -88,7 +90,18 @@ class World:
             self._publish,
             settings,
         )
+        self.stripe = Stripe(
+            self.store,
+            self.ids,
+            self.clock,
+            self.agenda,
+            self.people,
+            settings,
+            self.faults.disturb,
+            self._note,
+        )
         self.sender = Sender(self.deliveries, self.registrations, self.clock, settings, self.settle_all)
+        self.sender.also(self.stripe.deliveries, self.stripe.endpoints, stripe_headers)
         self.conductor = Conductor(self.store, self.clock, self.agenda, self.sender, settings, self.settle)
         self.gateway = Gateway(self.merchants, self.tokens, self.idempotency, self._routes())
         self._earlier = asyncio.Event()
@@ -131,7 +144,9 @@ class World:
     @property
     def is_empty(self) -> bool:
         """Whether nothing has happened yet that belongs to a time."""
-        return not (len(self.recurring.shelf) or len(self.registrations) or len(self.deliveries))
+        return self.stripe.is_empty and not (
+            len(self.recurring.shelf) or len(self.registrations) or len(self.deliveries)
+        )
 
     def settle(self, count_max: int | None = None) -> int:
         """Do what is due now, at most `count_max` things, store it, begin to send; gives how many were done."""
@@ -195,8 +210,11 @@ class World:
         else:
             self.settle()
 
+    def _note(self, whose: str, event: str, about: str, at: int, body: bytes) -> None:
+        self.record.happened(wall_now(), at, whose, event, about, body)
+
     def _publish(self, msn: str, event: str, lane: str, at: int, body: bytes) -> None:
-        self.record.happened(wall_now(), at, msn, event, lane, body)
+        self._note(msn, event, lane, at, body)
         self.deliveries.publish(msn, event, lane, at, body, self.faults.disturb(event))
 
     def _load_rows(self, start_at: int | None) -> None:
@@ -211,6 +229,7 @@ class World:
         self.registrations.load()
         self.recurring.shelf.load()
         self.deliveries.load()
+        self.stripe.load()
         self.store.commit()
 
     def _routes(self) -> list[Route]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from ..instants import iso
+from ..stripe.export import export as stripe_export
 from ..vipps.recurring.resources import Agreement, Charge
 from ..world import World
 
 
 def export(world: World) -> dict[str, Any]:
-    """All agreements of all merchants with their charges, tries and history; amounts are minor units."""
+    """All agreements of all merchants with their charges, tries and history, and all of Stripe; minor units."""
     shelf = world.recurring.shelf
     return {
         "version": 1,
         "now": iso(world.clock.now()),
         "agreements": [_agreement(agreement, shelf.charges_of(agreement.id)) for agreement in shelf.all_agreements()],
+        "stripe": stripe_export(world.stripe.books),
     }
 
 

@@ -14,6 +14,7 @@ from .dashboard.rooms import dashboard
 from .handbook import Handbook
 from .keep import KeepControl, Keeper
 from .shapes import Health
+from .stripe import StripeControl
 from .time import TimeControl
 from .trouble import TroubleControl
 from .watch import WatchControl
@@ -36,6 +37,7 @@ class ControlRoom:
             ],
             "Time": TimeControl(world).routes(),
             "People, merchants and telephones": CastControl(world).routes(),
+            "Stripe": StripeControl(world).routes(),
             "What goes wrong": TroubleControl(world).routes(),
             "What happened": WatchControl(world).routes(),
             "Tokens and the identity provider": [

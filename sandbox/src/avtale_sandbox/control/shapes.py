@@ -199,6 +199,7 @@ class Export(TypedDict):
     version: int
     now: str
     agreements: list[dict[str, Any]]
+    stripe: dict[str, Any]
 
 
 class ProblemShown(TypedDict):

@@ -107,7 +107,7 @@ class WatchControl:
         event, state = request.query_params.get("event"), request.query_params.get("state")
         found = [
             delivery_shape(one)
-            for one in self._world.deliveries.all()
+            for one in (*self._world.deliveries.all(), *self._world.stripe.deliveries.all())
             if event in (None, "", one.event) and state in (None, "", one.state)
         ]
         return answer({"deliveries": found})
@@ -115,7 +115,8 @@ class WatchControl:
     async def replay(self, request: Request) -> Response:
         """Send an event once more, signed afresh, whatever became of its first delivery."""
         try:
-            delivery = self._world.deliveries.replay(request.path_params["number"], self._world.clock.now())
+            number, now = request.path_params["number"], self._world.clock.now()
+            delivery = self._world.deliveries.replay(number, now) or self._world.stripe.deliveries.replay(number, now)
         except LookupError as problem:
             raise Problem(409, str(problem).strip("'\"")) from None
         if delivery is None:

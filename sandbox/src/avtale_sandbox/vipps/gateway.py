@@ -69,6 +69,10 @@ class Gateway:
         """Which operation the request is for."""
         return self._routes.find(method, path)
 
+    def failure(self, status: int, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:
+        """An error that no operation has made: an ordered one, or a body that is too large."""
+        return gateway_answer(status, message, headers)
+
     def answer(self, request: Request, found: Found[Route]) -> Answer:
         """Answer a request; never raises for anything that a client can send."""
         route = found.target

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -12,7 +13,6 @@ from ...ids import Ids
 from ...instants import DAY, HOUR, MINUTE, SECOND
 from ...settings import Settings
 from ...store import Store
-from .registrations import Registrations
 
 State = Literal["waiting", "delivered", "dropped"]
 # Vipps Webhooks, retries: business time.
@@ -28,6 +28,43 @@ def retry_delay(attempts: int) -> int:
     if attempts <= 6:
         return (60 if attempts == 5 else 120) * SECOND
     return HOUR if attempts < 29 else DAY
+
+
+class Rhythm(Struct, frozen=True):
+    """When an unanswered delivery is sent again (milliseconds by the number of attempts), and how long.
+
+    A delivery that `steps_aside` lets the ones behind it in its lane go first while it waits.
+    """
+
+    retry_delay: Callable[[int], int]
+    give_up_after: int
+    steps_aside: bool = False
+
+
+VIPPS = Rhythm(retry_delay, GIVE_UP_AFTER)
+
+
+class Receiver(Protocol):
+    """Somebody who is told."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def secret(self) -> str: ...
+
+
+class Receivers(Protocol):
+    """Everybody who is told."""
+
+    def get(self, registration_id: str, /) -> Receiver | None:
+        """The receiver with this id, if it is still there."""
+
+    def wanting(self, msn: str, event: str, /) -> Sequence[str]:
+        """The ids of those who want to be told of an event of this merchant."""
+
+    def answered(self, registration_id: str, well: bool, at: int, /) -> None:
+        """Take note of an answer, or of none."""
 
 
 class Attempt(Struct, array_like=True):
@@ -53,6 +90,7 @@ class Delivery(Struct, kw_only=True, omit_defaults=True):
     state: State = "waiting"
     why: str | None = None
     next_at: int | None = None
+    reference: str | None = None
     attempts: list[Attempt] = []
     replay_of: int | None = None
 
@@ -70,9 +108,18 @@ class Deliveries:
     """All deliveries; `ready` are those whose time has come and that nothing of their lane precedes."""
 
     def __init__(
-        self, store: Store, ids: Ids, agenda: Agenda, registrations: Registrations, settings: Settings
+        self,
+        store: Store,
+        ids: Ids,
+        agenda: Agenda,
+        registrations: Receivers,
+        settings: Settings,
+        kind: str = "delivery",
+        rhythm: Rhythm = VIPPS,
     ) -> None:
-        self._table = store.table("delivery", Delivery)
+        self._table = store.table(kind, Delivery)
+        self._kind = kind
+        self._rhythm = rhythm
         self._ids = ids
         self._agenda = agenda
         self._registrations = registrations
@@ -82,7 +129,8 @@ class Deliveries:
         self._done: deque[int] = deque()
         self._in_flight: set[int] = set()
         self.ready: deque[int] = deque()
-        agenda.declare("delivery", 3, self._due_at, self._make_ready)
+        self.on_delivered: Callable[[Delivery], None] = lambda delivery: None
+        agenda.declare(kind, 3, self._due_at, self._make_ready)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -105,8 +153,17 @@ class Deliveries:
         self._in_flight.clear()
         self.ready.clear()
 
-    def publish(self, msn: str, event: str, lane: str, at: int, body: bytes, disturb: Disturbance | None) -> None:
-        """Queue an event for everyone who wants to be told of it."""
+    def publish(
+        self,
+        msn: str,
+        event: str,
+        lane: str,
+        at: int,
+        body: bytes,
+        disturb: Disturbance | None,
+        reference: str | None = None,
+    ) -> None:
+        """Queue an event for everyone who wants to be told of it; `reference` is its id, if it has one."""
         for registration_id in list(self._registrations.wanting(msn, event)):
             registration = self._registrations.get(registration_id)
             if registration is None:
@@ -125,6 +182,7 @@ class Deliveries:
                     body=body.decode(),
                     created=at,
                     next_at=at,
+                    reference=reference,
                 )
                 self._disturb(delivery, disturb)
                 if delivery.state == "waiting":
@@ -189,12 +247,18 @@ class Deliveries:
         self._registrations.answered(delivery.registration_id, well, attempt.at)
         if well:
             self._finish(delivery, "delivered")
+            self.on_delivered(delivery)
             return
-        delivery.next_at = attempt.at + retry_delay(len(delivery.attempts))
-        if delivery.next_at > delivery.created + GIVE_UP_AFTER:
-            self._finish(delivery, "dropped", "not answered for seven days")
+        rhythm = self._rhythm
+        delivery.next_at = attempt.at + rhythm.retry_delay(len(delivery.attempts))
+        if delivery.next_at > delivery.created + rhythm.give_up_after:
+            self._finish(delivery, "dropped", f"not answered for {rhythm.give_up_after // DAY} days")
             return
         self._in_flight.discard(delivery.number)
+        if rhythm.steps_aside and len(delivery.attempts) == 1:
+            self._leave_lane(delivery)
+            delivery.lane += f"~{delivery.number}"
+            self._lanes[delivery.registration_id, delivery.lane] = deque([delivery.number])
         self._table.put(str(delivery.number), delivery)
         self._plan(delivery)
 
@@ -231,7 +295,7 @@ class Deliveries:
 
     def _plan(self, delivery: Delivery) -> None:
         if delivery.next_at is not None:
-            self._agenda.add(delivery.next_at, "delivery", delivery.number, str(delivery.number))
+            self._agenda.add(delivery.next_at, self._kind, delivery.number, str(delivery.number))
 
     def _due_at(self, key: str) -> int | None:
         if int(key) in self._in_flight:
@@ -248,6 +312,10 @@ class Deliveries:
         self._in_flight.discard(delivery.number)
         self._table.put(str(delivery.number), delivery)
         self._keep(delivery.number)
+        self._leave_lane(delivery)
+
+    def _leave_lane(self, delivery: Delivery) -> None:
+        """Let the next of the lane go."""
         lane = self._lanes.get((delivery.registration_id, delivery.lane))
         if lane is None:
             return

@@ -10,9 +10,11 @@ from yarl import URL
 
 from ...clock import Clock, wall_now
 from ...settings import Settings
-from .deliveries import Attempt, Deliveries, Delivery
-from .registrations import Registrations
+from .deliveries import Attempt, Deliveries, Delivery, Receivers
 from .signing import signed_headers, target_of
+
+# (secret, where to, body) to the headers that prove who sends
+Sign = Callable[[str, URL, bytes], dict[str, str]]
 
 
 class Sender:
@@ -21,13 +23,13 @@ class Sender:
     def __init__(
         self,
         deliveries: Deliveries,
-        registrations: Registrations,
+        registrations: Receivers,
         clock: Clock,
         settings: Settings,
         settle: Callable[[], None],
     ) -> None:
-        self._deliveries = deliveries
-        self._registrations = registrations
+        self._posts: list[tuple[Deliveries, Receivers, Sign]] = []
+        self.also(deliveries, registrations, signed_headers)
         self._clock = clock
         self._settle = settle
         self._timeout = aiohttp.ClientTimeout(total=settings.webhook_timeout_seconds)
@@ -38,13 +40,18 @@ class Sender:
         self._idle.set()
         self.delivered = 0
 
+    def also(self, deliveries: Deliveries, receivers: Receivers, sign: Sign) -> None:
+        """Send these too, with signatures of their own kind."""
+        self._posts.append((deliveries, receivers, sign))
+
     def pump(self) -> None:
         """Begin to send what is ready, as far as there is room."""
-        while len(self._tasks) < self._limit and (delivery := self._deliveries.take()) is not None:
-            self._idle.clear()
-            task = asyncio.get_running_loop().create_task(self._send(delivery))
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
+        for deliveries, receivers, sign in self._posts:
+            while len(self._tasks) < self._limit and (delivery := deliveries.take()) is not None:
+                self._idle.clear()
+                task = asyncio.get_running_loop().create_task(self._send(delivery, deliveries, receivers, sign))
+                self._tasks.add(task)
+                task.add_done_callback(self._ended)
 
     async def idle(self) -> None:
         """Wait until nothing is ready or under way; what waits for a retry does not count."""
@@ -53,7 +60,11 @@ class Sender:
     @property
     def busy(self) -> int:
         """How many are under way or ready."""
-        return len(self._tasks) + len(self._deliveries.ready)
+        return len(self._tasks) + self._ready
+
+    @property
+    def _ready(self) -> int:
+        return sum(len(deliveries.ready) for deliveries, _, _ in self._posts)
 
     async def close(self) -> None:
         """Give up what is under way; it is sent again by whoever goes on with the stored state."""
@@ -73,31 +84,30 @@ class Sender:
                 asyncio.get_running_loop().call_exception_handler(
                     {"message": "sending a webhook failed", "exception": error, "task": task}
                 )
-        if not self._tasks and not self._deliveries.ready:
+        if not self._tasks and not self._ready:
             self._idle.set()
 
-    async def _send(self, delivery: Delivery) -> None:
-        registration = self._registrations.get(delivery.registration_id)
+    async def _send(self, delivery: Delivery, deliveries: Deliveries, receivers: Receivers, sign: Sign) -> None:
+        registration = receivers.get(delivery.registration_id)
         secret = "" if registration is None else registration.secret
         body = delivery.body.encode()
         target = target_of(delivery.url)
         status, error = None, None
         try:
             try:
-                status = await self._post(target, secret, body)
+                status = await self._post(target, sign(secret, target, body), body)
             except aiohttp.ServerDisconnectedError:
                 # The receiver closed a kept connection just as it was used again: that is no answer of its.
-                status = await self._post(target, secret, body)
+                status = await self._post(target, sign(secret, target, body), body)
         except TimeoutError:
             error = f"no answer within {self._timeout.total:g} seconds"
         except (aiohttp.ClientError, OSError, ValueError) as problem:
             error = f"{type(problem).__name__}: {problem}"
         if status is not None and 200 <= status < 300:
             self.delivered += 1
-        self._deliveries.done(delivery, Attempt(self._clock.now(), wall_now(), status, error))
+        deliveries.done(delivery, Attempt(self._clock.now(), wall_now(), status, error))
 
-    async def _post(self, target: URL, secret: str, body: bytes) -> int:
-        headers = signed_headers(secret, target, body)
+    async def _post(self, target: URL, headers: dict[str, str], body: bytes) -> int:
         async with self._http().post(target, data=body, headers=headers, allow_redirects=False) as answer:
             return answer.status
 
