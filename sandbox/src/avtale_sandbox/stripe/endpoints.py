@@ -30,7 +30,7 @@ def retry_delay(attempts: int) -> int:
 
 
 # Three days in live mode; events that wait do not hold up others (Stripe, webhook delivery).
-RHYTHM = Rhythm(retry_delay, 3 * DAY, steps_aside=True)
+RHYTHM = Rhythm(retry_delay, 3 * DAY, "three days", steps_aside=True)
 
 
 def signed_headers(secret: str, target: URL, body: bytes, at: int | None = None) -> dict[str, str]:

@@ -85,6 +85,7 @@ OPERATIONS = [
         item=None,
         ignores_case=False,
         needs_idempotency_key=False,
+        key_headers=(),
     )
     for name, method, path in (line.split() for line in _TABLE.strip().splitlines())
 ]

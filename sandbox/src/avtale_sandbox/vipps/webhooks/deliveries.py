@@ -31,17 +31,18 @@ def retry_delay(attempts: int) -> int:
 
 
 class Rhythm(Struct, frozen=True):
-    """When an unanswered delivery is sent again (milliseconds by the number of attempts), and how long.
+    """When an unanswered delivery is sent again (milliseconds by the number of attempts), and how long at most.
 
     A delivery that `steps_aside` lets the ones behind it in its lane go first while it waits.
     """
 
     retry_delay: Callable[[int], int]
     give_up_after: int
+    patience: str
     steps_aside: bool = False
 
 
-VIPPS = Rhythm(retry_delay, GIVE_UP_AFTER)
+VIPPS = Rhythm(retry_delay, GIVE_UP_AFTER, "seven days")
 
 
 class Receiver(Protocol):
@@ -252,7 +253,7 @@ class Deliveries:
         rhythm = self._rhythm
         delivery.next_at = attempt.at + rhythm.retry_delay(len(delivery.attempts))
         if delivery.next_at > delivery.created + rhythm.give_up_after:
-            self._finish(delivery, "dropped", f"not answered for {rhythm.give_up_after // DAY} days")
+            self._finish(delivery, "dropped", f"not answered for {rhythm.patience}")
             return
         self._in_flight.discard(delivery.number)
         if rhythm.steps_aside and len(delivery.attempts) == 1:
