@@ -45,6 +45,10 @@ MARKETS: dict[str, Market] = {
 }
 
 
+# How long a sales unit that may capture late can do so, in any market.
+LATE_CAPTURE_DAYS = 180
+
+
 class Merchant(Struct, kw_only=True, rename="camel"):
     """One sales unit: its keys, its serial number (MSN) and what it may do.
 
@@ -62,6 +66,12 @@ class Merchant(Struct, kw_only=True, rename="camel"):
     full_flex_allowed: bool = False
     redirect_uris: list[str] = []
     any_redirect_uri: bool = False
+    push_message_allowed: bool = False
+    long_living_allowed: bool = False
+    late_capture_allowed: bool = False
+    partial_capture_allowed: bool = True
+    express_allowed: bool = False
+    nin_allowed: bool = False
 
     @property
     def terms(self) -> Market:
@@ -71,6 +81,11 @@ class Merchant(Struct, kw_only=True, rename="camel"):
     def may_return_to(self, uri: str) -> bool:
         """Whether Login may send a browser there: registered to the letter, or any web or app address if allowed."""
         return uri in self.redirect_uris or (self.any_redirect_uri and is_link(uri))
+
+    @property
+    def capture_days(self) -> int:
+        """How long a reservation of a single payment can be captured (Vipps ePayment, deadlines)."""
+        return LATE_CAPTURE_DAYS if self.late_capture_allowed else self.terms.reservation_days
 
 
 DEFAULT_MERCHANT = Merchant(

@@ -35,6 +35,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     token_life_seconds: Annotated[int, _says("how long a Vipps access token is good, in wall time")] = 3_600
     confirmation_life_seconds: Annotated[int, _says("a draft that nobody answers expires after this")] = 600
+    payment_life_seconds: Annotated[int, _says("a single payment that nobody answers expires after this")] = 600
+    payment_link_life_seconds: Annotated[int, _says("within which the link to it must have been opened")] = 300
     # Vipps shortened this to one day in October 2025; older descriptions say two.
     charge_lead_days: Annotated[int, _says("a charge is created at least so long before it is due")] = 1
     charge_horizon_years: Annotated[int, _says("and at most so long")] = 2

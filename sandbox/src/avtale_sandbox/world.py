@@ -25,6 +25,8 @@ from .stripe.endpoints import signed_headers as stripe_headers
 from .stripe.house import CONFIGURATION, Stripe
 from .vipps.accesstoken import AccessTokenApi, Tokens
 from .vipps.consents import Consents
+from .vipps.epayment.api import EpaymentApi
+from .vipps.epayment.model import Payments
 from .vipps.gateway import Gateway, Route, open_routes, routes_of
 from .vipps.idempotency import Idempotency
 from .vipps.login.api import LoginApi
@@ -90,6 +92,17 @@ class World:
             self._publish,
             settings,
         )
+        self.payments = Payments(
+            self.store,
+            self.ids,
+            self.clock,
+            self.agenda,
+            self.people,
+            self.consents,
+            self.merchants,
+            self._publish,
+            settings,
+        )
         self.stripe = Stripe(
             self.store,
             self.ids,
@@ -144,9 +157,8 @@ class World:
     @property
     def is_empty(self) -> bool:
         """Whether nothing has happened yet that belongs to a time."""
-        return self.stripe.is_empty and not (
-            len(self.recurring.shelf) or len(self.registrations) or len(self.deliveries)
-        )
+        resources = (self.recurring.shelf, self.payments.shelf, self.registrations, self.deliveries)
+        return self.stripe.is_empty and not any(len(one) for one in resources)
 
     def settle(self, count_max: int | None = None) -> int:
         """Do what is due now, at most `count_max` things, store it, begin to send; gives how many were done."""
@@ -228,6 +240,7 @@ class World:
         self.faults.load()
         self.registrations.load()
         self.recurring.shelf.load()
+        self.payments.shelf.load()
         self.deliveries.load()
         self.stripe.load()
         self.store.commit()
@@ -242,5 +255,6 @@ class World:
             *open_routes(Contract("userinfo"), userinfo.handlers()),
             *routes_of(RecurringV2(self.recurring)),
             *routes_of(RecurringV3(self.recurring, self.ids, self.settings)),
+            *routes_of(EpaymentApi(self.payments)),
             *routes_of(WebhooksApi(self.registrations)),
         ]

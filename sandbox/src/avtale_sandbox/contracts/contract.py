@@ -18,7 +18,9 @@ class Operation(Struct, frozen=True, eq=False, kw_only=True):
 
     `body` checks a decoded body, and is None where the operation takes none. Of a body that is a list, it
     checks the list alone: `item` is for each of its items, which are refused one by one. `key_headers` are
-    the names, in small letters, under which an idempotency key may come.
+    the names, in small letters, under which an idempotency key may come. `headers` are those that this API
+    itself looks at: name in lower case, name as written, whether it must be there, its check.
+    `keys_are_its_own` lets an idempotency key serve once for each operation, instead of once for all.
     """
 
     id: str
@@ -30,6 +32,9 @@ class Operation(Struct, frozen=True, eq=False, kw_only=True):
     ignores_case: bool
     needs_idempotency_key: bool
     key_headers: tuple[bytes, ...]
+    keys_are_its_own: bool = False
+    body_may_be_left_out: bool = False
+    headers: tuple[tuple[bytes, str, bool, Check], ...] = ()
 
 
 class Contract:
@@ -39,6 +44,8 @@ class Contract:
         text = resources.files(__package__).joinpath(f"{name}.json").read_bytes()
         self.name = name
         self.document: dict[str, Any] = msgspec.json.decode(text)
+        # In which of its two shapes the gateway in front of this API says no.
+        self.gateway_errors: str = self.document.get("x-gateway-errors", "response-info")
         self.operations = [
             self._operation(path, method, item[method])
             for path, item in self.document["paths"].items()
@@ -73,6 +80,21 @@ class Contract:
                 for parameter in keys
                 for name in (parameter["name"], *parameter.get("x-also-called", ()))
             ),
+            keys_are_its_own=self.document.get("x-keys-per-operation", False),
+            body_may_be_left_out=not item.get("requestBody", {}).get("required", True),
+            headers=self._headers(parameters) if self.document.get("x-check-headers") else (),
+        )
+
+    def _headers(self, parameters: list[dict[str, Any]]) -> tuple[tuple[bytes, str, bool, Check], ...]:
+        return tuple(
+            (
+                parameter["name"].lower().encode(),
+                parameter["name"],
+                parameter.get("required", False),
+                compile_schema(parameter["schema"], self.resolve),
+            )
+            for parameter in parameters
+            if parameter["in"] == "header"
         )
 
     def _body_schemas(self, item: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

@@ -55,16 +55,17 @@ def _none(schema: dict[str, Any], resolve: Resolve) -> Check:
 def _object(schema: dict[str, Any], resolve: Resolve) -> Check:
     required = frozenset(schema.get("required", ()))
     properties = [
-        (name, name in required, compile_schema(part, resolve)) for name, part in schema.get("properties", {}).items()
+        (name, name in required, bool(resolve(part).get("nullable")), compile_schema(part, resolve))
+        for name, part in schema.get("properties", {}).items()
     ]
 
     def check(value: Any, name: str, problems: Problems) -> None:
-        for key, must, inner in properties:
+        for key, must, may_be_null, inner in properties:
             part = value.get(key)
             path = f"{name}.{key}" if name else key
             if part is not None:
                 inner(part, path, problems)
-            elif must:
+            elif must and not (may_be_null and key in value):
                 problems.append((path, "must not be null"))
 
     return check
@@ -87,7 +88,9 @@ def _array(schema: dict[str, Any], resolve: Resolve) -> Check:
 def _string(schema: dict[str, Any], resolve: Resolve) -> Check:
     least, most = schema.get("minLength", 0), schema.get("maxLength")
     allowed = schema.get("enum")
-    pattern = re.compile(schema["pattern"]) if "pattern" in schema else None
+    asked = schema.get("pattern")
+    # To Python, "$" is also true before a line break at the end, and "\d" of any script's digits.
+    pattern = None if asked is None else re.compile(re.sub(r"(?<!\\)\$\Z", r"\\Z", asked), re.ASCII)
 
     def check(value: Any, name: str, problems: Problems) -> None:
         if allowed is not None and value not in allowed:
@@ -95,7 +98,7 @@ def _string(schema: dict[str, Any], resolve: Resolve) -> Check:
         elif len(value) < least or (most is not None and len(value) > most):
             problems.append((name, f"length must be between {least} and {most or 'any'}"))
         elif pattern is not None and not pattern.search(value):
-            problems.append((name, f'must match "{pattern.pattern}"'))
+            problems.append((name, f'must match "{asked}"'))
 
     return check
 

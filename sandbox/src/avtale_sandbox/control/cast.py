@@ -17,7 +17,8 @@ from ..vipps.recurring import confirmation
 from ..vipps.recurring.resources import Agreement, Charge
 from ..vipps.refusals import Refused
 from ..world import World
-from .shapes import AgreementInApp, App, Decision, MerchantList, PersonList
+from .paying import PaymentControl
+from .shapes import AgreementInApp, App, Decision, MerchantList, Opened, PersonList
 from .wire import Door, Problem, answer, nothing, read
 
 
@@ -38,6 +39,7 @@ class CastControl:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._paying = PaymentControl(world)
 
     def routes(self) -> list[BaseRoute]:
         """Where they are."""
@@ -62,11 +64,12 @@ class CastControl:
             Door("DELETE", "/people/{number}", self.forget_person, status=204, also=nobody),
             Door("POST", "/people/{number}/delete-profile", self.delete_profile, status=204, also=nobody),
             Door("GET", "/phone/{number}", self.phone, gives=App),
-            Door("POST", "/phone/{number}/open", self.open, body=OpenOrder, gives=Decision, also=undecided),
+            Door("POST", "/phone/{number}/open", self.open, body=OpenOrder, gives=Opened, also=undecided),
             Door("POST", f"{on}/approve", self.approve, body=LimitOrder, gives=Decision, also=undecided),
             Door("POST", f"{on}/reject", self.reject, gives=Decision, also=undecided),
             Door("POST", f"{on}/stop", self.stop, gives=Decision, also={404: "It is not theirs", 409: "Not active"}),
             Door("POST", f"{on}/limit", self.limit, body=LimitOrder, gives=AgreementInApp, also={404: "Not theirs"}),
+            *self._paying.routes(),
         ]
 
     async def merchants(self, request: Request) -> Response:
@@ -136,12 +139,16 @@ class CastControl:
             _agreement(one) | {"charges": [_charge(charge) for charge in self._world.recurring.charges_of(one.id)]}
             for one in found
         ]
-        return answer({"phoneNumber": number, "agreements": agreements})
+        payments = self._paying.shapes_of(number)
+        return answer({"phoneNumber": number, "agreements": agreements, "payments": payments})
 
     async def open(self, request: Request) -> Response:
         """Open a payment request on the telephone; its owner's temperament decides what follows."""
         order = await read(request, OpenOrder)
         number, recurring = request.path_params["number"], self._world.recurring
+        paid = self._paying.open(order.url, number)
+        if paid is not None:
+            return paid
         try:
             agreement = recurring.resolve_confirmation(confirmation.token_of(order.url))
             if agreement.status == "PENDING":

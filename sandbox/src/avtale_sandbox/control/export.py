@@ -6,17 +6,19 @@ from typing import Any
 
 from ..instants import iso
 from ..stripe.export import export as stripe_export
+from ..vipps.epayment.resources import Payment
 from ..vipps.recurring.resources import Agreement, Charge
 from ..world import World
 
 
 def export(world: World) -> dict[str, Any]:
-    """All agreements of all merchants with their charges, tries and history, and all of Stripe; minor units."""
+    """All agreements and single payments of all merchants with their history, and all of Stripe; minor units."""
     shelf = world.recurring.shelf
     return {
         "version": 1,
         "now": iso(world.clock.now()),
         "agreements": [_agreement(agreement, shelf.charges_of(agreement.id)) for agreement in shelf.all_agreements()],
+        "payments": [_payment(payment) for payment in world.payments.shelf.all()],
         "stripe": stripe_export(world.stripe.books),
     }
 
@@ -57,5 +59,33 @@ def _charge(charge: Charge) -> dict[str, Any]:
                 "success": line.success,
             }
             for line in charge.history
+        ],
+    }
+
+
+def _payment(payment: Payment) -> dict[str, Any]:
+    return {
+        "merchantSerialNumber": payment.msn,
+        "reference": payment.reference,
+        "pspReference": payment.psp,
+        "phoneNumber": payment.person or payment.ask.customer,
+        "state": payment.state,
+        "created": iso(payment.created),
+        "expires": iso(payment.expires),
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "authorized": payment.authorized,
+        "captured": payment.captured,
+        "refunded": payment.refunded,
+        "cancelled": payment.cancelled,
+        "history": [
+            {
+                "event": event.name,
+                "pspReference": event.psp,
+                "amount": event.amount,
+                "occurred": iso(event.at),
+                "success": True,
+            }
+            for event in payment.log
         ],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from ..merchants import Merchant
 from ..people import Person
@@ -74,11 +74,25 @@ class AgreementWithCharges(AgreementInApp):
     charges: list[ChargeInApp]
 
 
+class PaymentInApp(TypedDict):
+    """A single payment as a person's app has it."""
+
+    reference: str
+    merchantSerialNumber: str
+    description: str | None
+    state: str
+    amount: int
+    currency: str
+    created: str
+    expires: str
+
+
 class App(TypedDict):
     """What is on a telephone."""
 
     phoneNumber: str
     agreements: list[AgreementWithCharges]
+    payments: list[PaymentInApp]
 
 
 class Decision(TypedDict):
@@ -88,6 +102,35 @@ class Decision(TypedDict):
     decision: str
     status: str
     redirectUrl: str | None
+
+
+class PaymentDecision(TypedDict):
+    """What a person did with a single payment, where they are sent, and why it failed if it did."""
+
+    reference: str
+    decision: str
+    state: str
+    redirectUrl: str | None
+    reason: str | None
+
+
+class Opened(TypedDict):
+    """What a person did with what they opened: an agreement has an id and a status, a payment the other three."""
+
+    decision: str
+    redirectUrl: str | None
+    agreementId: NotRequired[str]
+    status: NotRequired[str]
+    reference: NotRequired[str]
+    state: NotRequired[str]
+    reason: NotRequired[str | None]
+
+
+class Codes(TypedDict):
+    """By what a merchant can name a person instead of by number."""
+
+    personalQr: str
+    customerToken: str
 
 
 class FaultShown(TypedDict):
@@ -199,6 +242,7 @@ class Export(TypedDict):
     version: int
     now: str
     agreements: list[dict[str, Any]]
+    payments: list[dict[str, Any]]
     stripe: dict[str, Any]
 
 

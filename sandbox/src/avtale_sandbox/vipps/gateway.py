@@ -13,7 +13,7 @@ from ..merchants import Merchant, Merchants
 from .accesstoken import Tokens
 from .exchange import Answer, Call, Request
 from .idempotency import Idempotency, KeyReused
-from .problems import KEY_MISSING, KEY_WRONG, TOKEN_WRONG, gateway_answer
+from .problems import KEY_MISSING, KEY_WRONG, TOKEN_WRONG, gateway_answer, turned_away
 from .refusals import Refused
 
 Handler = Callable[[Call], Answer]
@@ -85,14 +85,17 @@ class Gateway:
         if route.face is None or route.handler is None:
             raise MissingHandler(route.operation.id)
         merchant = self._authenticate(request)
-        if isinstance(merchant, Answer):
-            return merchant
+        if isinstance(merchant, tuple):
+            return turned_away(route.face.contract.gateway_errors, *merchant)
         given = (request.header(name) for name in route.operation.key_headers)
         key = next((value for value in given if value is not None), None)
         call = Call(request, route.operation, found.values, merchant, key or "")
-        if not route.operation.needs_idempotency_key:
+        wrong = _wrong_headers(request, route.operation)
+        if wrong:
+            return route.face.refuse(request, Refused("validation-error", "Input validation failed", wrong))
+        if not route.operation.needs_idempotency_key and not (route.operation.headers and key):
             return self._perform(call, route.face, route.handler)
-        if not Idempotency.allows(key):
+        if not route.operation.headers and not Idempotency.allows(key):
             reason = "Invalid value for Idempotency-Key" if key else "Missing header Idempotency-Key"
             return route.face.refuse(request, Refused("idempotency-key-header", reason, [("Idempotency-Key", reason)]))
         return self._once(call, route.face, route.handler)
@@ -100,9 +103,10 @@ class Gateway:
     def _once(self, call: Call, face: Face, handler: Handler) -> Answer:
         """Perform a call unless its key was used before; then give the answer of that time."""
         msn = call.merchant.merchant_serial_number
+        scope = f"{msn}/{call.operation.id}" if call.operation.keys_are_its_own else msn
         fingerprint = Idempotency.fingerprint(call.operation.id, call.values, call.request.body)
         try:
-            before = self._idempotency.recall(msn, call.key, fingerprint)
+            before = self._idempotency.recall(scope, call.key, fingerprint)
         except KeyReused:
             reason = "The Idempotency-Key was used for another request"
             return face.refuse(call.request, Refused("idempotency-conflict", reason, [("Idempotency-Key", reason)]))
@@ -115,7 +119,9 @@ class Gateway:
                 (before.content_type or "application/json").encode(),
             )
         answer = self._perform(call, face, handler)
-        self._idempotency.remember(msn, call.key, fingerprint, answer)
+        # What may be tried again under the same key is not remembered.
+        if answer.status < 500 and answer.status not in (423, 429):
+            self._idempotency.remember(scope, call.key, fingerprint, answer)
         return answer
 
     def _perform(self, call: Call, face: Face, handler: Handler) -> Answer:
@@ -126,25 +132,25 @@ class Gateway:
         except Refused as refused:
             return face.refuse(call.request, refused)
 
-    def _authenticate(self, request: Request) -> Merchant | Answer:
-        """The merchant whose keys and token the request carries, or the answer that turns it away."""
+    def _authenticate(self, request: Request) -> Merchant | tuple[int, str]:
+        """The merchant whose keys and token the request carries, or status and words to turn it away with."""
         subscription_key = request.header(b"ocp-apim-subscription-key")
         if not subscription_key:
-            return gateway_answer(401, KEY_MISSING)
+            return 401, KEY_MISSING
         if not self._merchants.knows_subscription_key(subscription_key):
-            return gateway_answer(401, KEY_WRONG)
+            return 401, KEY_WRONG
         authorization = request.header(b"authorization") or ""
         # The real gateway knows "Bearer" in this spelling only.
         if not authorization.startswith("Bearer "):
-            return gateway_answer(401, TOKEN_WRONG)
+            return 401, TOKEN_WRONG
         merchant = self._merchants.of_msn(self._tokens.msn_of(authorization[7:].strip()) or "")
         if merchant is None:
-            return gateway_answer(401, TOKEN_WRONG)
+            return 401, TOKEN_WRONG
         if merchant.subscription_key != subscription_key:
-            return gateway_answer(401, KEY_WRONG)
+            return 401, KEY_WRONG
         msn = request.header(b"merchant-serial-number")
         if msn and msn != merchant.merchant_serial_number:
-            return gateway_answer(403, "The Merchant-Serial-Number does not belong to these keys")
+            return 403, "The Merchant-Serial-Number does not belong to these keys"
         return merchant
 
 
@@ -165,8 +171,22 @@ def open_routes(contract: Contract, handlers: Mapping[str, Callable[[Request], A
     return [Route(operation, None, None, handlers[operation.id]) for operation in contract.operations]
 
 
+def _wrong_headers(request: Request, operation: Operation) -> list[tuple[str, str]]:
+    """What is wrong with the headers that the API itself looks at."""
+    problems: list[tuple[str, str]] = []
+    for key, name, must, check in operation.headers:
+        value = request.header(key)
+        if value is not None:
+            check(value, name, problems)
+        elif must:
+            problems.append((name, "is required"))
+    return problems
+
+
 def _decode(request: Request, operation: Operation) -> object:
     """The body as JSON, checked against the contract; raises Refused."""
+    if operation.body_may_be_left_out and not request.body:
+        return {}
     media_type = (request.header(b"content-type") or "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise Refused("unsupported-media-type", f"Content-Type '{media_type}' is not supported")

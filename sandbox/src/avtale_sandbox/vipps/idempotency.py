@@ -30,14 +30,17 @@ class KeyReused(Exception):
 
 
 class Idempotency:
-    """The memory of all keys, for ever, apart for each sales unit (Vipps Recurring, idempotency)."""
+    """The memory of all keys, for ever, apart for each scope.
+
+    A scope is a sales unit (Vipps Recurring, idempotency); in ePayment it is one operation of a sales unit.
+    """
 
     def __init__(self, store: Store) -> None:
         self._table = store.table("idempotency", Remembered)
 
     @staticmethod
     def allows(key: str | None) -> bool:
-        """Whether the header is there and may be a key."""
+        """Whether the header is there and may be a key of Recurring."""
         return key is not None and _ALLOWED.match(key) is not None
 
     @staticmethod
@@ -46,17 +49,17 @@ class Idempotency:
         text = "\n".join((operation_id, *values.values())).encode("utf-8", "surrogateescape") + b"\n" + body
         return hashlib.blake2b(text, digest_size=12).hexdigest()
 
-    def recall(self, msn: str, key: str, fingerprint: str) -> Remembered | None:
-        """What this request was answered before, or None; raises KeyReused."""
-        found = self._table.get(f"{msn}/{key}")
+    def recall(self, scope: str, key: str, fingerprint: str) -> Remembered | None:
+        """What this request was answered before in this scope, or None; raises KeyReused."""
+        found = self._table.get(f"{scope}/{key}")
         if found is not None and found.fingerprint != fingerprint:
             raise KeyReused(key)
         return found
 
-    def remember(self, msn: str, key: str, fingerprint: str, answer: Answer) -> None:
+    def remember(self, scope: str, key: str, fingerprint: str, answer: Answer) -> None:
         """Keep the answer, be it a success or a refusal: a refusal is repeated too, not tried again."""
         row = Remembered(fingerprint, answer.status, answer.remembered)
         if answer.remembered is None and answer.body:
             row.body = answer.body.decode()
             row.content_type = answer.content_type.decode()
-        self._table.put(f"{msn}/{key}", row)
+        self._table.put(f"{scope}/{key}", row)

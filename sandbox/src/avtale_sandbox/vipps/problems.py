@@ -24,3 +24,13 @@ def gateway_answer(status: int, message: str, headers: tuple[tuple[bytes, bytes]
         "result": {"message": message},
     }
     return json_answer(status, body, headers=headers)
+
+
+def apim_answer(status: int, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:
+    """An error in the shape that API Management has when nobody chose another (as before ePayment)."""
+    return json_answer(status, {"statusCode": status, "message": message}, headers=headers)
+
+
+def turned_away(shape: str, status: int, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:
+    """An error of the gateway in one of its shapes: `apim` or `response-info`."""
+    return (apim_answer if shape == "apim" else gateway_answer)(status, message, headers)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 class Refused(Exception):
     """The step is not allowed, and nothing was changed.
 
-    `problem` is one of the problem ids that Vipps Recurring publishes, such as `charge-amount-too-high`;
+    `problem` is one of the problem ids that Vipps Recurring publishes, such as `charge-amount-too-high`, or one
+    of the error codes of Vipps ePayment, such as `6090`;
     `fields` are pairs of what is wrong and why.
     """
 
