@@ -19,6 +19,7 @@ from avtale_sandbox.world import World
 PUBLISHED = [
     ("recurring-v2", "recurring-2.6.16.yaml", ""),
     ("recurring-v3", "recurring-3.1.2.yaml", ""),
+    ("epayment", "epayment.yaml", "/epayment"),
     ("webhooks", "webhooks-v1.yaml", "/webhooks"),
     ("accesstoken", "access-token-2.0.0.yaml", ""),
     ("userinfo", "userinfo-2.0.3.yaml", ""),
@@ -118,6 +119,14 @@ def test_paths_and_operations_are_the_published_ones(name: str, file: str, prefi
     if name == "recurring-v2":
         # The rest of that description is version 3, of which a later one is the measure.
         theirs = {one for one in theirs if one[1].startswith("/recurring/v2/")}
+<<<<<<< HEAD
+=======
+    if name == "epayment":
+        # Some of its pages print this path without "test".
+        ours = {one for one in ours if one[2] != "forceApproveWithoutTest"}
+    if name == "accesstoken":
+        theirs = {one for one in theirs if one[1] != "/miami/v1/token"}
+>>>>>>> 32a8e58 (ePayment: contract compared with the published one, settings and coverage pages of today)
     if name == "login":
         # Sign-in without a browser is not played here; userinfo is a contract of its own; the page's form is ours.
         theirs = {one for one in theirs if "ciba" not in one[1] and "userinfo" not in one[1]}
@@ -249,6 +258,12 @@ MEANT = {
         # An empty name is refused.
         "DraftAgreementV3.productName.minLength",
         "PatchAgreementV3.productName.minLength",
+    },
+    "epayment": {
+        # One object in place of three to choose from: that there is only one of its members is a rule in words.
+        "Customer.properties",
+        # Only what the payer was asked for, and has, is told.
+        "UserDetails.required",
     },
     "webhooks": set(),
     "accesstoken": {

@@ -36,16 +36,16 @@ class PaymentControl:
         on = "/phone/{number}/payments/{reference}"
         undecided = {404: "There is no such payment", 409: "It does not wait any more, or several have this reference"}
         return [
-            Door("POST", f"{on}/approve", self.approve, body=PaymentOrder, gives=PaymentDecision, also=undecided),
-            Door("POST", f"{on}/reject", self.reject, body=PaymentOrder, gives=PaymentDecision, also=undecided),
+            Door("POST", f"{on}/approve", self.approve_payment, body=PaymentOrder, gives=PaymentDecision, also=undecided),
+            Door("POST", f"{on}/reject", self.reject_payment, body=PaymentOrder, gives=PaymentDecision, also=undecided),
             Door("GET", "/phone/{number}/codes", self.codes, gives=Codes, also={404: "Nobody has this phone number"}),
         ]
 
-    async def approve(self, request: Request) -> Response:
+    async def approve_payment(self, request: Request) -> Response:
         """The person says yes."""
         return self._approved(await self._meant(request), request.path_params["number"])
 
-    async def reject(self, request: Request) -> Response:
+    async def reject_payment(self, request: Request) -> Response:
         """The person says no."""
         return self._rejected(await self._meant(request), request.path_params["number"])
 
