@@ -119,14 +119,9 @@ def test_paths_and_operations_are_the_published_ones(name: str, file: str, prefi
     if name == "recurring-v2":
         # The rest of that description is version 3, of which a later one is the measure.
         theirs = {one for one in theirs if one[1].startswith("/recurring/v2/")}
-<<<<<<< HEAD
-=======
     if name == "epayment":
         # Some of its pages print this path without "test".
         ours = {one for one in ours if one[2] != "forceApproveWithoutTest"}
-    if name == "accesstoken":
-        theirs = {one for one in theirs if one[1] != "/miami/v1/token"}
->>>>>>> 32a8e58 (ePayment: contract compared with the published one, settings and coverage pages of today)
     if name == "login":
         # Sign-in without a browser is not played here; userinfo is a contract of its own; the page's form is ours.
         theirs = {one for one in theirs if "ciba" not in one[1] and "userinfo" not in one[1]}
