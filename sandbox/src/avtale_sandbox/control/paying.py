@@ -34,10 +34,10 @@ class PaymentControl:
     def routes(self) -> list[BaseRoute]:
         """Where they are."""
         on = "/phone/{number}/payments/{reference}"
-        undecided = {404: "There is no such payment", 409: "It does not wait any more, or several have this reference"}
+        closed = {404: "There is no such payment", 409: "It does not wait any more, or several have this reference"}
         return [
-            Door("POST", f"{on}/approve", self.approve_payment, body=PaymentOrder, gives=PaymentDecision, also=undecided),
-            Door("POST", f"{on}/reject", self.reject_payment, body=PaymentOrder, gives=PaymentDecision, also=undecided),
+            Door("POST", f"{on}/approve", self.approve_payment, body=PaymentOrder, gives=PaymentDecision, also=closed),
+            Door("POST", f"{on}/reject", self.reject_payment, body=PaymentOrder, gives=PaymentDecision, also=closed),
             Door("GET", "/phone/{number}/codes", self.codes, gives=Codes, also={404: "Nobody has this phone number"}),
         ]
 
