@@ -138,6 +138,89 @@ def test_the_page_follows_what_happens_on_the_telephone(demo: Demonstration, win
     expect(page.get_by_role("link", name="No. ")).to_be_visible()
 
 
+def buy(page: Page, demo: Demonstration, who: str, product: str) -> None:
+    """Sign in and subscribe, up to the page with the receipt."""
+    sign_in(page, demo, who)
+    choose(page, product)
+    page.get_by_role("button", name=re.compile("Pay .* and approve")).click()
+    expect(page.get_by_role("link", name="No. ")).to_be_visible()
+
+
+def operate(page: Page, demo: Demonstration) -> None:
+    page.goto(f"{demo.shop}/operator/")
+    page.get_by_role("button", name="Demo operator").click()
+    page.wait_for_url(f"{demo.shop}/operator/")
+
+
+def test_the_operator_sees_todays_money_and_gives_some_back(
+    demo: Demonstration, chromium: Browser, window: BrowserContext
+) -> None:
+    customer = window.new_page()
+    buy(customer, demo, "Kari Solberg", "All films")
+    with chromium.new_context(viewport={"width": 1280, "height": 860}) as desk:
+        desk.set_default_timeout(20_000)
+        page = desk.new_page()
+        operate(page, demo)
+        expect(page.get_by_role("heading", name="Today")).to_be_visible()
+        charged = page.locator(".tile", has_text="Charged")
+        expect(charged.get_by_text(re.compile(r"[1-9]\d* payments?"))).to_be_visible()
+        expect(page.get_by_role("img", name="What was charged and refunded")).to_be_visible()
+        expect(page.get_by_text("Nothing. No call waits for an answer")).to_be_visible()
+        page.get_by_role("region", name="Money that moved").get_by_role("link", name="All films").first.click()
+        expect(page.get_by_text("+47 456 78 901").first).to_be_visible()
+
+        page.get_by_label("Amount").fill("a lot")
+        page.get_by_label("Why").fill("One film was missing")
+        page.get_by_role("button", name="Give back").click()
+        expect(page.get_by_role("alert")).to_contain_text("such as 49 or 49.50")
+        expect(page.get_by_label("Why")).to_have_value("One film was missing")
+        page.get_by_label("Amount").fill("200")
+        page.get_by_role("button", name="Give back").click()
+        expect(page.get_by_role("alert")).to_contain_text("can be given back")
+        page.get_by_label("Amount").fill("30,50")
+        page.get_by_role("button", name="Give back").click()
+        expect(page.get_by_role("region", name="Asked to give back")).to_contain_text("30.50\u00a0kr")
+        documents = page.get_by_role("region", name="Documents")
+        expect(documents.get_by_text("Credit note 1")).to_be_visible()
+        page.get_by_role("link", name="Today").first.click()
+        expect(page.locator(".tile", has_text="Refunded").get_by_text("1 refund ·")).to_be_visible()
+    customer.goto(f"{demo.shop}/shop/account")
+    customer.get_by_role("link", name="Credit note 1").first.click()
+    expect(customer.get_by_text("Gives back a part or all of")).to_be_visible()
+    expect(customer.get_by_role("row", name=re.compile("Given back with Vipps 30.50"))).to_be_visible()
+
+
+def test_a_customer_is_no_operator(demo: Demonstration, window: BrowserContext) -> None:
+    page = window.new_page()
+    sign_in(page, demo, "Ola Nordmann")
+    expect(page.get_by_role("link", name="Operator")).to_be_hidden()
+    answer = page.request.get(f"{demo.shop}/operator/")
+    assert answer.status == 403
+    assert "This is not for you" in answer.text()
+    for path in ("live", "live/charges/01a1fe00-a9ff-7f92-82b9-5b5cab37f012"):
+        assert page.request.get(f"{demo.shop}/operator/{path}").status == 403
+
+
+def test_a_renewal_that_fails_is_told_to_both_sides(demo: Demonstration, chromium: Browser, page: Page) -> None:
+    buy(page, demo, "Ola Nordmann", "Short films")
+    with chromium.new_context() as aside:
+        telephone = aside.new_page()
+        telephone.goto(f"{demo.sandbox}/phone/4798765432")
+        telephone.get_by_role("button", name="Take the money out").click()
+        page.goto(f"{demo.shop}/shop/account")
+        turn(page, "a week")
+        turn(page, "a day")
+        deal = page.get_by_role("region", name="Short films")
+        expect(deal.get_by_text("There was no money on the card, or it was blocked")).to_be_visible()
+        operator = aside.new_page()
+        operate(operator, demo)
+        reasons = operator.get_by_role("region", name="Why it was not paid")
+        expect(reasons.get_by_text("No money on the card")).to_be_visible()
+        turn(page, "a week")
+        expect(deal.get_by_text("Stopped because a payment failed")).to_be_visible()
+        expect(reasons.get_by_text("No more tries")).to_be_visible()
+
+
 def _agreement_of(page: Page, demo: Demonstration) -> str:
     """The reference that the shop gave the gateway: it is in the address that the person returns to."""
     export = page.request.get(f"{demo.sandbox}/_sandbox/requests?path=agreements").json()

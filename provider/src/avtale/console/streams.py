@@ -39,14 +39,14 @@ class Streams:
         self._closing = closing
         self._open = 0
 
-    def answer(self, draw: Draw) -> Response:
+    def answer(self, draw: Draw, look_seconds: float = LOOK_SECONDS) -> Response:
         """A stream of what `draw` gives, each time that is new. Raises TooManyStreams."""
         if self._open >= STREAMS_COUNT_MAX:
             raise TooManyStreams("too many pages are open at once; close one")
         headers = {**page_headers(), "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._events(draw), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(self._events(draw, look_seconds), media_type="text/event-stream", headers=headers)
 
-    async def _events(self, draw: Draw) -> AsyncIterator[str]:
+    async def _events(self, draw: Draw, look_seconds: float) -> AsyncIterator[str]:
         self._open += 1
         try:
             shown = said = ""
@@ -63,7 +63,7 @@ class Streams:
                         spoke = time.monotonic()
                     shown, said = part, clock
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._closing.wait(), LOOK_SECONDS)
+                    await asyncio.wait_for(self._closing.wait(), look_seconds)
         except Refusal as error:
             log.info("stream_ended", reason=error.code)
         finally:

@@ -10,6 +10,7 @@ from avtale.domain.agreement import Agreement, AgreementStatus
 from avtale.domain.charge import Charge, ChargeStatus
 from avtale.domain.money import Money
 from avtale.domain.periods import Interval
+from avtale.domain.purchase import PurchaseStatus
 
 NARROW_SPACE = "\u202f"
 NO_BREAK = "\u00a0"
@@ -24,6 +25,18 @@ _REASONS = {
     "technical_error": "A technical fault at Vipps or the bank",
 }
 
+_REASONS_TO_CUSTOMERS = {
+    "user_action_required": "There was no money on the card, or it was blocked",
+    "charge_amount_too_high": "The amount is above the limit that you have set in Vipps",
+}
+
+_REFUNDS = {
+    "written": "Asked for; the credit note comes as soon as Vipps shows it",
+    "unknown": "Sent, without an answer so far; it is sent again until there is one",
+    "accepted": "Given back",
+    "rejected": "Refused by Vipps",
+}
+
 _AGREEMENTS = {
     AgreementStatus.PENDING: ("Waits for approval", "wait"),
     AgreementStatus.ACTIVE: ("Active", "good"),
@@ -31,6 +44,27 @@ _AGREEMENTS = {
     AgreementStatus.STOPPED: ("Stopped", ""),
     AgreementStatus.REJECTED: ("Rejected", ""),
     AgreementStatus.EXPIRED: ("Never answered", ""),
+}
+
+_PURCHASES = {
+    PurchaseStatus.PENDING: ("Waits for approval", "wait"),
+    PurchaseStatus.AUTHORIZED: ("Reserved", "wait"),
+    PurchaseStatus.PAID: ("Paid", "good"),
+    PurchaseStatus.RELEASING: ("Being released", "wait"),
+    PurchaseStatus.CANCELLED: ("Cancelled", ""),
+    PurchaseStatus.ABORTED: ("Rejected", ""),
+    PurchaseStatus.EXPIRED: ("Never answered", ""),
+    PurchaseStatus.REFUSED: ("Refused by Vipps", "bad"),
+}
+
+_ATTEMPTS = {
+    "written": "written down, not sent yet",
+    "unknown": "sent, without an answer so far",
+    "accepted": "accepted by Vipps",
+    "rejected": "refused by Vipps",
+    "captured": "taken",
+    "failed": "failed",
+    "cancelled": "cancelled",
 }
 
 _CHARGES = {
@@ -56,6 +90,34 @@ def money(minor: int, currency: str) -> str:
 def major(minor: int) -> str:
     """Minor units as a plain number of the currency with both decimals, as documents and forms have it."""
     return f"{minor // 100}.{minor % 100:02d}"
+
+
+#: What needs a look (storage.overview.Stuck): what it is, what it means, and what to do with it.
+_STUCK = {
+    "call_unanswered": (
+        "Calls that Vipps has not answered",
+        "What happened is not known yet. Each is made again with the same key and the same bytes, so that nothing "
+        "happens twice. If they stay for an hour, look at Vipps’ status page and at our log.",
+    ),
+    "attempt_overdue": (
+        "Charges without an end after their last try",
+        "They are read again every six hours. If they stay, look them up in Vipps’ portal by the id.",
+    ),
+    "agreement_parked": (
+        "Agreements with more than one late period",
+        "After a long outage one late period is billed by itself, no more. Decide with the customer, and stop the "
+        "agreement or give something back.",
+    ),
+    "charge_parked": (
+        "Charges that Vipps refused to create",
+        "They are not tried again. The log says what Vipps said about each; mend that before the next period.",
+    ),
+    "event_parked": (
+        "Webhooks about nothing of ours",
+        "They were authentic, but name no agreement or payment of this shop. Harmless, unless two systems share a "
+        "sales unit: then each sees the other’s.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +149,14 @@ class Words:
         """A date without its year: "1 Mar"."""
         local = self._local(moment)
         return f"{local.day} {local:%b}"
+
+    def month(self, day: date) -> str:
+        """A month: "March 2027"."""
+        return f"{day:%B %Y}"
+
+    def short_month(self, day: date) -> str:
+        """A month under a bar: "Mar", and "2027" in January's place."""
+        return f"{day:%b}" if day.month != 1 else f"{day.year}"
 
     def time(self, instant: datetime) -> str:
         """A local time of day: "09:05"."""
@@ -125,6 +195,35 @@ class Words:
         if charge.status is ChargeStatus.OPEN:
             return ("Not paid yet", "bad") if charge.failure_reason else ("Upcoming", "wait")
         return _CHARGES[charge.status]
+
+    def booking(self, kind: str) -> tuple[str, str]:
+        """Which way money went, with its tone."""
+        return ("Charged", "good") if kind == "capture" else ("Refunded", "")
+
+    def purchase_state(self, status: str) -> tuple[str, str]:
+        """A purchase's state in a word or two, with its tone."""
+        return _PURCHASES[PurchaseStatus(status)]
+
+    def attempt(self, status: str) -> str:
+        """How one order at Vipps stands."""
+        return _ATTEMPTS[status]
+
+    def refund(self, status: str) -> str:
+        """How a wish to give money back stands."""
+        return _REFUNDS[status]
+
+    def reason_to_customer(self, reason: str | None) -> str:
+        """Why money was not taken, as its owner is told."""
+        return _REASONS_TO_CUSTOMERS.get(reason or "", "The payment could not be made")
+
+    def stuck(self, kind: str) -> tuple[str, str]:
+        """What something that needs a look is, and what to do with it."""
+        return _STUCK[kind]
+
+    def person(self, subject: str) -> str:
+        """Whom a subject names, as far as it says so itself: a phone number, or the subject as it is."""
+        kind, _, number = subject.partition("|")
+        return self.phone(number) if kind == "phone" and number.isdecimal() else subject
 
     def reason(self, reason: str | None) -> str:
         """Why money was not taken."""
