@@ -22,7 +22,7 @@ from avtale.console.app import add_console
 from avtale.console.house import ConsoleHouse
 from avtale.domain.agreement import Terms
 from avtale.domain.errors import Conflict
-from avtale.domain.ports import PaymentGateway, RecurringGateway, WebhookReader
+from avtale.domain.ports import LoginGateway, PaymentGateway, RecurringGateway, WebhookReader
 from avtale.domain.purchase import PurchaseTerms
 from avtale.gateways.outbound import Answer, Call, Outbound
 from avtale.gateways.vipps import translate, translate_epayment
@@ -31,6 +31,7 @@ from avtale.gateways.vipps.calling import VippsCalls
 from avtale.gateways.vipps.credentials import VippsCredentials
 from avtale.gateways.vipps.epayment import VippsPayments
 from avtale.gateways.vipps.events import VippsWebhooks
+from avtale.gateways.vipps.login import VippsLogin
 from avtale.settings import Clock, Settings, needed
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer
@@ -67,6 +68,10 @@ class TenantGateways:
     async def payments(self, tenant_id: UUID) -> PaymentGateway:
         """Vipps ePayment for a tenant, with the same access token. Raises Conflict (`vipps_not_configured`)."""
         return VippsPayments(await self._vipps(tenant_id))
+
+    async def login(self, tenant_id: UUID) -> LoginGateway:
+        """Sign-in with Vipps for a tenant. Raises Conflict (`vipps_not_configured`)."""
+        return VippsLogin(await self._vipps(tenant_id))
 
     async def _vipps(self, tenant_id: UUID) -> VippsCalls:
         known = self._made.get(tenant_id)

@@ -317,6 +317,7 @@ def tenant_entry(name: str, host: str, public_url: str, issuer: str, sandbox: st
                 "client_secret": "dev-client-secret",
                 "subscription_key": "dev-subscription-key",
                 "merchant_serial_number": "123456",
+                "login": {"redirect_uris": ["https://film.example/signed-in"]} if name == "film" else None,
             },
             "issuers": [{"issuer": issuer, "audience": name}],
             "customer_api": CUSTOMER_API if name == "film" else None,

@@ -29,6 +29,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Tenants": configuring.TenantEntry,
     "Seller": configuring.SellerEntry,
     "Vipps": configuring.VippsEntry,
+    "Login": configuring.LoginEntry,
     "Issuers": configuring.IssuerEntry,
     "Products": configuring.ProductEntry,
     "Customer API": configuring.CustomerApiEntry,
@@ -86,7 +87,7 @@ def test_the_example_of_the_page_has_every_key(example: Path) -> None:
     wanted = read_tenants_file(example)
     (organization,) = wanted.organizations
     (tenant,) = organization.tenants
-    entries = [organization, tenant, tenant.seller, tenant.vipps, *tenant.issuers]
+    entries = [organization, tenant, tenant.seller, tenant.vipps, tenant.vipps.login, *tenant.issuers]
     assert tenant.customer_api is not None
     for entry in (*entries, tenant.customer_api, *tenant.customer_api.clients):
         assert entry.model_fields_set == set(type(entry).model_fields), type(entry).__name__

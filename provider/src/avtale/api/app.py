@@ -11,6 +11,7 @@ from avtale.api.keys import IssuerKeys
 from avtale.api.payments import (
     agreements,
     agreements_admin,
+    auth,
     config,
     health,
     operations,
@@ -18,6 +19,7 @@ from avtale.api.payments import (
     receipts,
     refunds,
     vipps,
+    vipps_login,
     vipps_webhooks,
 )
 from avtale.api.problems import add_problems
@@ -27,6 +29,7 @@ from avtale.api.vipps_agreements.operations import PREFIX, customer_app
 
 ROUTES = (
     vipps.routes,
+    vipps_login.routes,
     agreements.routes,
     purchases.routes,
     agreements_admin.routes,
@@ -34,6 +37,7 @@ ROUTES = (
     receipts.routes,
     receipts.admin_routes,
     refunds.routes,
+    auth.routes,
     config.routes,
     operations.routes,
     operations.clock_routes,

@@ -25,7 +25,6 @@ _PAIR = "{organizationId}/{tenantId}"
 _METHODS = "/api/v1/customer/paymentMethods"
 
 _ADMIN = "/api/v1/agreements/admin"
-_LOGIN = "/api/v1/provider/vipps/login"
 
 PLANNED: tuple[Planned, ...] = (
     *_of(
@@ -44,23 +43,6 @@ PLANNED: tuple[Planned, ...] = (
             "Force delete Vipps agreement (test endpoint)",
         ),
     ),
-    *_of(
-        "Vipps",
-        (
-            "POST",
-            f"{_LOGIN}/oauth2/token/{{organizationName}}/{{tenantName}}",
-            "postV1ProviderVippsLoginOauth2Token",
-            "Exchange Vipps OAuth token",
-        ),
-        (
-            "GET",
-            f"{_LOGIN}/parameters/{{organizationName}}/{{tenantName}}",
-            "getV1ProviderVippsLoginParameters",
-            "Get Vipps login parameters",
-        ),
-    ),
-    *_of("Auth", ("POST", "/api/v1/auth/setup", "postV1AuthSetup", "Initialize entitlement object for the caller")),
-    *_of("Config", ("GET", "/api/v1/config/errors", "listV1ConfigErrors", "Get configuration errors (admin)")),
     *_of(
         "Stripe Checkout",
         ("POST", "/api/v1/pay/stripe/checkout", "postV1PayStripeCheckout", "Create Stripe subscription checkout"),

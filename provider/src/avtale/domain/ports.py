@@ -156,6 +156,24 @@ class PaymentGateway(Protocol):
     async def fetch_payment(self, order_id: UUID) -> Outcome[ObservedCharge]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class LoginAnswer:
+    """What a gateway's token endpoint said: its status (2xx or 4xx) and its JSON object, to be passed on."""
+
+    status: int
+    said: Mapping[str, object]
+
+
+class LoginGateway(Protocol):
+    """Sign-in with Vipps for one tenant."""
+
+    client_id: str
+    authorization_endpoint: str
+
+    async def exchange(self, code: str, redirect_uri: str, code_verifier: str | None) -> LoginAnswer | None:
+        """The tokens for a code, or the refusal; None without an answer that can be passed on."""
+
+
 class WebhookReader(Protocol):
     """Is this webhook authentic, and what is it about? Pure."""
 
@@ -180,3 +198,4 @@ class Gateways(Protocol):
 
     async def recurring(self, tenant_id: UUID) -> RecurringGateway: ...
     async def payments(self, tenant_id: UUID) -> PaymentGateway: ...
+    async def login(self, tenant_id: UUID) -> LoginGateway: ...

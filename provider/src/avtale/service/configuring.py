@@ -25,7 +25,7 @@ from avtale.storage import tenants
 from avtale.storage.customer_apis import Client, CustomerApi, save_customer_api
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer
-from avtale.storage.tenants import Issuer, Tenant, VippsAccount
+from avtale.storage.tenants import Issuer, Tenant, VippsAccount, VippsLogin
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$", max_length=1024)]
@@ -68,6 +68,13 @@ class SellerEntry(_Strict):
     address: str = Field(min_length=1)
 
 
+class LoginEntry(_Strict):
+    """Sign-in with Vipps through this tenant's sales unit."""
+
+    scope: str = Field("openid name phoneNumber email", pattern=r"^openid( [A-Za-z]+)*$")
+    redirect_uris: list[str] = Field(min_length=1, description="the exact addresses that the Vipps portal knows")
+
+
 class VippsEntry(_Strict):
     """A sales unit's access to Vipps, and how its charges are made."""
 
@@ -78,6 +85,7 @@ class VippsEntry(_Strict):
     merchant_serial_number: str = Field(pattern=r"^\d{4,7}$")
     charge_lead_days: int = 3
     retry_days: int = 5
+    login: LoginEntry | None = None
 
 
 class IssuerEntry(_Strict):
@@ -246,6 +254,8 @@ async def apply_tenant(
     async with db.tenant(tenant.id) as tx:
         account = await tenants.get_vipps_account(tx)
         await tenants.save_vipps_account(tx, _account(sealer, entry.vipps, secrets, account))
+        login = entry.vipps.login
+        await tenants.save_vipps_login(tx, VippsLogin(login.scope, tuple(login.redirect_uris)) if login else None)
         await tenants.save_issuers(tx, [Issuer(**issuer.model_dump()) for issuer in entry.issuers])
         await tenants.save_products(tx, [product.terms() for product in entry.products])
         await save_customer_api(tx, entry.customer_api.api() if entry.customer_api else None)

@@ -60,3 +60,21 @@ async def entitlements_of(tx: Transaction, owner_ids: Collection[UUID]) -> dict[
     c = t.entitlements.c
     rows = await tx.conn.execute(select(t.entitlements).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(owner_ids))))
     return {row.id: Entitlement(**{n: getattr(row, n) for n in _COLUMNS}) for row in rows}
+
+
+async def entitlements_of_person(tx: Transaction, issuer: str, subject: str) -> list[Entitlement]:
+    """A person's access, by product and end."""
+    c = t.entitlements.c
+    mine = (c.tenant_id == tx.tenant_id) & (c.issuer == issuer) & (c.subject == subject)
+    rows = await tx.conn.execute(select(t.entitlements).where(mine).order_by(c.product_id, c.access_until, c.id))
+    return [Entitlement(**{n: getattr(row, n) for n in _COLUMNS}) for row in rows]
+
+
+async def set_up(tx: Transaction, issuer: str, subject: str) -> datetime:
+    """Have an object for a person's entitlements; gives when that was made, now or before."""
+    c = t.entitlement_objects.c
+    mine = {"tenant_id": tx.tenant_id, "issuer": issuer, "subject": subject}
+    await tx.conn.execute(insert(t.entitlement_objects).values(**mine, created_at=tx.now).on_conflict_do_nothing())
+    found = await tx.conn.execute(select(c.created_at).where(*(c[name] == value for name, value in mine.items())))
+    created: datetime = found.scalar_one()
+    return created

@@ -139,6 +139,16 @@ vipps_accounts = Table(
     PrimaryKeyConstraint("tenant_id"),
 )
 
+#: Sign-in with Vipps: what is asked of people, and where they may be sent back to.
+vipps_logins = Table(
+    "vipps_logins",
+    metadata,
+    _tenant(),
+    _needed("scope", Text),
+    _needed("redirect_uris", JSONB),
+    PrimaryKeyConstraint("tenant_id"),
+)
+
 identity_issuers = Table(
     "identity_issuers",
     metadata,
@@ -514,6 +524,17 @@ entitlements = Table(
     _one_owner(),
     CheckConstraint("id = coalesce(agreement_id, purchase_id)", name="id"),
     Index("entitlements_person_ix", "tenant_id", "issuer", "subject"),
+)
+
+#: Who has asked for the object that the claim of their entitlements is made from.
+entitlement_objects = Table(
+    "entitlement_objects",
+    metadata,
+    _tenant(),
+    _needed("issuer", Text),
+    _needed("subject", Text),
+    _instant("created_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "issuer", "subject"),
 )
 
 idempotency_keys = Table(

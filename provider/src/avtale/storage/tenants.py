@@ -57,6 +57,14 @@ class VippsAccount:
     merchant_serial_number: str
 
 
+@dataclass(frozen=True, slots=True)
+class VippsLogin:
+    """Sign-in with Vipps: the scope that is asked for, and the exact addresses people may be sent back to."""
+
+    scope: str
+    redirect_uris: tuple[str, ...]
+
+
 _TENANT = select(t.tenants, t.organizations.c.name.label("organization")).join(
     t.organizations, t.organizations.c.id == t.tenants.c.organization_id
 )
@@ -147,6 +155,27 @@ async def get_vipps_account(tx: Transaction) -> VippsAccount | None:
         bytes(row.subscription_key_sealed),
         row.merchant_serial_number,
     )
+
+
+async def save_vipps_login(tx: Transaction, login: VippsLogin | None) -> None:
+    """Write how people sign in with Vipps; None: they do not."""
+    c = t.vipps_logins.c
+    if login is None:
+        await tx.conn.execute(delete(t.vipps_logins).where(c.tenant_id == tx.tenant_id))
+        return
+    values = {"scope": login.scope, "redirect_uris": list(login.redirect_uris)}
+    await tx.conn.execute(
+        insert(t.vipps_logins)
+        .values(tenant_id=tx.tenant_id, **values)
+        .on_conflict_do_update(index_elements=["tenant_id"], set_=values)
+    )
+
+
+async def get_vipps_login(tx: Transaction) -> VippsLogin | None:
+    """How people sign in with Vipps, if they do."""
+    c = t.vipps_logins.c
+    row = (await tx.conn.execute(select(t.vipps_logins).where(c.tenant_id == tx.tenant_id))).first()
+    return None if row is None else VippsLogin(row.scope, tuple(row.redirect_uris))
 
 
 async def save_issuers(tx: Transaction, issuers: Collection[Issuer]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TypeVar
+from urllib.parse import quote
 
 from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Throttled, Unknown
 from avtale.domain.ports import WrittenRequest
@@ -67,6 +69,26 @@ class VippsCalls:
                 return refusal(answer.status, answer.body, code=CREDENTIALS_REFUSED)
             rejected = token.value
 
+    @property
+    def client_id(self) -> str:
+        """Whose calls these are."""
+        return self._credentials.client_id
+
+    def url(self, path: str) -> str:
+        """A path of Vipps as an address."""
+        return self._credentials.base_url.rstrip("/") + path
+
+    async def post_form(self, path: str, form: bytes) -> Answer | NoAnswer:
+        """Post a form as the sales unit itself, with its id and secret instead of an access token."""
+        given = self._credentials
+        pair = f"{quote(given.client_id, safe='')}:{quote(given.client_secret, safe='')}"
+        headers = {
+            **identification(given),
+            "Authorization": f"Basic {b64encode(pair.encode()).decode()}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        return await self._outbound.send(Call("POST", self.url(path), headers, form, given.call_seconds_max))
+
     def _written(self, method: str, path: str, body: bytes | None, key: str | None, token: str) -> Call:
         headers = {**identification(self._credentials), "Authorization": f"Bearer {token}"}
         if body is not None:
@@ -75,7 +97,7 @@ class VippsCalls:
             headers["Idempotency-Key"] = key
         return Call(
             method=method,
-            url=self._credentials.base_url.rstrip("/") + path,
+            url=self.url(path),
             headers=headers,
             body=body,
             call_seconds_max=self._credentials.call_seconds_max,
