@@ -17,7 +17,7 @@ from procrastinate import App
 from avtale import __version__
 from avtale.api.app import create_app
 from avtale.api.contract import Api
-from avtale.api.house import House
+from avtale.api.house import House, SignInPlan
 from avtale.console.app import add_console
 from avtale.console.house import ConsoleHouse
 from avtale.domain.agreement import Terms
@@ -120,6 +120,7 @@ class Runtime:
             clock_token=token.get_secret_value() if token else None,
             wall=lambda: datetime.now(UTC),
             version=__version__,
+            sign_in=SignInPlan(self._call_out, self.settings.sign_in_client_id, self.settings.sign_in_discovery_url),
             customer_calls_per_minute_max=self.settings.customer_calls_per_minute_max,
         )
 
@@ -136,11 +137,9 @@ class Runtime:
                     gateways=self.gateways,
                     sealer=self.sealer,
                     find_site=hall.tenancy.at_host,
-                    read_token=hall.identity.caller,
+                    entrance=hall.entrance,
                     call_out=self._call_out,
                     wall=lambda: datetime.now(UTC),
-                    client_id=settings.console_client_id,
-                    discovery_url=settings.console_discovery_url,
                     sandbox_url=settings.console_sandbox_url,
                     closing=closing,
                 ),

@@ -36,8 +36,8 @@ class Settings(BaseSettings):
         60, ge=1, le=100_000, description="calls of one person to the customer API, at once or on an average"
     )
     console: bool = Field(False, description="serve the web pages for people (demo shop and operator) beside the API")
-    console_client_id: str = Field("dev-web", description="the public client that the pages sign people in as")
-    console_discovery_url: str | None = Field(
+    sign_in_client_id: str = Field("dev-web", description="the public client that people sign in as with a browser")
+    sign_in_discovery_url: str | None = Field(
         None, description="the identity provider's OpenID configuration, where it is not below the issuer's own address"
     )
     console_sandbox_url: str | None = Field(

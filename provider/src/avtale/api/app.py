@@ -25,7 +25,9 @@ from avtale.api.payments import (
 from avtale.api.problems import add_problems
 from avtale.api.reference import add_reference
 from avtale.api.tenancy import Tenancy
+from avtale.api.vipps_agreements import journey
 from avtale.api.vipps_agreements.operations import PREFIX, customer_app
+from avtale.entrance.signing_in import Entrance
 
 ROUTES = (
     vipps.routes,
@@ -42,6 +44,7 @@ ROUTES = (
     operations.routes,
     operations.clock_routes,
     health.routes,
+    journey.routes,
 )
 
 
@@ -63,9 +66,17 @@ def create_contract(version: str) -> Api:
 def create_app(house: House) -> Api:
     """The ASGI application of one process. It opens and closes nothing: what the house has, its owner closes."""
     app = create_contract(house.version)
-    app.state.hall = Hall(house, Tenancy(house.db), Identity(IssuerKeys(house.fetch_json), house.wall))
+    identity = Identity(IssuerKeys(house.fetch_json), house.wall)
+    app.state.hall = Hall(house, Tenancy(house.db), identity, _entrance(house, identity))
     app.mount(PREFIX, customer_app(app.state.hall, house.version))
     add_reference(app)
     add_problems(app)
     app.add_middleware(Envelope)
     return app
+
+
+def _entrance(house: House, identity: Identity) -> Entrance | None:
+    plan = house.sign_in
+    if plan is None:
+        return None
+    return Entrance(house.sealer, identity.caller, plan.call_out, house.wall, plan.client_id, plan.discovery_url)

@@ -18,6 +18,7 @@ from avtale.api.house import House
 from avtale.api.identity import AdminOnly, Caller, Identity
 from avtale.api.problems import BodyTooLarge, BodyTooSlow, MediaTypeUnknown
 from avtale.api.tenancy import Tenancy
+from avtale.entrance.signing_in import Entrance
 from avtale.storage.tenants import Tenant
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -31,11 +32,12 @@ _BEARER = Depends(
 
 @dataclass(frozen=True, slots=True)
 class Hall:
-    """What the doors share: the house, and who finds out tenants and callers."""
+    """What the doors share: the house, who finds out tenants and callers, and where browsers sign in."""
 
     house: House
     tenancy: Tenancy
     identity: Identity
+    entrance: Entrance | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from avtale.domain.ports import Gateways
+from avtale.entrance.callers import CallOut
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer
 
@@ -19,11 +20,21 @@ class FetchJson(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class SignInPlan:
+    """How browsers sign in: as which public client, and where the identity provider describes itself, if elsewhere."""
+
+    call_out: CallOut
+    client_id: str
+    discovery_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """Everything that answering a request may need; joined by the composition root.
 
     `wall` is the system's time: what tokens and signatures are dated with. Business time comes from the database.
-    `return_wait_seconds_max` is how long somebody who comes back from Vipps waits for the truth.
+    Without `sign_in` nobody signs in with a browser. `return_wait_seconds_max` is how long somebody who comes back
+    from Vipps waits for the truth.
     """
 
     db: Database
@@ -34,5 +45,6 @@ class House:
     clock_token: str | None
     wall: Callable[[], datetime]
     version: str
+    sign_in: SignInPlan | None = None
     customer_calls_per_minute_max: int = 60
     return_wait_seconds_max: float = 4.0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from avtale.domain.ports import Gateways
-from avtale.service.checkout import Person
+from avtale.entrance.callers import CallOut
+from avtale.entrance.signing_in import Entrance
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer
 from avtale.storage.tenants import Issuer, Tenant
@@ -30,29 +31,6 @@ class SiteFinder(Protocol):
     async def __call__(self, host: str | None, /) -> Site: ...
 
 
-class Caller(Protocol):
-    """Somebody whose token holds."""
-
-    @property
-    def person(self) -> Person: ...
-    @property
-    def is_admin(self) -> bool: ...
-
-
-class TokenReader(Protocol):
-    """Whom a bearer token is about, once its signature and claims hold. Raises Refusal."""
-
-    async def __call__(self, issuers: Sequence[Issuer], authorization: Sequence[str], /) -> Caller: ...
-
-
-class CallOut(Protocol):
-    """Make one HTTP call and give status and JSON object. Raises OSError without an answer that is an object."""
-
-    async def __call__(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, call_seconds_max: float, /
-    ) -> tuple[int, dict[str, Any]]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class ConsoleHouse:
     """Everything that drawing a page may need; joined by the composition root.
@@ -65,10 +43,8 @@ class ConsoleHouse:
     gateways: Gateways
     sealer: Sealer
     find_site: SiteFinder
-    read_token: TokenReader
+    entrance: Entrance
     call_out: CallOut
     wall: Callable[[], datetime]
-    client_id: str
-    discovery_url: str | None = None
     sandbox_url: str | None = None
     closing: asyncio.Event = field(default_factory=asyncio.Event)

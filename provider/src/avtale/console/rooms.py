@@ -18,8 +18,8 @@ from starlette.responses import Response
 from avtale.console.house import ConsoleHouse
 from avtale.console.look.page import Pages, send_on
 from avtale.console.look.words import Words
-from avtale.console.sessions import Cookies, Session
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown, NotFound, Refusal
+from avtale.entrance.sessions import Session
 from avtale.service.reading import business_now
 from avtale.storage.database import DatabaseDown
 from avtale.storage.tenants import Issuer, Tenant
@@ -82,7 +82,6 @@ class Room:
 
     def __init__(self, house: ConsoleHouse) -> None:
         self.house = house
-        self.cookies = Cookies(house.sealer)
         self.pages = Pages()
 
     def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -125,7 +124,7 @@ class Room:
 
     async def _visit(self, request: Request) -> Visit:
         site = await self.house.find_site(request.headers.get("host"))
-        session = self.cookies.session(request, site.tenant, site.issuers, self.house.wall())
+        session = self.house.entrance.session(request, site.tenant, site.issuers)
         return Visit(site.tenant, site.issuers, session, Words(ZoneInfo(site.tenant.zone)))
 
     def _trouble(self, visit: Visit | None, status: HTTPStatus, detail: str, code: str) -> Response:

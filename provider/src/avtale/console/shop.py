@@ -16,12 +16,12 @@ from avtale.console.forms import read_form
 from avtale.console.house import ConsoleHouse
 from avtale.console.look.page import send_on
 from avtale.console.rooms import Room, Visit
-from avtale.console.sessions import Session
 from avtale.console.streams import Streams
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import ChargeStatus
 from avtale.domain.errors import Conflict, NotFound
 from avtale.domain.periods import local_date, plus
+from avtale.entrance.sessions import Session
 from avtale.service.checkout import CheckoutWish, start_checkout
 from avtale.service.reading import (
     AgreementView,

@@ -104,7 +104,7 @@ def _environment(notes: Notes, home: Home) -> dict[str, str]:
         "AVTALE_CLOCK": "virtual",
         "AVTALE_CLOCK_TOKEN": notes.clock_token,
         "AVTALE_CONSOLE": "true",
-        "AVTALE_CONSOLE_DISCOVERY_URL": f"{notes.sandbox_url}/identity/.well-known/openid-configuration",
+        "AVTALE_SIGN_IN_DISCOVERY_URL": f"{notes.sandbox_url}/identity/.well-known/openid-configuration",
         "AVTALE_CONSOLE_SANDBOX_URL": notes.sandbox_url,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -33,6 +34,9 @@ from avtale.storage.tenants import Tenant
 
 #: Transaction ids fit the signed 32 bits that clients may keep them in, and do not tell how many there are.
 TRANSACTION_IDS = range(10_000_000, 2**31)
+#: How much of a way back is secret, and how it is written.
+LANDING_BYTES = 24
+_LANDING = re.compile(r"[A-Za-z0-9_-]{32}")
 #: A transaction that nobody began by then is over (wall time).
 TRANSACTION_LIFE = timedelta(hours=1)
 #: How long one visit may take to draft, before another may try (wall time); longer than the calls of a checkout.
@@ -102,7 +106,7 @@ async def begin_adding(db: Database, tenant: Tenant, person: Person, product_id:
                 issuer=person.issuer,
                 subject=person.subject,
                 product_id=product_id,
-                landing=secrets.token_urlsafe(24),
+                landing=secrets.token_urlsafe(LANDING_BYTES),
                 created_wall=tx.wall,
             )
             if await customer_apis.insert_addition(tx, addition):
@@ -134,13 +138,15 @@ async def follow(
     return_url: str,
     error_url: str,
     landing_url: Callable[[Addition], str],
+    phone_number: str | None = None,
 ) -> str | Told:
     """The address at Vipps at which the owner of a transaction goes on, or how it has ended already.
 
     The first visit binds the transaction to a client and its two addresses, and drafts the agreement; a later one
-    finds both. Raises NotFound for a transaction of somebody else (`transaction_not_found`), Conflict for one that
-    was bound otherwise (`transaction_bound`), is too old (`transaction_expired`), or that another visit is drafting
-    just now (`transaction_starting`); GatewayBusy and GatewayUnknown when Vipps does not answer.
+    finds both. `phone_number` is whom Vipps may ask at once. Raises NotFound for a transaction of somebody else
+    (`transaction_not_found`), Conflict for one that was bound otherwise (`transaction_bound`), is too old
+    (`transaction_expired`), or that another visit is drafting just now (`transaction_starting`); GatewayBusy and
+    GatewayUnknown when Vipps does not answer.
     """
     async with db.tenant(tenant.id) as tx:
         addition = await customer_apis.get_addition(tx, transaction_id, lock=True)
@@ -152,7 +158,8 @@ async def follow(
             addition = await _claimed(tx, addition)
         now = tx.now
     if drafting:
-        return await _draft(db, gateways, tenant, person, addition, landing_url(addition))
+        wish = CheckoutWish(addition.product_id, landing_url(addition), phone_number, returns_alone=True)
+        return await _draft(db, gateways, tenant, person, addition, wish)
     told = await tell(db, gateways, tenant, addition)
     waits = told.result in _WAITING
     if waits and addition.confirmation_url is not None and addition.confirm_until and now < addition.confirm_until:
@@ -165,8 +172,10 @@ async def come_back(db: Database, gateways: Gateways, tenant: Tenant, landing: s
 
     Raises NotFound (`transaction_not_found`) for a way back that leads nowhere.
     """
-    async with db.tenant(tenant.id) as tx:
-        addition = await customer_apis.addition_at(tx, landing)
+    addition = None
+    if _LANDING.fullmatch(landing):
+        async with db.tenant(tenant.id) as tx:
+            addition = await customer_apis.addition_at(tx, landing)
     if addition is None or addition.return_url is None:
         raise NotFound("this way back leads nowhere", code="transaction_not_found")
     told = await tell(db, gateways, tenant, addition)
@@ -230,10 +239,9 @@ async def _claimed(tx: Transaction, addition: Addition) -> Addition:
 
 
 async def _draft(
-    db: Database, gateways: Gateways, tenant: Tenant, person: Person, addition: Addition, landing_url: str
+    db: Database, gateways: Gateways, tenant: Tenant, person: Person, addition: Addition, wish: CheckoutWish
 ) -> str | Told:
     """Draft the agreement of an addition that is ours to draft; what cannot be tried again is a failure."""
-    wish = CheckoutWish(addition.product_id, landing_url, returns_alone=True)
     try:
         drafted = await start_checkout(db, gateways, tenant, person, wish)
     except (Conflict, Invalid, GatewayRefused, GatewayUnknown, GatewayBusy) as refusal:
