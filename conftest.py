@@ -1,9 +1,18 @@
-"""What all tests share: the oracle, published API descriptions to compare with when they are at hand."""
+"""What all tests share: published API descriptions to compare with when they are at hand, and a real browser."""
+
+from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
 from hypothesis import HealthCheck, settings
 
 # A busy machine draws slowly: that is no fault of the code under test.
@@ -11,6 +20,40 @@ settings.register_profile("avtale", deadline=None, suppress_health_check=[Health
 settings.load_profile("avtale")
 
 ORACLE = os.environ.get("AVTALE_ORACLE", "")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+# Text whose colour stands out from what is behind it by less than 4.5 to 1 (WCAG 2.2, 1.4.3), controls that a
+# thumb would miss (2.5.8), and pages wider than their screen (1.4.10).
+FAULTS = """() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (c) => {
+    const [r, g, b] = c.map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const [r, g, b, a = 1] = numbers(getComputedStyle(at).backgroundColor);
+      if (a === 1) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const faults = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !element.checkVisibility() || element.closest(".unseen, .skip")) continue;
+    const front = light(numbers(getComputedStyle(element).color).slice(0, 3));
+    const back = light(behind(element));
+    const contrast = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
+    if (contrast < 4.5) faults.push(`${element.textContent.trim()}: contrast ${contrast.toFixed(2)}`);
+  }
+  for (const control of document.querySelectorAll("button, input:not([type=hidden]), select, summary")) {
+    const { width, height } = control.getBoundingClientRect();
+    if (!control.checkVisibility() || (width >= 24 && height >= 24)) continue;
+    faults.push(`${control.outerHTML}: too small`);
+  }
+  if (document.documentElement.scrollWidth > innerWidth) faults.push("scrolls sideways");
+  return faults;
+}"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,3 +70,50 @@ def oracle() -> Path:
     folder = Path(ORACLE)
     assert folder.is_dir(), f"AVTALE_ORACLE={ORACLE} is no folder"
     return folder
+
+
+@pytest.fixture(scope="session")
+def page_faults() -> str:
+    """A script that gives what is unreadable on a page, as a list of sentences."""
+    return FAULTS
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A browser without a window; skips where there is none."""
+    if CHROMIUM is None:
+        reason = "no Chromium here: apt-get install chromium"
+        if os.environ.get("CI_REQUIRE_CHROMIUM"):
+            pytest.fail(f"CI_REQUIRE_CHROMIUM is set, but there is {reason}")
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def window(chromium: Browser) -> Iterator[BrowserContext]:
+    """A fresh browser window; a refused script, a failed request or a request to elsewhere fails the test."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 860})
+    context.set_default_timeout(10_000)
+    wrong: list[str] = []
+    context.on("console", lambda message: wrong.append(message.text))
+    context.on("weberror", lambda error: wrong.append(str(error.error)))
+    context.on("request", lambda request: wrong.append(request.url) if not _is_here(request.url) else None)
+    yield context
+    context.close()
+    assert not wrong
+
+
+@pytest.fixture
+def page(window: BrowserContext) -> Page:
+    """A page in it."""
+    return window.new_page()
+
+
+def _is_here(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost")

@@ -52,6 +52,10 @@ class Table(Generic[Row]):
         """Copies of all rows, oldest key first."""
         return map(self._decode, list(self.encoded.values()))
 
+    def newest(self) -> Iterator[Row]:
+        """Copies of all rows, newest key first, each made when it is reached; change nothing meanwhile."""
+        return map(self._decode, reversed(self.encoded.values()))
+
     def __contains__(self, key: str) -> bool:
         return key in self.encoded
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -22,10 +22,12 @@ from .shapes import AgreementInApp, App, Decision, MerchantList, Opened, PersonL
 from .wire import Door, Problem, answer, nothing, read
 
 
-class OpenOrder(Struct, forbid_unknown_fields=True):
-    """The address that the merchant gave the payer."""
+class OpenOrder(Struct, rename="camel", forbid_unknown_fields=True):
+    """The address that the merchant gave the payer; a decision goes before the person's temperament."""
 
     url: str
+    decision: Literal["approve", "reject", "wait"] | None = None
+    max_amount: int | None = None
 
 
 class LimitOrder(Struct, rename="camel", forbid_unknown_fields=True):
@@ -146,7 +148,7 @@ class CastControl:
         """Open a payment request on the telephone; its owner's temperament decides what follows."""
         order = await read(request, OpenOrder)
         number, recurring = request.path_params["number"], self._world.recurring
-        paid = self._paying.open(order.url, number)
+        paid = self._paying.open(order.url, number, order.decision)
         if paid is not None:
             return paid
         try:
@@ -159,12 +161,13 @@ class CastControl:
             raise _problem(refused) from None
         if agreement.status != "PENDING":
             raise Problem(409, f"The agreement does not wait any more; it is {agreement.status}")
-        person = self._world.people.meet(number)
-        if person.temperament == "approves":
-            return self._approved(agreement.id, number, None)
-        if person.temperament == "rejects":
+        temperament = self._world.people.meet(number).temperament
+        decision = order.decision or {"approves": "approve", "rejects": "reject"}.get(temperament)
+        if decision == "approve":
+            return self._approved(agreement.id, number, order.max_amount)
+        if decision == "reject":
             return self._rejected(agreement.id, number)
-        return answer(_decision(agreement, person.temperament))
+        return answer(_decision(agreement, "waits" if decision == "wait" else temperament))
 
     async def approve(self, request: Request) -> Response:
         """The person says yes; `{"maxAmount"}` is their own limit, with VARIABLE pricing."""

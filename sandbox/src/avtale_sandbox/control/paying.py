@@ -57,8 +57,8 @@ class PaymentControl:
         token = customers.check_in_token(number, self._world.ids)
         return answer({"personalQr": customers.personal_qr(number), "customerToken": token})
 
-    def open(self, url: str, number: str) -> Response | None:
-        """Open the address of a payment on the telephone; its owner's temperament decides what follows.
+    def open(self, url: str, number: str, decision: str | None) -> Response | None:
+        """Open the address of a payment on the telephone; its owner's temperament decides, if nobody else does.
 
         None when the address is not that of a payment. Raises Problem.
         """
@@ -73,11 +73,12 @@ class PaymentControl:
         if payment.state != "CREATED":
             raise Problem(409, f"The payment does not wait any more; it is {payment.state}")
         temperament = self._world.people.meet(number).temperament
-        if temperament == "approves":
+        decision = decision or {"approves": "approve", "rejects": "reject"}.get(temperament)
+        if decision == "approve":
             return self._approved(payment, number)
-        if temperament == "rejects":
+        if decision == "reject":
             return self._rejected(payment, number)
-        return answer(_decision(payment, temperament))
+        return answer(_decision(payment, "waits" if decision == "wait" else temperament))
 
     def shapes_of(self, number: str) -> list[dict[str, Any]]:
         """The payments in a person's app."""

@@ -63,7 +63,13 @@ class Gateway:
         self._merchants = merchants
         self._tokens = tokens
         self._idempotency = idempotency
-        self._routes = Routes((route.operation, route) for route in routes)
+        self._all = list(routes)
+        self._routes = Routes((route.operation, route) for route in self._all)
+
+    @property
+    def operations(self) -> list[Operation]:
+        """Every operation of every API."""
+        return [route.operation for route in self._all]
 
     def find(self, method: str, path: str) -> Found[Route]:
         """Which operation the request is for."""

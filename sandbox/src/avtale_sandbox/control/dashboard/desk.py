@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -46,6 +48,7 @@ class Desk:
             "money": phrases.money,
             "tone": tone,
             "json": pretty,
+            "ticks": ticks,
         }
         self._pages = Pages(HERE / "templates", filters, path=PATH)
 
@@ -69,9 +72,10 @@ class Desk:
     def to(self, address: str, done: str = "") -> Response:
         """Lead on after a form, and say there what was done."""
         if done:
+            address, hash_mark, place = address.partition("#")
             address, _, query = address.partition("?")
             kept = "&".join(part for part in query.split("&") if part and not part.startswith("done="))
-            address += "?" + (f"{kept}&" if kept else "") + urlencode({"done": done})
+            address += "?" + (f"{kept}&" if kept else "") + urlencode({"done": done}) + hash_mark + place
         return RedirectResponse(address, 303, headers=page_headers())
 
     def trouble(self, request: Request, room: str, status: int, problem: str) -> Response:
@@ -167,6 +171,11 @@ def when(instant: int | None) -> str:
 def tone(status: str) -> str:
     """Whether a state is good, bad, or to be waited for."""
     return _TONES.get(status, "")
+
+
+def ticks(text: str) -> Markup:
+    """Plain words, with `what stands between ticks` as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def pretty(text: str) -> str:

@@ -6,10 +6,26 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from ...world import World
 from ..keep import Keeper
+from .agreements import Agreements
+from .charges import Charges
 from .clock import ClockRoom
 from .desk import Desk, Room, shared_files
+from .faultroom import FaultRoom
+from .overview import Overview
+from .people import PeopleRoom
+from .recordroom import RecordRoom
+from .webhooks import Webhooks
 
-ROOMS: tuple[type[Room], ...] = (ClockRoom,)
+ROOMS: tuple[type[Room], ...] = (
+    Overview,
+    Agreements,
+    Charges,
+    Webhooks,
+    PeopleRoom,
+    FaultRoom,
+    RecordRoom,
+    ClockRoom,
+)
 
 
 def dashboard(world: World, keeper: Keeper) -> tuple[Desk, list[BaseRoute]]:

@@ -84,6 +84,21 @@ class Shelf:
         """Every agreement, oldest first."""
         return self._agreements.values()
 
+    def newest_agreements(self) -> Iterator[Agreement]:
+        """Every agreement, newest first."""
+        return self._agreements.newest()
+
+    def newest_charges(self) -> Iterator[Charge]:
+        """Every charge, newest first."""
+        return self._charges.newest()
+
+    def counts(self) -> dict[AgreementStatus, int]:
+        """How many agreements there are in each status."""
+        counts: dict[AgreementStatus, int] = {}
+        for (_, status), keys in self._by_status.items():
+            counts[status] = counts.get(status, 0) + len(keys)
+        return counts
+
     def find_charge(self, msn: str, charge_id: str) -> Charge | None:
         """A copy of the charge, or None."""
         return self._charges.get(charge_key(msn, charge_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -213,6 +213,7 @@ class Deliveries:
             body=old.body,
             created=at,
             next_at=at,
+            reference=old.reference,
             replay_of=number,
         )
         self._table.put(str(again), delivery)
@@ -222,6 +223,10 @@ class Deliveries:
     def get(self, number: int) -> Delivery | None:
         """A copy of one that is kept, or None."""
         return self._table.get(str(number))
+
+    def newest(self) -> Iterator[Delivery]:
+        """Every delivery that is kept, newest first."""
+        return self._table.newest()
 
     def all(self) -> list[Delivery]:
         """Every delivery that is kept, oldest first."""

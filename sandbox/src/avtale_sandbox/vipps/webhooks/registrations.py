@@ -31,7 +31,7 @@ EPAYMENT_EVENTS = tuple(
         "terminated",
     )
 )
-_KNOWN = frozenset((*AGREEMENT_EVENTS, *CHARGE_EVENTS, *EPAYMENT_EVENTS))
+KNOWN_EVENTS = frozenset((*AGREEMENT_EVENTS, *CHARGE_EVENTS, *EPAYMENT_EVENTS))
 
 
 class Registration(Struct, kw_only=True, omit_defaults=True):
@@ -79,6 +79,10 @@ class Registrations:
         """A sales unit's registrations, oldest first."""
         return [registration for registration in self._table.values() if registration.msn == msn]
 
+    def all(self) -> list[Registration]:
+        """Everybody's registrations, oldest first."""
+        return list(self._table.values())
+
     def wanting(self, msn: str, event: str) -> list[str]:
         """The ids of the registrations that are to be told of the event."""
         return self._wanting.get((msn, event), [])
@@ -91,7 +95,7 @@ class Registrations:
             raise invalid("url", f"The URL is not valid: {problem}") from None
         events = list(dict.fromkeys(events))
         for event in events:
-            if event.startswith(("recurring.", "epayments.")) and event not in _KNOWN:
+            if event.startswith(("recurring.", "epayments.")) and event not in KNOWN_EVENTS:
                 raise invalid("events", f"The event type '{event}' is not known")
             if len(self.wanting(msn, event)) >= self._limit:
                 raise invalid("events", f"There are {self._limit} webhooks for '{event}' already")
