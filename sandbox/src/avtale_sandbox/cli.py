@@ -25,6 +25,13 @@ class ClockMode(StrEnum):
     FROZEN = "frozen"
 
 
+class Profile(StrEnum):
+    """How strict the sandbox is where Vipps is and most tests need not."""
+
+    LENIENT = "lenient"
+    STRICT = "strict"
+
+
 @app.callback()
 def _root() -> None:
     """A stand-in for Vipps MobilePay, Stripe and an identity provider, on a clock that tests can turn."""
@@ -53,6 +60,16 @@ def serve(
         str | None, typer.Option(help="Instant at which business time begins, such as 2027-01-15T09:00:00Z.")
     ] = None,
     seed: Annotated[str, typer.Option(help="What ids are drawn from; the same seed gives the same ids.")] = "avtale",
+    profile: Annotated[
+        Profile,
+        typer.Option(help="`strict` minds the published limits of calls a minute, and answers 429 above them."),
+    ] = Profile.LENIENT,
+    merchants: Annotated[
+        str | None,
+        typer.Option(
+            help="File (YAML or JSON) of the merchants and partners to begin with, in place of the one below."
+        ),
+    ] = None,
     issuer_base_url: Annotated[
         str | None,
         typer.Option(
@@ -85,6 +102,8 @@ def serve(
         clock_running=clock is ClockMode.RUNNING,
         start_at=start_at,
         seed=seed,
+        profile=profile.value,
+        merchants_path=merchants,
         issuer_base_url=None if issuer_base_url is None else issuer_base_url.rstrip("/"),
     )
     try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import Struct
 
 from .store import Store
@@ -88,6 +90,23 @@ class Merchant(Struct, kw_only=True, rename="camel"):
         return LATE_CAPTURE_DAYS if self.late_capture_allowed else self.terms.reservation_days
 
 
+class Partner(Struct, kw_only=True, rename="camel"):
+    """Somebody who calls for several sales units with one set of keys, naming the sales unit in each call."""
+
+    client_id: str
+    client_secret: str
+    subscription_key: str
+    name: str = "Test partner"
+    merchant_serial_numbers: list[str] = []
+
+
+class Cast(Struct, forbid_unknown_fields=True):
+    """A file of merchants and partners."""
+
+    merchants: list[Merchant] = []
+    partners: list[Partner] = []
+
+
 DEFAULT_MERCHANT = Merchant(
     client_id="dev-client-id",
     client_secret="dev-client-secret",
@@ -99,22 +118,38 @@ DEFAULT_MERCHANT = Merchant(
 
 
 class Merchants:
-    """All merchants, found by serial number, client id or subscription key."""
+    """All merchants and partners, found by serial number, client id or subscription key."""
 
     def __init__(self, store: Store) -> None:
         self._table = store.table("merchant", Merchant)
+        self._partners = store.table("partner", Partner)
         self._by_msn: dict[str, Merchant] = {}
         self._by_client: dict[str, Merchant] = {}
+        self._by_partner: dict[str, Partner] = {}
         self._subscription_keys: set[str] = set()
 
-    def load(self) -> None:
-        """Build the look-ups from the store, with the default merchant when there is nobody."""
-        if not len(self._table):
+    def load(self, cast: Cast | None = None) -> None:
+        """Build the look-ups from the store and a file's content, with the default merchant when there is nobody.
+
+        Raises ValueError for a merchant or partner of the file that cannot be.
+        """
+        cast = cast or Cast()
+        if not len(self._table) and not cast.merchants:
             self._table.put(DEFAULT_MERCHANT.merchant_serial_number, DEFAULT_MERCHANT)
+        self._read()
+        for merchant in cast.merchants:
+            self.save(merchant)
+        for partner in cast.partners:
+            self.save_partner(partner)
+
+    def _read(self) -> None:
         merchants = list(self._table.values())
         self._by_msn = {merchant.merchant_serial_number: merchant for merchant in merchants}
         self._by_client = {merchant.client_id: merchant for merchant in merchants}
+        partners = list(self._partners.values())
+        self._by_partner = {partner.client_id: partner for partner in partners}
         self._subscription_keys = {merchant.subscription_key for merchant in merchants}
+        self._subscription_keys |= {partner.subscription_key for partner in partners}
 
     def all(self) -> list[Merchant]:
         """Every merchant, oldest first."""
@@ -128,6 +163,21 @@ class Merchants:
         """The merchant with this client id."""
         return self._by_client.get(client_id)
 
+    def partners(self) -> list[Partner]:
+        """Every partner, oldest first."""
+        return list(self._by_partner.values())
+
+    def holder(self, client_id: str) -> Merchant | Partner | None:
+        """The merchant or the partner with this client id."""
+        return self._by_client.get(client_id) or self._by_partner.get(client_id)
+
+    def called_for(self, client_id: str, msn: str | None) -> Merchant | None:
+        """The sales unit that the holder of a client id calls for: a merchant's own, or the one a partner names."""
+        holder = self.holder(client_id)
+        if isinstance(holder, Partner):
+            return self._by_msn.get(msn) if msn in holder.merchant_serial_numbers and msn else None
+        return holder if holder is None or not msn or msn == holder.merchant_serial_number else None
+
     def knows_subscription_key(self, key: str) -> bool:
         """Whether any merchant has this subscription key."""
         return key in self._subscription_keys
@@ -135,13 +185,44 @@ class Merchants:
     def save(self, merchant: Merchant) -> None:
         """Add a merchant, or change the one with its serial number.
 
-        Raises ValueError when another merchant has its client id.
+        Raises ValueError for a number that is none, for missing keys, and when somebody else has its client id.
         """
+        if not (merchant.merchant_serial_number.isdigit() and 4 <= len(merchant.merchant_serial_number) <= 7):
+            raise ValueError("merchantSerialNumber must be 4 to 7 digits")
+        _check_keys(merchant)
         holder = self._by_client.get(merchant.client_id)
-        if holder is not None and holder.merchant_serial_number != merchant.merchant_serial_number:
-            raise ValueError(f"another merchant has the client id {merchant.client_id!r}")
+        taken = holder is not None and holder.merchant_serial_number != merchant.merchant_serial_number
+        if taken or merchant.client_id in self._by_partner:
+            raise Taken(f"another merchant or partner has the client id {merchant.client_id!r}")
         self._table.put(merchant.merchant_serial_number, merchant)
-        self.load()
+        self._read()
+
+    def save_partner(self, partner: Partner) -> None:
+        """Add a partner, or change the one with its client id; raises ValueError likewise."""
+        _check_keys(partner)
+        if partner.client_id in self._by_client:
+            raise Taken(f"a merchant has the client id {partner.client_id!r}")
+        self._partners.put(partner.client_id, partner)
+        self._read()
+
+
+def read_cast(path: Path) -> Cast:
+    """Read a file of merchants and partners, in YAML or JSON; raises ValueError, saying what is wrong with it."""
+    import yaml
+
+    try:
+        return msgspec.convert(yaml.safe_load(path.read_bytes()), Cast)
+    except (OSError, yaml.YAMLError, msgspec.ValidationError) as problem:
+        raise ValueError(f"{path}: {problem}") from problem
+
+
+class Taken(ValueError):
+    """Somebody else has the client id."""
+
+
+def _check_keys(holder: Merchant | Partner) -> None:
+    if not (holder.client_id and holder.client_secret and holder.subscription_key):
+        raise ValueError("clientId, clientSecret and subscriptionKey must not be empty")
 
 
 def is_link(uri: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -21,6 +21,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     clock_running: Annotated[bool, _says("whether business time runs by itself (`--clock`)")] = True
     start_at: Annotated[str | None, _says("the first instant of business time (`--start-at`)")] = None
     seed: Annotated[str, _says("what ids, secrets and names are drawn from (`--seed`)")] = "avtale"
+    profile: Annotated[
+        Literal["lenient", "strict"],
+        _says("`strict` minds the published limits of calls a minute (`--profile`)"),
+    ] = "lenient"
+    merchants_path: Annotated[str | None, _says("file of merchants and partners (`--merchants`)")] = None
     issuer_base_url: Annotated[
         str | None,
         _says("names the identity provider, wherever it listens (`--issuer-base-url`)"),

@@ -17,7 +17,7 @@ from .failures import Failures
 from .identity.issuer import Identity
 from .ids import Ids
 from .instants import SECOND, parse_instant
-from .merchants import Merchants
+from .merchants import Cast, Merchants, read_cast
 from .people import People
 from .settings import Settings
 from .store import Store
@@ -31,6 +31,7 @@ from .vipps.gateway import Gateway, Route, open_routes, routes_of
 from .vipps.idempotency import Idempotency
 from .vipps.login.api import LoginApi
 from .vipps.login.grants import Grants
+from .vipps.ratelimits import RateLimits
 from .vipps.recurring.model import Recurring
 from .vipps.recurring.v2 import RecurringV2
 from .vipps.recurring.v3 import RecurringV3
@@ -45,7 +46,7 @@ log = logging.getLogger("avtale_sandbox")
 _FIRED_AT_ONCE_MAX = 100
 _SLEPT_AT_MOST_SECONDS = 3600.0
 # What a reset leaves alone. Access tokens are wall time's: those that are good stay good.
-_CONFIGURATION = ("merchant", "participant", "clock", "tokenkey", *CONFIGURATION)
+_CONFIGURATION = ("merchant", "partner", "participant", "clock", "tokenkey", *CONFIGURATION)
 _NOT_KEPT = ("participant", "tokenkey")
 
 
@@ -65,6 +66,7 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.store = Store()
+        self._cast = Cast()
         self.ids = Ids(settings.seed)
         self.clock = Clock(self.store)
         self.agenda = Agenda()
@@ -116,7 +118,13 @@ class World:
         self.sender = Sender(self.deliveries, self.registrations, self.clock, settings, self.settle_all)
         self.sender.also(self.stripe.deliveries, self.stripe.endpoints, stripe_headers)
         self.conductor = Conductor(self.store, self.clock, self.agenda, self.sender, settings, self.settle)
-        self.gateway = Gateway(self.merchants, self.tokens, self.idempotency, self._routes())
+        self.gateway = Gateway(
+            self.merchants,
+            self.tokens,
+            self.idempotency,
+            RateLimits(enforced=settings.profile == "strict"),
+            self._routes(),
+        )
         self._earlier = asyncio.Event()
         self._pulse: asyncio.Task[None] | None = None
         self.agenda.on_earlier = self._earlier.set
@@ -129,6 +137,8 @@ class World:
         if self.settings.state_path is not None:
             self.store.open(Path(self.settings.state_path))
         start_at = None if self.settings.start_at is None else parse_instant(self.settings.start_at)
+        if self.settings.merchants_path is not None:
+            self._cast = read_cast(Path(self.settings.merchants_path))
         self._load_rows(start_at)
 
     def reset(self) -> None:
@@ -231,7 +241,7 @@ class World:
 
     def _load_rows(self, start_at: int | None) -> None:
         self.clock.load(self.settings.clock_running, start_at)
-        self.merchants.load()
+        self.merchants.load(self._cast)
         self.people.load()
         self.tokens.load()
         self.identity.load()
@@ -248,7 +258,7 @@ class World:
     def _routes(self) -> list[Route]:
         token_api = AccessTokenApi(self.tokens, self.merchants)
         login = LoginApi(self.merchants, self.people, self.consents, self.logins)
-        userinfo = UserinfoApi(self.people, self.consents, self.tokens, self.logins, self.clock)
+        userinfo = UserinfoApi(self.merchants, self.people, self.consents, self.tokens, self.logins, self.clock)
         return [
             *open_routes(Contract("accesstoken"), token_api.handlers()),
             *open_routes(Contract("login"), login.handlers()),

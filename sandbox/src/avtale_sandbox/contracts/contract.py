@@ -13,6 +13,14 @@ from .schema import Check, compile_schema
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
+class Limit(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """How many calls a minute one sales unit may make that are alike in `by`; equal names are counted together."""
+
+    count: int
+    by: tuple[str, ...] = ()
+    shared_as: str = ""
+
+
 class Operation(Struct, frozen=True, eq=False, kw_only=True):
     """One operation: where it is, and what it expects.
 
@@ -35,6 +43,7 @@ class Operation(Struct, frozen=True, eq=False, kw_only=True):
     keys_are_its_own: bool = False
     body_may_be_left_out: bool = False
     headers: tuple[tuple[bytes, str, bool, Check], ...] = ()
+    limits: tuple[Limit, ...] = ()
 
 
 class Contract:
@@ -83,6 +92,9 @@ class Contract:
             keys_are_its_own=self.document.get("x-keys-per-operation", False),
             body_may_be_left_out=not item.get("requestBody", {}).get("required", True),
             headers=self._headers(parameters) if self.document.get("x-check-headers") else (),
+            limits=tuple(
+                msgspec.convert({"sharedAs": item["operationId"]} | limit, Limit) for limit in item.get("x-limits", ())
+            ),
         )
 
     def _headers(self, parameters: list[dict[str, Any]]) -> tuple[tuple[bytes, str, bool, Check], ...]:

@@ -11,14 +11,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from ..instants import iso
-from ..merchants import Merchant
+from ..merchants import Merchant, Partner, Taken
 from ..people import Person
 from ..vipps.recurring import confirmation
 from ..vipps.recurring.resources import Agreement, Charge
 from ..vipps.refusals import Refused
 from ..world import World
 from .paying import PaymentControl
-from .shapes import AgreementInApp, App, Decision, MerchantList, Opened, PersonList
+from .shapes import AgreementInApp, App, Decision, MerchantList, Opened, PartnerList, PersonList
 from .wire import Door, Problem, answer, nothing, read
 
 
@@ -59,6 +59,16 @@ class CastControl:
                 status=201,
                 also={200: "Changed", 409: "Another merchant has this client id"},
             ),
+            Door("GET", "/partners", self.partners, gives=PartnerList),
+            Door(
+                "POST",
+                "/partners",
+                self.save_partner,
+                body=Partner,
+                gives=Partner,
+                status=201,
+                also={200: "Changed", 409: "A merchant has this client id"},
+            ),
             Door("GET", "/people", self.people, gives=PersonList),
             Door("POST", "/people", self.save_person, body=Person, gives=Person, status=201, also={200: "Replaced"}),
             Door("GET", "/people/{number}", self.person, gives=Person, also=nobody),
@@ -81,16 +91,26 @@ class CastControl:
     async def save_merchant(self, request: Request) -> Response:
         """Add a merchant, or change the one with this serial number."""
         merchant = await read(request, Merchant)
-        if not (merchant.merchant_serial_number.isdigit() and 4 <= len(merchant.merchant_serial_number) <= 7):
-            raise Problem(400, "merchantSerialNumber must be 4 to 7 digits")
-        if not (merchant.client_id and merchant.client_secret and merchant.subscription_key):
-            raise Problem(400, "clientId, clientSecret and subscriptionKey must not be empty")
         is_new = self._world.merchants.of_msn(merchant.merchant_serial_number) is None
         try:
             self._world.merchants.save(merchant)
         except ValueError as problem:
-            raise Problem(409, str(problem)) from None
+            raise Problem(409 if isinstance(problem, Taken) else 400, str(problem)) from None
         return answer(merchant, 201 if is_new else 200)
+
+    async def partners(self, request: Request) -> Response:
+        """Every partner, keys included."""
+        return answer({"partners": self._world.merchants.partners()})
+
+    async def save_partner(self, request: Request) -> Response:
+        """Add somebody who calls for several sales units with one set of keys, or change who has the client id."""
+        partner = await read(request, Partner)
+        is_new = self._world.merchants.holder(partner.client_id) is None
+        try:
+            self._world.merchants.save_partner(partner)
+        except ValueError as problem:
+            raise Problem(409 if isinstance(problem, Taken) else 400, str(problem)) from None
+        return answer(partner, 201 if is_new else 200)
 
     async def people(self, request: Request) -> Response:
         """Everybody."""

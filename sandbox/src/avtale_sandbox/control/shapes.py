@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
-from ..merchants import Merchant
+from ..merchants import Merchant, Partner
 from ..people import Person
 from .faults import Action, Match
 
@@ -35,6 +35,12 @@ class MerchantList(TypedDict):
     """Every merchant."""
 
     merchants: list[Merchant]
+
+
+class PartnerList(TypedDict):
+    """Every partner."""
+
+    partners: list[Partner]
 
 
 class PersonList(TypedDict):

@@ -13,7 +13,7 @@ import msgspec
 
 from ..clock import wall_now
 from ..ids import Ids
-from ..merchants import Merchant, Merchants
+from ..merchants import Merchant, Merchants, Partner
 from ..settings import Settings
 from ..store import Store
 from .exchange import Answer, Request, json_answer
@@ -34,7 +34,7 @@ class SigningKey(msgspec.Struct):
 
 class _Claims(msgspec.Struct):
     exp: int
-    msn: str
+    appid: str
     serial: int
 
 
@@ -53,13 +53,13 @@ class Tokens:
         self._checked.clear()
         self._recent.clear()
 
-    def issue(self, merchant: Merchant, life_seconds: int | None = None) -> tuple[str, int]:
+    def issue(self, holder: Merchant | Partner, life_seconds: int | None = None) -> tuple[str, int]:
         """A token and the second it was made in; calls within one second get the same one."""
         issued = wall_now() // 1000
         life_seconds = self.life_seconds if life_seconds is None else life_seconds
-        msn = merchant.merchant_serial_number
-        recent = self._recent.get((msn, life_seconds))
-        if recent is not None and recent[0] == issued and self.msn_of(recent[1]) == msn:
+        client_id = holder.client_id
+        recent = self._recent.get((client_id, life_seconds))
+        if recent is not None and recent[0] == issued and self.holder_of(recent[1]) == client_id:
             return recent[1], issued
         key = self._key()
         key.serial += 1
@@ -72,21 +72,20 @@ class Tokens:
                 "iat": issued,
                 "nbf": issued,
                 "exp": issued + life_seconds,
-                "appid": merchant.client_id,
+                "appid": client_id,
                 "appidacr": "1",
                 "idp": "https://sts.windows.net/e5116d55-1c2b-4c3d-8d6d-3e1d3a2b1f00/",
                 "tid": "e5116d55-1c2b-4c3d-8d6d-3e1d3a2b1f00",
                 "uti": self._ids.letters("token", key.serial, 22),
                 "ver": "1.0",
-                "msn": msn,
                 "serial": key.serial,
             },
         )
-        self._recent[msn, life_seconds] = (issued, token)
+        self._recent[client_id, life_seconds] = (issued, token)
         return token, issued
 
-    def msn_of(self, token: str) -> str | None:
-        """The sales unit the token was issued to, or None when it is not good (any more)."""
+    def holder_of(self, token: str) -> str | None:
+        """The client id that the token was issued to, or None when it is not good (any more)."""
         claims = self._checked.get(token)
         if claims is None:
             claims = self._verify(token)
@@ -97,7 +96,7 @@ class Tokens:
             self._checked[token] = claims
         if claims.exp * 1000 <= wall_now():
             return None
-        return claims.msn
+        return claims.appid
 
     def expire_all(self) -> None:
         """Make every token issued so far worthless, as time would."""
@@ -154,14 +153,14 @@ class AccessTokenApi:
         if not client_id or not client_secret:
             missing = "client_secret" if client_id else "client_id"
             return _refused(400, "invalid_request", f"The header {missing} is missing.")
-        merchant = self._merchants.of_client(client_id)
-        if merchant is None:
+        holder = self._merchants.holder(client_id)
+        if holder is None:
             return _refused(401, "unauthorized_client", "There is no client with this client_id.")
-        if not _same(merchant.client_secret, client_secret):
+        if not _same(holder.client_secret, client_secret):
             return _refused(401, "invalid_client", "The client_secret is wrong.")
-        if merchant.subscription_key != subscription_key:
+        if holder.subscription_key != subscription_key:
             return gateway_answer(401, KEY_WRONG)
-        token, issued = self._tokens.issue(merchant)
+        token, issued = self._tokens.issue(holder)
         life = self._tokens.life_seconds
         return json_answer(
             200,
@@ -179,12 +178,12 @@ class AccessTokenApi:
     def specialised(self, request: Request) -> Answer:
         """Answer a request for a token of 15 minutes, with HTTP Basic and without a subscription key."""
         pair = basic_credentials(request.header(b"authorization") or "")
-        merchant = None if pair is None else self._merchants.of_client(pair[0])
-        if pair is None or merchant is None or not _same(merchant.client_secret, pair[1]):
+        holder = None if pair is None else self._merchants.holder(pair[0])
+        if pair is None or holder is None or not _same(holder.client_secret, pair[1]):
             return _refused(401, "invalid_client", "The client is unknown, or its secret is wrong.")
         if parse_qs(request.body.decode("latin-1")).get("grant_type") != ["client_credentials"]:
             return _refused(400, "unsupported_grant_type", "The grant_type must be client_credentials.")
-        token, _ = self._tokens.issue(merchant, SPECIALISED_LIFE_SECONDS)
+        token, _ = self._tokens.issue(holder, SPECIALISED_LIFE_SECONDS)
         return json_answer(200, {"access_token": token, "token_type": "Bearer", "expires_in": SPECIALISED_LIFE_SECONDS})
 
 

@@ -13,7 +13,8 @@ from ..merchants import Merchant, Merchants
 from .accesstoken import Tokens
 from .exchange import Answer, Call, Request
 from .idempotency import Idempotency, KeyReused
-from .problems import KEY_MISSING, KEY_WRONG, TOKEN_WRONG, gateway_answer, turned_away
+from .problems import KEY_MISSING, KEY_WRONG, TOKEN_WRONG, TOO_MANY, gateway_answer, turned_away
+from .ratelimits import RateLimits
 from .refusals import Refused
 
 Handler = Callable[[Call], Answer]
@@ -59,8 +60,16 @@ class MissingHandler(Exception):
 class Gateway:
     """Everything of Vipps that is behind one host name."""
 
-    def __init__(self, merchants: Merchants, tokens: Tokens, idempotency: Idempotency, routes: Iterable[Route]) -> None:
+    def __init__(
+        self,
+        merchants: Merchants,
+        tokens: Tokens,
+        idempotency: Idempotency,
+        limits: RateLimits,
+        routes: Iterable[Route],
+    ) -> None:
         self._merchants = merchants
+        self._limits = limits
         self._tokens = tokens
         self._idempotency = idempotency
         self._all = list(routes)
@@ -96,6 +105,10 @@ class Gateway:
         given = (request.header(name) for name in route.operation.key_headers)
         key = next((value for value in given if value is not None), None)
         call = Call(request, route.operation, found.values, merchant, key or "")
+        wait = self._limits.seconds_to_wait(call)
+        if wait:
+            later = ((b"retry-after", str(wait).encode()),)
+            return turned_away(route.face.contract.gateway_errors, 429, TOO_MANY % wait, later)
         wrong = _wrong_headers(request, route.operation)
         if wrong:
             return route.face.refuse(request, Refused("validation-error", "Input validation failed", wrong))
@@ -149,15 +162,13 @@ class Gateway:
         # The real gateway knows "Bearer" in this spelling only.
         if not authorization.startswith("Bearer "):
             return 401, TOKEN_WRONG
-        merchant = self._merchants.of_msn(self._tokens.msn_of(authorization[7:].strip()) or "")
-        if merchant is None:
+        holder = self._merchants.holder(self._tokens.holder_of(authorization[7:].strip()) or "")
+        if holder is None:
             return 401, TOKEN_WRONG
-        if merchant.subscription_key != subscription_key:
+        if holder.subscription_key != subscription_key:
             return 401, KEY_WRONG
-        msn = request.header(b"merchant-serial-number")
-        if msn and msn != merchant.merchant_serial_number:
-            return 403, "The Merchant-Serial-Number does not belong to these keys"
-        return merchant
+        merchant = self._merchants.called_for(holder.client_id, request.header(b"merchant-serial-number"))
+        return (403, "The Merchant-Serial-Number does not belong to these keys") if merchant is None else merchant
 
 
 def routes_of(face: Face) -> list[Route]:

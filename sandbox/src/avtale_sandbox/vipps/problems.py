@@ -15,6 +15,7 @@ KEY_WRONG = (
 )
 # That is what the real gateway says to a token that is missing, wrong or expired.
 TOKEN_WRONG = "Something went wrong, please try again later"
+TOO_MANY = "Rate limit is exceeded. Try again in %d seconds."
 
 
 def gateway_answer(status: int, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:

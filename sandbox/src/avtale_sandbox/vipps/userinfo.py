@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..clock import Clock
+from ..merchants import Merchants
 from ..people import People
 from .accesstoken import Tokens
 from .claims import claims_of
@@ -21,7 +22,16 @@ _TITLES = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
 class UserinfoApi:
     """Both operations. A subscription key may be sent along and does not matter."""
 
-    def __init__(self, people: People, consents: Consents, tokens: Tokens, grants: Grants, clock: Clock) -> None:
+    def __init__(
+        self,
+        merchants: Merchants,
+        people: People,
+        consents: Consents,
+        tokens: Tokens,
+        grants: Grants,
+        clock: Clock,
+    ) -> None:
+        self._merchants = merchants
         self._people = people
         self._consents = consents
         self._tokens = tokens
@@ -34,13 +44,13 @@ class UserinfoApi:
 
     def by_sub(self, request: Request) -> Answer:
         """For the merchant, within 168 hours after the consent that came with an agreement or a payment."""
-        msn = self._tokens.msn_of(_bearer(request) or "")
-        if msn is None:
+        client_id = self._tokens.holder_of(_bearer(request) or "")
+        if client_id is None:
             return _refused(request, 401, "The access token is missing, wrong or expired")
-        named = request.header(b"merchant-serial-number")
-        if named and named != msn:
+        merchant = self._merchants.called_for(client_id, request.header(b"merchant-serial-number"))
+        if merchant is None:
             return _refused(request, 403, "The Merchant-Serial-Number does not belong to the access token")
-        consent = self._consents.of(msn, request.path.rstrip("/").rpartition("/")[2])
+        consent = self._consents.of(merchant.merchant_serial_number, request.path.rstrip("/").rpartition("/")[2])
         person = None if consent is None else self._people.get(consent.phone_number)
         if consent is None or person is None:
             return _refused(request, 404, "There is no user with this sub")
