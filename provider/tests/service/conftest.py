@@ -18,13 +18,15 @@ import pytest
 from avtale.domain.ports import Gateways
 from avtale.gateways.outbound import Outbound
 from avtale.runtime import TenantGateways
-from avtale.service import checkout
+from avtale.service import buying, checkout, following
 from avtale.service.absorbing import absorb_inbox
 from avtale.service.auditing import audit, export
 from avtale.service.billing import bill
+from avtale.service.buying import PurchaseCheckout
 from avtale.service.checking import check
 from avtale.service.checkout import Checkout, CheckoutWish, Person
 from avtale.service.configuring import TenantEntry, apply_tenant
+from avtale.service.following import PurchaseView
 from avtale.service.reading import AgreementView, get_agreement, poll_agreement
 from avtale.service.sending import resend
 from avtale.service.turning import quietness, turn_clock
@@ -81,6 +83,25 @@ class Shop:
     async def see(self, agreement_id: UUID, person: Person | None = None) -> AgreementView:
         return await get_agreement(self.db, self.tenant, person or self.anna, agreement_id)
 
+    async def buy(self, person: Person | None = None, key: str | None = None) -> PurchaseCheckout:
+        """Start a checkout of a film for two days."""
+        wish = CheckoutWish("film-rent", "https://shop.example/back", PHONE)
+        return await buying.start_purchase(self.db, self.gateways, self.tenant, person or self.anna, wish, key)
+
+    async def rent(self, person: Person | None = None) -> UUID:
+        """A purchase that is paid."""
+        started = await self.buy(person)
+        await self.approve(started.confirmation_url)
+        await self.poll_purchase(started.purchase_id, person)
+        await self.work()
+        return started.purchase_id
+
+    async def poll_purchase(self, purchase_id: UUID, person: Person | None = None) -> PurchaseView:
+        return await following.poll_purchase(self.db, self.gateways, self.tenant, person or self.anna, purchase_id)
+
+    async def see_purchase(self, purchase_id: UUID, person: Person | None = None) -> PurchaseView:
+        return await following.get_purchase(self.db, self.tenant, person or self.anna, purchase_id)
+
     async def work(self, rounds_max: int = 400) -> None:
         """Do everything that is due until the house is quiet; calls without an answer are given their seconds."""
         run = {
@@ -119,6 +140,11 @@ class Shop:
         """Our books, which must be in order."""
         assert await audit(self.db, self.tenant) == []
         return await export(self.db, self.tenant)
+
+    async def payments(self) -> list[dict[str, Any]]:
+        """The single payments as the sandbox has them."""
+        exported = await self.control("GET", "/export")
+        return list(exported["payments"])
 
     async def theirs(self) -> list[dict[str, Any]]:
         """The agreements as the sandbox has them."""
@@ -180,7 +206,15 @@ async def shop(db: Database, sandbox: str) -> AsyncIterator[Shop]:
                     "interval": "month",
                     "vat_percent": "25",
                     "agreement_url": "https://shop.example/me",
-                }
+                },
+                {
+                    "id": "film-rent",
+                    "name": "Film for two days",
+                    "price_minor": 3900,
+                    "currency": "NOK",
+                    "access_days": 2,
+                    "vat_percent": "25",
+                },
             ],
         }
     )

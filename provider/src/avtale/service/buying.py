@@ -25,8 +25,9 @@ from avtale.storage.tenants import Tenant
 
 #: A payment that is not approved in this time expires (Vipps ePayment, default of all flows).
 PAYMENT_LIFE = timedelta(minutes=10)
-#: A repeated checkout answers the purchase that is there while the person has this long left to approve it.
-PAYMENT_LEFT_MIN = timedelta(minutes=2)
+#: A repeated checkout answers the purchase that is there for this long: its address must be opened within five
+#: minutes (Vipps ePayment, time-outs), of which two are left to the person.
+OFFERED_AGAIN_FOR = timedelta(minutes=3)
 #: The gateway of single purchases.
 VIPPS = "vipps"
 
@@ -123,8 +124,8 @@ async def _purchase_for(
             code="checkout_ended",
             purchase_id=str(repeated.id),
         )
-    left = tx.now + PAYMENT_LEFT_MIN
-    same = (p for p in reversed(existing) if p.terms == terms and _still_open(tx, p) and p.expires_at >= left)
+    fresh = (p for p in reversed(existing) if _still_open(tx, p) and tx.now <= p.created_at + OFFERED_AGAIN_FOR)
+    same = (p for p in fresh if p.terms == terms)
     purchase = repeated or next(same, None)
     if purchase is None:
         return new, await _write_payment(tx, tenant, payments, new, wish)
