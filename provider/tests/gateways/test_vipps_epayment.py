@@ -193,6 +193,26 @@ async def test_a_reference_that_exists_and_is_not_found_is_unknown(payments, scr
     assert isinstance(await payments.create_payment(translate.write_payment(WISH)), Unknown)
 
 
+@pytest.mark.parametrize(
+    ("there", "outcome"),
+    [
+        ((200, payment("CREATED", 0, 0, 0, 0)), Answered),
+        ((404, problem(404, "5090")), Refused),
+        ((403, problem(403, "5070")), Unknown),
+        ((500, b""), Unknown),
+    ],
+)
+async def test_a_repeated_payment_that_is_refused_is_looked_for(payments, scripted, there, outcome):
+    scripted.answers(400, problem(400, "5070"))
+    scripted.answers(*there)
+    assert isinstance(await payments.create_payment(translate.write_payment(WISH), again=True), outcome)
+
+
+async def test_a_first_payment_that_is_refused_is_refused(payments, scripted):
+    scripted.answers(400, problem(400, "5070"))
+    assert isinstance(await payments.create_payment(translate.write_payment(WISH)), Refused)
+
+
 @pytest.mark.parametrize("verb", ["capture", "release", "refund"])
 async def test_a_modification_is_done_when_it_is_answered(payments, scripted, verb):
     written = {

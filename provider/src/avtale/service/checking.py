@@ -13,7 +13,6 @@ from avtale.domain.charge import OPEN_ATTEMPTS, Attempt, AttemptStatus
 from avtale.domain.errors import Refusal
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled
 from avtale.domain.ports import GatewayAgreementState, Gateways, ObservedAgreement, PaymentGateway, RecurringGateway
-from avtale.domain.purchase import OPEN_PURCHASES
 from avtale.domain.settlement import ObservedCharge
 from avtale.service.activating import bury_draft, settle_draft
 from avtale.service.delivering import next_reading
@@ -160,7 +159,7 @@ async def _settle_batch(
         one = read[settled.attempt.id]
         if not settled.waits:
             following.append((one, None))
-        elif settled.purchase is not None and settled.purchase.status in OPEN_PURCHASES:
+        elif settled.purchase is not None:
             following.append((one, next_reading(settled.purchase, tx.now)))
         elif settled.attempt.status in OPEN_ATTEMPTS:
             again = read_next(settled.charge.due, tenant.rules.retry_days, tx.now, tenant.zone)

@@ -83,7 +83,7 @@ async def _send(gateway: RecurringGateway, payments: PaymentGateway, call: Call)
         case CallKind.REFUND:
             return await gateway.refund(call.request)
         case CallKind.PAYMENT:
-            return await payments.create_payment(call.request)
+            return await payments.create_payment(call.request, again=call.sends > 1)
         case CallKind.PAYMENT_CAPTURE:
             return await payments.capture(call.request)
         case CallKind.PAYMENT_RELEASE:

@@ -42,17 +42,18 @@ class VippsPayments:
         """See translate_epayment.write_refund."""
         return translate.write_refund(request_id, order_id, amount)
 
-    async def create_payment(self, request: WrittenRequest) -> Outcome[str | None]:
+    async def create_payment(self, request: WrittenRequest, *, again: bool = False) -> Outcome[str | None]:
         """Make a payment. A reference is used once for ever, and this one is ours alone: where it is said to exist
-        (409), the payment was made by an earlier sending, and is read."""
-        order_id = request.id
+        (409), the payment was made by an earlier sending, and is read.
+
+        `again`: it may have been sent before. Any no then proves nothing: the payment is looked for, and only one
+        that is not there is Refused.
+        """
         judged = _not_now(kept(await self._calls.write(request)))
-        if isinstance(judged, Refused) and judged.status == HTTPStatus.CONFLICT:
-            there = await self._calls.call("GET", translate.payment_path(order_id))
-            if isinstance(there, Refused):
-                return Unknown(f"the payment exists and cannot be read: {judged.detail}")
-            return understood(there, READ, lambda body: translate.read_address(body, order_id))
-        return understood(judged, CREATED, lambda body: translate.read_created(body, order_id))
+        exists = isinstance(judged, Refused) and judged.status == HTTPStatus.CONFLICT
+        if isinstance(judged, Refused) and (exists or again):
+            return await self._looked_for(request.id, Unknown("it exists and is not found") if exists else judged)
+        return understood(judged, CREATED, lambda body: translate.read_created(body, request.id))
 
     async def capture(self, request: WrittenRequest) -> Outcome[None]:
         """Take what is reserved. How much was taken is read afterwards."""
@@ -70,6 +71,13 @@ class VippsPayments:
         """Read a payment; Refused with status 404 if it is not there (a slow call may yet bring it)."""
         judged = await self._calls.call("GET", translate.payment_path(order_id))
         return understood(judged, READ, lambda body: translate.read_payment(body, order_id))
+
+    async def _looked_for(self, order_id: UUID, otherwise: Refused | Unknown) -> Outcome[str | None]:
+        """The address of a payment that an earlier sending made; `otherwise` if there is none."""
+        found = await self._calls.call("GET", translate.payment_path(order_id))
+        if isinstance(found, Refused):
+            return otherwise if found.status == HTTPStatus.NOT_FOUND else Unknown(f"it may exist: {found.detail}")
+        return understood(found, READ, lambda body: translate.read_address(body, order_id))
 
     async def _modify(self, request: WrittenRequest) -> Outcome[None]:
         return understood(_not_now(kept(await self._calls.write(request))), READ, nothing)
