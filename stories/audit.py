@@ -12,9 +12,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from stories import audit_money, audit_time
+from stories import audit_money, audit_purchases, audit_time
 from stories.books import Books, Difference, open_books
-from stories.exports import ExportError, read_provider, read_sandbox
+from stories.exports import read_provider, read_sandbox
+from stories.nodes import ExportError
 
 Rule = Callable[[Books], Iterator[Difference]]
 
@@ -34,6 +35,12 @@ RULES: tuple[Rule, ...] = (
     audit_time.nothing_skipped,
     audit_time.access_is_paid_for,
     audit_time.states_agree,
+    audit_purchases.payments_are_known,
+    audit_purchases.payments_add_up,
+    audit_purchases.paid_once_and_whole,
+    audit_purchases.purchase_states_agree,
+    audit_purchases.purchase_access_is_paid_for,
+    audit_purchases.nobody_pays_twice_for_the_same,
 )
 
 

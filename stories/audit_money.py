@@ -15,7 +15,7 @@ PAST = {"capture": "captured", "refund": "refunded"}
 
 
 def sums_agree(books: Books) -> Iterator[Difference]:
-    """Captured and refunded, per agreement, period and currency, are the same on both sides."""
+    """Captured and refunded, per agreement and period or per purchase, are the same on both sides."""
     sandbox: Counter[tuple[str, int | None, str, str]] = Counter()
     provider: Counter[tuple[str, int | None, str, str]] = Counter()
     for agreement_id, matches in books.matches.items():
@@ -23,8 +23,12 @@ def sums_agree(books: Books) -> Iterator[Difference]:
             currency = match.gateway.currency
             sandbox[agreement_id, match.period, currency, "capture"] += match.gateway.captured
             sandbox[agreement_id, match.period, currency, "refund"] += match.gateway.refunded
+    for purchase_id, payments in books.paid_for.items():
+        for payment in payments:
+            sandbox[purchase_id, None, payment.currency, "capture"] += payment.captured
+            sandbox[purchase_id, None, payment.currency, "refund"] += payment.refunded
     for entry in books.provider.ledger:
-        provider[entry.agreement_id, books.entry_period(entry), entry.currency, entry.kind] += entry.amount
+        provider[entry.owner_id, books.entry_period(entry), entry.currency, entry.kind] += entry.amount
     for key in sorted(sandbox.keys() | provider.keys(), key=str):
         agreement_id, period, currency, kind = key
         if sandbox[key] != provider[key]:
@@ -34,9 +38,13 @@ def sums_agree(books: Books) -> Iterator[Difference]:
                 period,
                 sandbox[key],
                 provider[key],
-                f"The gateway {PAST[kind]} {sandbox[key]} {currency} (minor units) for period {period}, the "
-                f" ledger says {provider[key]}.",
+                f"The gateway {PAST[kind]} {sandbox[key]} {currency} (minor units) for {_what(period)}, the "
+                f"ledger says {provider[key]}.",
             )
+
+
+def _what(period: int | None) -> str:
+    return "the purchase" if period is None else f"period {period}"
 
 
 def nothing_foreign(books: Books) -> Iterator[Difference]:
@@ -119,19 +127,20 @@ def ledger_is_charges(books: Books) -> Iterator[Difference]:
         if entry.amount <= 0:
             yield Difference(
                 "entry_not_positive",
-                entry.agreement_id,
+                entry.owner_id,
                 entry.period,
                 None,
                 entry.amount,
                 f"A ledger entry of charge {entry.charge_id} is {entry.amount}; entries are always positive.",
             )
-    charges = {c.charge_id: (a, c) for a in books.provider.agreements for c in a.charges}
-    for charge_id, (agreement, charge) in charges.items():
+    charges = {c.charge_id: (a.agreement_id, c) for a in books.provider.agreements for c in a.charges}
+    charges |= {c.charge_id: (p.purchase_id, c) for p in books.provider.purchases for c in p.charges}
+    for charge_id, (owner_id, charge) in charges.items():
         for kind, total in (("capture", charge.captured), ("refund", charge.refunded)):
             if sums[charge_id, kind] != total:
                 yield Difference(
                     "charge_total_differs",
-                    agreement.agreement_id,
+                    owner_id,
                     charge.period,
                     None,
                     total,
@@ -141,7 +150,7 @@ def ledger_is_charges(books: Books) -> Iterator[Difference]:
         if charge.refunded > charge.captured:
             yield Difference(
                 "refunded_too_much",
-                agreement.agreement_id,
+                owner_id,
                 charge.period,
                 charge.captured,
                 charge.refunded,
@@ -149,14 +158,14 @@ def ledger_is_charges(books: Books) -> Iterator[Difference]:
             )
     for entry in books.provider.ledger:
         known = charges.get(entry.charge_id)
-        if known is None or known[0].agreement_id != entry.agreement_id:
+        if known is None or known[0] != entry.owner_id:
             yield Difference(
                 "entry_without_charge",
-                entry.agreement_id,
+                entry.owner_id,
                 entry.period,
                 None,
                 entry.amount,
-                f"The ledger books {entry.amount} on {entry.charge_id}, which is no charge of the agreement.",
+                f"The ledger books {entry.amount} on {entry.charge_id}, which is no charge of its owner.",
             )
 
 
@@ -167,18 +176,18 @@ def one_document_each(books: Books) -> Iterator[Difference]:
     places: dict[str, tuple[str, int | None]] = {}
     for entry in books.provider.ledger:
         booked[entry.charge_id, SERIES[entry.kind]][entry.amount, entry.currency] += 1
-        places[entry.charge_id] = (entry.agreement_id, books.entry_period(entry))
+        places[entry.charge_id] = (entry.owner_id, books.entry_period(entry))
     for receipt in books.provider.receipts:
         written[receipt.charge_id, receipt.series][receipt.amount, receipt.currency] += 1
-        places.setdefault(receipt.charge_id, (receipt.agreement_id, None))
+        places.setdefault(receipt.charge_id, (receipt.owner_id, None))
     for key in sorted(booked.keys() | written.keys()):
         charge_id, series = key
-        agreement_id, period = places[charge_id]
+        owner_id, period = places[charge_id]
         name = series.replace("_", " ")
         for (amount, currency), count in sorted((booked[key] - written[key]).items()):
             yield Difference(
                 f"{series}_missing",
-                agreement_id,
+                owner_id,
                 period,
                 None,
                 amount,
@@ -187,7 +196,7 @@ def one_document_each(books: Books) -> Iterator[Difference]:
         for (amount, currency), count in sorted((written[key] - booked[key]).items()):
             yield Difference(
                 f"{series}_too_many",
-                agreement_id,
+                owner_id,
                 period,
                 None,
                 amount,
@@ -208,7 +217,7 @@ def credit_notes_correct(books: Books) -> Iterator[Difference]:
         if receipt is None or receipt.charge_id != note.charge_id or credited[corrected] > receipt.amount:
             yield Difference(
                 "credit_note_corrects_nothing",
-                note.agreement_id,
+                note.owner_id,
                 None,
                 None,
                 note.number,

@@ -112,7 +112,7 @@ def access_is_paid_for(books: Books) -> Iterator[Difference]:
         expected = expected_access(books, agreement)
         if agreement.access_until != expected:
             yield _access(agreement, "access_differs", expected, agreement.access_until, "The agreement says")
-        rights = [e for e in books.provider.entitlements if e.agreement_id == agreement.agreement_id]
+        rights = [e for e in books.provider.entitlements if e.owner_id == agreement.agreement_id]
         ends = [e.access_until for e in rights if e.access_until is not None]
         if ends != ([expected] if expected else []):
             found = ends[0] if len(ends) == 1 else None
@@ -128,9 +128,9 @@ def access_is_paid_for(books: Books) -> Iterator[Difference]:
                     f"The agreement is {agreement.subject}'s, its entitlement is {right.subject}'s.",
                 )
     for right in books.provider.entitlements:
-        if right.agreement_id not in books.agreements:
+        if right.owner_id not in books.agreements and right.owner_id not in books.purchases:
             yield Difference(
-                "entitlement_misplaced", right.agreement_id, None, None, right.subject, "No such agreement."
+                "entitlement_misplaced", right.owner_id, None, None, right.subject, "No such agreement or purchase."
             )
 
 

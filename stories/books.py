@@ -15,7 +15,9 @@ from stories.exports import (
     Entry,
     GatewayAgreement,
     GatewayCharge,
+    GatewayPayment,
     ProviderExport,
+    Purchase,
     SandboxExport,
 )
 
@@ -29,7 +31,8 @@ _NAMED = re.compile(r"(?P<agreement>.+)\.(?P<period>[1-9][0-9]{0,5})\Z")
 class Difference:
     """One thing on which the two houses, or one house and the rules, do not agree.
 
-    `code` is stable; `agreement` is the provider's id where there is one, else the gateway's; `sandbox` and
+    `code` is stable; `agreement` is the provider's id of the agreement or purchase where there is one, else the
+    gateway's; `sandbox` and
     `provider` are what each side says (minor units, a date, a state), and `sentence` says it for a person.
     """
 
@@ -62,7 +65,8 @@ class Match:
 
 @dataclass(frozen=True)
 class Books:
-    """The two exports, joined; `unmatched` are gateway charges that belong to nothing the provider knows."""
+    """The two exports, joined; `unmatched` and `unclaimed` are the gateway's, and belong to nothing the provider
+    knows. `paid_for` are the payments of each purchase."""
 
     sandbox: SandboxExport
     provider: ProviderExport
@@ -72,6 +76,9 @@ class Books:
     unlinked: list[GatewayAgreement]
     unmatched: list[tuple[GatewayAgreement, GatewayCharge]]
     strays: dict[str, int]
+    purchases: dict[str, Purchase]
+    paid_for: dict[str, list[GatewayPayment]]
+    unclaimed: list[GatewayPayment]
 
     def by_period(self, agreement: Agreement) -> dict[int, list[Match]]:
         """The matched gateway charges of an agreement, by period, in order."""
@@ -123,6 +130,16 @@ def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str |
             if charge is not None and charge.period is None:
                 strays[charge.charge_id] = period
             matches[ours.agreement_id].append(Match(ours, period, theirs, gateway, charge))
+    buyers = {attempt: p for p in provider.purchases for c in p.charges for attempt in c.attempts}
+    paid_for: dict[str, list[GatewayPayment]] = defaultdict(list)
+    unclaimed: list[GatewayPayment] = []
+    for payment in sandbox.payments:
+        if merchant is not None and payment.merchant != merchant:
+            continue
+        if buyer := buyers.get(payment.reference):
+            paid_for[buyer.purchase_id].append(payment)
+        else:
+            unclaimed.append(payment)
     return Books(
         sandbox=sandbox,
         provider=provider,
@@ -132,4 +149,7 @@ def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str |
         unlinked=unlinked,
         unmatched=unmatched,
         strays=strays,
+        purchases={p.purchase_id: p for p in provider.purchases},
+        paid_for=dict(paid_for),
+        unclaimed=unclaimed,
     )

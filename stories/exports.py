@@ -2,73 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from stories.almanac import parse_instant
-
-
-class ExportError(ValueError):
-    """An export that cannot be audited: the message names the place and what stands there."""
-
-
-@dataclass(frozen=True)
-class Node:
-    """One JSON value together with where it stands, so that every complaint can name the place."""
-
-    value: object
-    path: str
-
-    def field(self, key: str) -> Node:
-        if not isinstance(self.value, dict):
-            raise ExportError(f"{self.path}: an object was expected, not {self.value!r}")
-        if key not in self.value:
-            raise ExportError(f"{self.path}: {key} is missing")
-        return Node(self.value[key], f"{self.path}.{key}")
-
-    def has(self, key: str) -> bool:
-        return isinstance(self.value, dict) and self.value.get(key) is not None
-
-    def items(self, key: str) -> Iterator[Node]:
-        node = self.field(key)
-        if not isinstance(node.value, list):
-            raise ExportError(f"{node.path}: a list was expected, not {node.value!r}")
-        return (Node(item, f"{node.path}[{place}]") for place, item in enumerate(node.value))
-
-    def text(self, key: str) -> str:
-        node = self.field(key)
-        if not isinstance(node.value, str):
-            raise ExportError(f"{node.path}: text was expected, not {node.value!r}")
-        return node.value
-
-    def whole(self, key: str) -> int:
-        """A whole number; amounts are minor units and are never written with a point."""
-        node = self.field(key)
-        if not isinstance(node.value, int) or isinstance(node.value, bool):
-            raise ExportError(f"{node.path}: a whole number was expected, not {node.value!r}")
-        return node.value
-
-    def day(self, key: str) -> date:
-        """A local date; the date part when a gateway renders it as a date-time."""
-        try:
-            return date.fromisoformat(self.text(key)[:10])
-        except ValueError:
-            raise ExportError(f"{self.path}.{key}: a date was expected, not {self.text(key)!r}") from None
-
-    def zone(self, key: str) -> ZoneInfo:
-        try:
-            return ZoneInfo(self.text(key))
-        except (ZoneInfoNotFoundError, ValueError):
-            found = self.text(key)
-            raise ExportError(f"{self.path}.{key}: a time zone was expected, not {found!r}") from None
-
-    def instant(self, key: str) -> datetime:
-        try:
-            return parse_instant(self.text(key))
-        except ValueError:
-            raise ExportError(f"{self.path}.{key}: a date-time was expected, not {self.text(key)!r}") from None
+from stories.nodes import ExportError, Node
 
 
 @dataclass(frozen=True)
@@ -102,8 +40,33 @@ class GatewayAgreement:
 
 
 @dataclass(frozen=True)
+class GatewayPayment:
+    """One payment that stands alone as the gateway keeps it; its reference is an attempt of the provider's."""
+
+    merchant: str
+    reference: str
+    state: str
+    currency: str
+    authorized: int
+    cancelled: int
+    captured: int
+    refunded: int
+    history_cancelled: int
+    history_captured: int
+    history_refunded: int
+    authorizations: tuple[datetime, ...]
+    captures: tuple[datetime, ...]
+
+    @property
+    def kept(self) -> int:
+        """What the merchant still has of it, in minor units."""
+        return self.captured - self.refunded
+
+
+@dataclass(frozen=True)
 class Charge:
-    """What the provider says is owed for one period; `period` is None for money that a lost draft took."""
+    """What the provider says is owed for one period or purchase; `period` is None for a purchase, and for money
+    that a lost draft took."""
 
     charge_id: str
     period: int | None
@@ -135,10 +98,25 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One ledger entry: money that moved, in minor units, always positive."""
+class Purchase:
+    """The provider's purchase, with what it needs to count its access."""
 
-    agreement_id: str
+    purchase_id: str
+    subject: str
+    product_id: str
+    status: str
+    zone: ZoneInfo
+    access_days: int
+    granted_at: datetime | None
+    access_until: datetime | None
+    charges: tuple[Charge, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One ledger entry: money that moved, in minor units, always positive; it is an agreement's or a purchase's."""
+
+    owner_id: str
     charge_id: str
     period: int | None
     kind: str
@@ -154,7 +132,7 @@ class Receipt:
     series: str
     seller: str
     number: int
-    agreement_id: str
+    owner_id: str
     charge_id: str
     amount: int
     currency: str
@@ -163,9 +141,9 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Entitlement:
-    """Who may use what until when, for one agreement."""
+    """Who may use what until when, for one agreement or purchase."""
 
-    agreement_id: str
+    owner_id: str
     subject: str
     access_until: datetime | None
 
@@ -176,6 +154,7 @@ class SandboxExport:
 
     now: datetime
     agreements: tuple[GatewayAgreement, ...]
+    payments: tuple[GatewayPayment, ...]
 
 
 @dataclass(frozen=True)
@@ -183,6 +162,7 @@ class ProviderExport:
     """All that the provider says of one tenant."""
 
     agreements: tuple[Agreement, ...]
+    purchases: tuple[Purchase, ...]
     ledger: tuple[Entry, ...]
     receipts: tuple[Receipt, ...]
     entitlements: tuple[Entitlement, ...]
@@ -191,7 +171,11 @@ class ProviderExport:
 def read_sandbox(raw: object) -> SandboxExport:
     """The sandbox's export, version 1. `ExportError` when it is anything else."""
     root = _root(raw, "sandbox", 1)
-    return SandboxExport(root.instant("now"), tuple(_gateway_agreement(n) for n in root.items("agreements")))
+    return SandboxExport(
+        now=root.instant("now"),
+        agreements=tuple(_gateway_agreement(n) for n in root.items("agreements")),
+        payments=tuple(_gateway_payment(n) for n in root.items("payments")),
+    )
 
 
 def read_provider(raw: object) -> ProviderExport:
@@ -199,10 +183,11 @@ def read_provider(raw: object) -> ProviderExport:
     root = _root(raw, "provider", 2)
     return ProviderExport(
         agreements=tuple(_agreement(n) for n in root.items("agreements")),
+        purchases=tuple(_purchase(n) for n in root.items("purchases")),
         ledger=tuple(_entry(n) for n in root.items("ledger")),
         receipts=tuple(_receipt(n) for n in root.items("receipts")),
         entitlements=tuple(
-            Entitlement(n.text("agreementId"), n.text("subject"), _maybe_instant(n, "accessUntil"))
+            Entitlement(_owner(n), n.text("subject"), n.maybe_instant("accessUntil"))
             for n in root.items("entitlements")
         ),
     )
@@ -215,27 +200,35 @@ def _root(raw: object, house: str, known: int) -> Node:
     return root
 
 
-def _maybe_text(node: Node, key: str) -> str | None:
-    return node.text(key) if node.has(key) else None
-
-
-def _maybe_day(node: Node, key: str) -> date | None:
-    return node.day(key) if node.has(key) else None
-
-
-def _maybe_instant(node: Node, key: str) -> datetime | None:
-    return node.instant(key) if node.has(key) else None
-
-
 def _gateway_agreement(node: Node) -> GatewayAgreement:
     return GatewayAgreement(
         merchant=node.text("merchantSerialNumber"),
         agreement_id=node.text("agreementId"),
-        external_id=_maybe_text(node, "externalId"),
+        external_id=node.maybe_text("externalId"),
         status=node.text("status"),
-        start=_maybe_instant(node, "start"),
-        stop=_maybe_instant(node, "stop"),
+        start=node.maybe_instant("start"),
+        stop=node.maybe_instant("stop"),
         charges=tuple(_gateway_charge(n) for n in node.items("charges")),
+    )
+
+
+def _gateway_payment(node: Node) -> GatewayPayment:
+    moved = [n for n in node.items("history") if n.field("success").value is True]
+    captures = [n for n in moved if n.text("event") == "CAPTURED"]
+    return GatewayPayment(
+        merchant=node.text("merchantSerialNumber"),
+        reference=node.text("reference"),
+        state=node.text("state"),
+        currency=node.text("currency"),
+        authorized=node.whole("authorized"),
+        cancelled=node.whole("cancelled"),
+        captured=node.whole("captured"),
+        refunded=node.whole("refunded"),
+        history_cancelled=sum(n.whole("amount") for n in moved if n.text("event") in ("CANCELLED", "TERMINATED")),
+        history_captured=sum(n.whole("amount") for n in captures),
+        history_refunded=sum(n.whole("amount") for n in moved if n.text("event") == "REFUNDED"),
+        authorizations=tuple(n.instant("occurred") for n in moved if n.text("event") == "AUTHORIZED"),
+        captures=tuple(n.instant("occurred") for n in captures),
     )
 
 
@@ -245,7 +238,7 @@ def _gateway_charge(node: Node) -> GatewayCharge:
     refunds = [n for n in moved if n.text("event") == "REFUND"]
     return GatewayCharge(
         charge_id=node.text("chargeId"),
-        external_id=_maybe_text(node, "externalId"),
+        external_id=node.maybe_text("externalId"),
         due=node.day("due"),
         amount=node.whole("amount"),
         currency=node.text("currency"),
@@ -265,12 +258,26 @@ def _agreement(node: Node) -> Agreement:
         gateway_ids=frozenset(str(n.value) for n in node.items("gatewayAgreementIds")),
         subject=node.text("subject"),
         status=node.text("status"),
-        anchor=_maybe_day(node, "anchorDate"),
+        anchor=node.maybe_day("anchorDate"),
         unit=interval.text("unit"),
         count=interval.whole("count"),
         zone=node.zone("zone"),
         grace_days=node.whole("graceDays"),
-        access_until=_maybe_instant(node, "accessUntil"),
+        access_until=node.maybe_instant("accessUntil"),
+        charges=tuple(_charge(n) for n in node.items("charges")),
+    )
+
+
+def _purchase(node: Node) -> Purchase:
+    return Purchase(
+        purchase_id=node.text("purchaseId"),
+        subject=node.text("subject"),
+        product_id=node.text("productId"),
+        status=node.text("status"),
+        zone=node.zone("zone"),
+        access_days=node.whole("accessDays"),
+        granted_at=node.maybe_instant("grantedAt"),
+        access_until=node.maybe_instant("accessUntil"),
         charges=tuple(_charge(n) for n in node.items("charges")),
     )
 
@@ -279,8 +286,8 @@ def _charge(node: Node) -> Charge:
     return Charge(
         charge_id=node.text("chargeId"),
         period=node.whole("period") if node.has("period") else None,
-        period_start=_maybe_day(node, "periodStart"),
-        period_end=_maybe_day(node, "periodEnd"),
+        period_start=node.maybe_day("periodStart"),
+        period_end=node.maybe_day("periodEnd"),
         amount=node.whole("amount"),
         currency=node.text("currency"),
         status=node.text("status"),
@@ -290,12 +297,19 @@ def _charge(node: Node) -> Charge:
     )
 
 
+def _owner(node: Node) -> str:
+    """The agreement or the purchase of a row: exactly one of them."""
+    if node.has("agreementId") == node.has("purchaseId"):
+        raise ExportError(f"{node.path}: either an agreementId or a purchaseId was expected")
+    return node.text("agreementId") if node.has("agreementId") else node.text("purchaseId")
+
+
 def _entry(node: Node) -> Entry:
     kind = node.text("kind")
     if kind not in ("capture", "refund"):
         raise ExportError(f"{node.path}.kind: capture or refund was expected, not {kind!r}")
     return Entry(
-        agreement_id=node.text("agreementId"),
+        owner_id=_owner(node),
         charge_id=node.text("chargeId"),
         period=node.whole("period") if node.has("period") else None,
         kind=kind,
@@ -313,9 +327,9 @@ def _receipt(node: Node) -> Receipt:
         series=series,
         seller=node.text("seller"),
         number=node.whole("number"),
-        agreement_id=node.text("agreementId"),
+        owner_id=_owner(node),
         charge_id=node.text("chargeId"),
         amount=node.whole("amount"),
         currency=node.text("currency"),
-        corrects=_maybe_text(node, "corrects"),
+        corrects=node.maybe_text("corrects"),
     )

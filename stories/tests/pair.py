@@ -33,6 +33,19 @@ class Life:
     grace_days: int = 6
 
 
+@dataclass(frozen=True)
+class Rental:
+    """One purchase of two days for NOK 39; `end` is a state of the provider's."""
+
+    name: str = "henrik"
+    at: datetime = datetime(2027, 3, 27, 19, tzinfo=UTC)
+    days: int = 2
+    price: int = 3900
+    refunds: tuple[int, ...] = ()
+    end: str = "paid"
+    subject: str = ""
+
+
 @dataclass
 class Pair:
     """Both exports as JSON values, with short ways to the rows that a test wants to spoil."""
@@ -56,14 +69,22 @@ class Pair:
         (found,) = (c for c in self.agreement(name)["charges"] if c["period"] == period)
         return _row(found)
 
+    def payment(self, name: str) -> Json:
+        (found,) = (p for p in self.sandbox["payments"] if p["reference"] == f"{name}-attempt")
+        return _row(found)
+
+    def purchase(self, name: str) -> Json:
+        (found,) = (p for p in self.provider["purchases"] if p["purchaseId"] == name)
+        return _row(found)
+
     def entries(self, name: str, kind: str) -> list[Json]:
-        return [e for e in self.provider["ledger"] if e["agreementId"] == name and e["kind"] == kind]
+        return [e for e in self.provider["ledger"] if name in _owner(e) and e["kind"] == kind]
 
     def documents(self, name: str, series: str) -> list[Json]:
-        return [r for r in self.provider["receipts"] if r["agreementId"] == name and r["series"] == series]
+        return [r for r in self.provider["receipts"] if name in _owner(r) and r["series"] == series]
 
     def entitlement(self, name: str) -> Json:
-        (found,) = (e for e in self.provider["entitlements"] if e["agreementId"] == name)
+        (found,) = (e for e in self.provider["entitlements"] if name in _owner(e))
         return _row(found)
 
 
@@ -72,14 +93,19 @@ def _row(value: Any) -> Json:
     return value
 
 
-def pair(*lives: Life) -> Pair:
+def _owner(row: Json) -> tuple[str | None, ...]:
+    return row["agreementId"], row["purchaseId"]
+
+
+def pair(*lives: Life | Rental) -> Pair:
     """Exports in which both sides, the numbers and the access agree. Names of lives must differ."""
     made = Pair(
-        sandbox={"version": 1, "now": iso(NOW), "agreements": []},
+        sandbox={"version": 1, "now": iso(NOW), "agreements": [], "payments": []},
         provider={
             "version": 2,
             "tenant": "film",
             "agreements": [],
+            "purchases": [],
             "ledger": [],
             "receipts": [],
             "entitlements": [],
@@ -87,7 +113,10 @@ def pair(*lives: Life) -> Pair:
     )
     numbers: Numbers = {"receipt": count(1), "credit_note": count(1)}
     for life in lives:
-        _live(made, life, numbers)
+        if isinstance(life, Rental):
+            _rent(made, life, numbers)
+        else:
+            _live(made, life, numbers)
     return made
 
 
@@ -133,6 +162,7 @@ def _live(made: Pair, life: Life, numbers: Numbers) -> None:
         made.provider["entitlements"].append(
             {
                 "agreementId": life.name,
+                "purchaseId": None,
                 "subject": ours["subject"],
                 "productId": "film-month",
                 "accessUntil": ours["accessUntil"],
@@ -192,9 +222,15 @@ def _pay(
             "attempts": [{"attemptId": attempt, "status": "captured"}],
         }
     )
-    booking = {"agreementId": life.name, "chargeId": charge_id, "currency": "NOK"}
+    owner = {"agreementId": life.name, "purchaseId": None}
+    _book(made, {**owner, "chargeId": charge_id, "currency": "NOK"}, period, at, life.price, refunds, numbers)
+
+
+def _book(
+    made: Pair, booking: Json, period: int | None, at: str, price: int, refunds: tuple[int, ...], numbers: Numbers
+) -> None:
     receipt = next(numbers["receipt"])
-    for kind, amount in (("capture", life.price), *(("refund", part) for part in refunds)):
+    for kind, amount in (("capture", price), *(("refund", part) for part in refunds)):
         made.provider["ledger"].append({**booking, "period": period, "kind": kind, "amount": amount, "bookedAt": at})
         capture = kind == "capture"
         number = receipt if capture else next(numbers["credit_note"])
@@ -210,3 +246,74 @@ def _pay(
                 "corrects": None if capture else f"receipt-{receipt}",
             }
         )
+
+
+#: The gateway's word for the end of a payment, by the provider's for the purchase.
+_PAYMENT_STATES = {"paid": "AUTHORIZED", "cancelled": "AUTHORIZED", "aborted": "ABORTED", "expired": "EXPIRED"}
+
+
+def _rent(made: Pair, rental: Rental, numbers: Numbers) -> None:
+    at, price = iso(rental.at), rental.price
+    paid, refunded = rental.end == "paid", sum(rental.refunds)
+    subject = rental.subject or f"subject-{rental.name}"
+    if rental.end != "refused":
+        reserved = rental.end in ("paid", "cancelled")
+        moves = [("CREATED", price)]
+        moves += [("AUTHORIZED", price)] if reserved else []
+        moves += [("CAPTURED", price)] if paid else [("CANCELLED", price)] if reserved else []
+        moves += [("REFUNDED", part) for part in rental.refunds]
+        made.sandbox["payments"].append(
+            {
+                "merchantSerialNumber": "123456",
+                "reference": f"{rental.name}-attempt",
+                "phoneNumber": "4790000001",
+                "state": _PAYMENT_STATES[rental.end],
+                "created": at,
+                "amount": price,
+                "currency": "NOK",
+                "authorized": price if reserved else 0,
+                "captured": price if paid else 0,
+                "refunded": refunded,
+                "cancelled": price if reserved and not paid else 0,
+                "history": [{"event": e, "amount": a, "occurred": at, "success": True} for e, a in moves],
+            }
+        )
+    local = rental.at.astimezone(OSLO).replace(tzinfo=None) + timedelta(days=rental.days)
+    until = iso(local.replace(tzinfo=OSLO)) if paid and refunded < price else None
+    made.provider["purchases"].append(
+        {
+            "purchaseId": rental.name,
+            "gateway": "vipps",
+            "issuer": "https://issuer.example",
+            "subject": subject,
+            "productId": "film-rent",
+            "status": rental.end,
+            "zone": "Europe/Oslo",
+            "accessDays": rental.days,
+            "grantedAt": at if rental.end in ("paid", "cancelled") else None,
+            "accessUntil": until,
+            "endReason": None,
+            "charges": [
+                {
+                    "chargeId": f"{rental.name}-charge",
+                    "period": None,
+                    "periodStart": rental.at.date().isoformat(),
+                    "periodEnd": (rental.at.date() + timedelta(days=rental.days)).isoformat(),
+                    "dueDate": rental.at.date().isoformat(),
+                    "amount": price,
+                    "currency": "NOK",
+                    "status": _charge_status(price, refunded) if paid else "cancelled",
+                    "captured": price if paid else 0,
+                    "refunded": refunded,
+                    "attempts": [{"attemptId": f"{rental.name}-attempt", "status": "captured"}],
+                }
+            ],
+        }
+    )
+    owner = {"agreementId": None, "purchaseId": rental.name}
+    if paid:
+        booking = {**owner, "chargeId": f"{rental.name}-charge", "currency": "NOK"}
+        _book(made, booking, None, at, price, rental.refunds, numbers)
+    if until:
+        row = {**owner, "subject": subject, "productId": "film-rent", "accessUntil": until}
+        made.provider["entitlements"].append(row)

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 import stories
 from stories.audit import audit
-from stories.exports import ExportError
-from stories.tests.pair import Life, Pair, pair
+from stories.nodes import ExportError
+from stories.tests.pair import Life, Pair, Rental, pair
 
-AUDIT_MODULES = ("almanac", "audit", "audit_money", "audit_time", "books", "exports")
+AUDIT_MODULES = ("almanac", "audit", "audit_money", "audit_purchases", "audit_time", "books", "exports", "nodes")
 
 
 def clean() -> Pair:
@@ -30,6 +30,12 @@ def clean() -> Pair:
         Life("david", paid=2, end="stopped"),
         Life("frank", end="rejected"),
         Life("grete", end="expired"),
+        Rental("henrik", refunds=(1000, 900)),
+        Rental("ida", refunds=(3900,)),
+        Rental("jonas", end="cancelled"),
+        Rental("kari", end="aborted"),
+        Rental("lars", end="expired"),
+        Rental("mona", end="refused"),
     )
 
 
@@ -383,7 +389,7 @@ lives = st.builds(
 
 @st.composite
 def worlds(draw: st.DrawFn) -> Pair:
-    found = []
+    found: list[Life | Rental] = []
     for number, life in enumerate(draw(st.lists(lives, min_size=1, max_size=4))):
         paid = draw(st.integers(0, 5 if life.unit == "day" else 1))
         refunds = {
@@ -404,6 +410,12 @@ def worlds(draw: st.DrawFn) -> Pair:
                 grace_days=life.grace_days,
             )
         )
+    for number in range(draw(st.integers(0, 3))):
+        price = draw(st.integers(100, 500_000))
+        end = draw(st.sampled_from(["paid", "cancelled", "aborted", "expired"]))
+        parts = tuple(draw(st.lists(st.integers(1, price // 3), max_size=3))) if end == "paid" else ()
+        at = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(minutes=draw(st.integers(0, 1_000_000)))
+        found.append(Rental(f"rental-{number}", at, draw(st.integers(1, 400)), price, parts, end))
     return pair(*found)
 
 
@@ -421,6 +433,8 @@ def test_no_booking_can_change_by_one_ore_unseen(made: Pair, data: st.DataObject
             *((e, "amount") for e in made.provider["ledger"]),
             *((r, "amount") for r in made.provider["receipts"]),
             *((c, k) for a in made.provider["agreements"] for c in a["charges"] for k in ("captured", "refunded")),
+            *((p, k) for p in made.sandbox["payments"] for k in ("captured", "refunded", "cancelled")),
+            *((c, k) for p in made.provider["purchases"] for c in p["charges"] for k in ("captured", "refunded")),
         )
     ]
     if rows:
@@ -435,6 +449,7 @@ def test_no_row_of_the_books_can_vanish_unseen(made: Pair, data: st.DataObject) 
         table for table in (made.provider["ledger"], made.provider["entitlements"], made.provider["receipts"]) if table
     ]
     tables += [a["charges"] for a in made.sandbox["agreements"] if a["charges"]]
+    tables += [table for table in (made.sandbox["payments"], made.provider["purchases"]) if table]
     if tables:
         table = data.draw(st.sampled_from(tables))
         table.pop(data.draw(st.integers(0, len(table) - 1)))
