@@ -1,4 +1,4 @@
-"""`make story`: seven people and three months of renewals, told in the terminal and written to story.json."""
+"""`make story`: eight people and three months of business, told in the terminal and written to story.json."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from stories.telling import Teller, terminal
 from stories.world import ZONE, World
 
 INTRODUCTION = (
-    "A tenant sells a monthly film subscription on Vipps. The sandbox plays Vipps and the phones of seven",
-    "people, the provider bills them; they share nothing but HTTP. Only the clock is turned.",
+    "A tenant sells a monthly film subscription, and single films, on Vipps. The sandbox plays Vipps and the phones",
+    "of eight people, the provider bills them; they share nothing but HTTP. Only the clock is turned.",
 )
 
 
@@ -49,7 +49,7 @@ async def _story(console: Console, out: Path, size: Size) -> int:
     with suppress(NotImplementedError):  # no signal handlers in the loops of some systems
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel if task else lambda: None)
     teller = Teller(console, ZONE)
-    teller.title("Seven people, three months", INTRODUCTION)
+    teller.title("Eight people, three months", INTRODUCTION)
     began = time.monotonic()
     with console.status("PostgreSQL, the sandbox and the provider are starting ..."):
         houses = await Houses(start_at=START, size=size).__aenter__()

@@ -21,6 +21,15 @@ ENDINGS = {
 }
 
 
+#: The same of a purchase.
+PURCHASE_ENDINGS = {
+    "paid": "film is theirs to see",
+    "cancelled": "reservation is given up, nothing is taken",
+    "aborted": "payment is rejected, nothing is owed",
+    "expired": "payment has expired, nothing is owed",
+}
+
+
 class Mark(IntEnum):
     """What kind of event it is; of two at the same moment the lower is told first."""
 
@@ -46,7 +55,7 @@ class Event:
 
 @dataclass
 class Chronicle:
-    """Remembers what was told, and knows whose agreement is whose (`names`, by the provider's id)."""
+    """Remembers what was told, and knows whose agreement or purchase is whose (`names`, by the provider's id)."""
 
     names: dict[str, str] = field(default_factory=dict)
     states: dict[str, list[tuple[str, datetime]]] = field(default_factory=dict)
@@ -70,6 +79,29 @@ class Chronicle:
             orders = {c["chargeId"]: c for a in theirs for c in a["charges"]}
             for charge in ours["charges"]:
                 yield from _charge_events(charge, orders, provider["receipts"], who)
+        payments = {p["reference"]: p for p in sandbox["payments"]}
+        for ours in provider["purchases"]:
+            who = self.names.get(ours["purchaseId"])
+            if who is None:
+                continue
+            theirs = [payments[i] for c in ours["charges"] for i in _attempts(c) if i in payments]
+            yield from self._purchase_state(ours, theirs, who, now)
+            for payment in theirs:
+                yield from _payment_events(payment, ours["charges"][0], provider["receipts"], who)
+
+    def _purchase_state(self, ours: Json, theirs: list[Json], who: str, now: datetime) -> Iterator[Event]:
+        """A change of state, at the last instant at which anything happened to the money."""
+        seen = self.states.setdefault(ours["purchaseId"], [])
+        status = ours["status"]
+        if seen and seen[-1][0] == status:
+            return
+        moves = [
+            parse_instant(step["occurred"]) for p in theirs for step in p["history"] if step["event"] != "REFUNDED"
+        ]
+        at = max(moves, default=now)
+        seen.append((status, at))
+        if status in PURCHASE_ENDINGS:
+            yield Event(at, Mark.STATE, who, PURCHASE_ENDINGS[status])
 
     def _state(self, ours: Json, theirs: list[Json], who: str, now: datetime) -> Iterator[Event]:
         """A change of state, at the gateway's own time for it where that is known, else when it was seen."""
@@ -101,6 +133,34 @@ def documents_of(charge: Json, series: str, receipts: list[Json]) -> list[Json]:
     """The receipts, or the credit notes, of a charge in the order of their numbers."""
     found = [r for r in receipts if r["chargeId"] == charge["chargeId"] and r["series"] == series]
     return sorted(found, key=lambda r: int(r["number"]))
+
+
+def _attempts(charge: Json) -> list[str]:
+    return [attempt["attemptId"] for attempt in charge["attempts"]]
+
+
+def _payment_events(payment: Json, charge: Json, receipts: list[Json], who: str) -> Iterator[Event]:
+    """What moved the money of a purchase: reserved, taken, given back or given up."""
+    papers = {
+        "CAPTURED": iter(documents_of(charge, "receipt", receipts)),
+        "REFUNDED": iter(documents_of(charge, "credit_note", receipts)),
+    }
+    for step in payment["history"]:
+        at, name = parse_instant(step["occurred"]), step["event"]
+        sum_of_money = money(step["amount"], payment["currency"])
+        paper = next(papers.get(name, iter(())), None)
+        number = None if paper is None else f"{paper['number']}"
+        match name:
+            case "AUTHORIZED":
+                yield Event(at, Mark.CREATED, who, f"{sum_of_money} is reserved at Vipps")
+            case "CAPTURED":
+                yield Event(at, Mark.PAID, who, f"paid {sum_of_money} for {span(charge)}", number)
+            case "REFUNDED":
+                yield Event(at, Mark.REFUNDED, who, f"given back {sum_of_money} of {span(charge)}", number)
+            case "CANCELLED" | "TERMINATED":
+                yield Event(at, Mark.CANCELLED, who, f"{sum_of_money} is given up, nothing is taken")
+            case _:
+                continue
 
 
 def _charge_events(charge: Json, orders: dict[str, Json], receipts: list[Json], who: str) -> Iterator[Event]:

@@ -146,6 +146,13 @@ class Provider:
         """The agreement; while it is pending, this asks the gateway."""
         return await self._object("GET", f"/api/v1/pay/vipps/recurring/agreements/{agreement_id}")
 
+    async def purchase(self, purchase_id: str) -> Json:
+        """The purchase; while it may still move, this asks the gateway."""
+        return await self._object("GET", f"/api/v1/purchases/{purchase_id}")
+
+    async def purchases(self) -> list[Json]:
+        return list((await self._object("GET", "/api/v1/purchases"))["purchases"])
+
     async def agreements(self, *, drafts: bool = True) -> list[Json]:
         query = "?includeDrafts=true" if drafts else ""
         return list((await self._object("GET", f"/api/v1/agreements{query}"))["agreements"])

@@ -37,6 +37,10 @@ class Offer:
     charge_lead_days: int = 3
     retry_days: int = 5
     merchant_serial_number: str = "123456"
+    rental_id: str = "film-rent"
+    rental_name: str = "A film for two days"
+    rental_price: int = 3900
+    rental_days: int = 2
 
 
 @dataclass(frozen=True)
@@ -225,4 +229,12 @@ name = "nordlys"
   interval_count = 1
   vat_percent = "25"
   agreement_url = "https://film.example/agreement"
+
+  [[organizations.tenants.products]]
+  id = "{offer.rental_id}"
+  name = "{offer.rental_name}"
+  price_minor = {offer.rental_price}
+  currency = "{offer.currency}"
+  access_days = {offer.rental_days}
+  vat_percent = "25"
 """

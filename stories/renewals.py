@@ -1,4 +1,4 @@
-"""The story of seven people: who takes part, what each does, and how it must end for each."""
+"""The story of eight people: who takes part, what each does, and how it must end for each."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from stories.almanac import iso
 from stories.chronicle import Chronicle, Event, Mark, money
-from stories.report import agreement_report, story_report
-from stories.world import Deal, World, instant
+from stories.report import agreement_report, purchase_report, story_report
+from stories.world import Deal, Rental, World, instant
 
 Json = dict[str, Any]
 Tell = Callable[[Sequence[Event]], None]
@@ -22,7 +22,7 @@ ONCE = (True,)
 
 @dataclass(frozen=True)
 class Expected:
-    """How it must end: the agreement's state, what each period kept, its tries, its papers, the access."""
+    """How it must end: the state, what each period or purchase kept, its tries, its papers, the access."""
 
     status: str
     kept: tuple[int, ...] = ()
@@ -37,9 +37,9 @@ class Expected:
         kinds = [r["kind"] for r in told["receipts"]]
         access = iso(instant(self.access)) if self.access else None
         pairs = (
-            ("agreement", self.status, told["agreement"]["states"][-1]["status"]),
-            ("money kept for each period", self.kept, tuple(c["captured"] - c["refunded"] for c in paid)),
-            ("tries of each period", self.tries, tuple(tuple(t["ok"] for t in c["tries"]) for c in paid)),
+            ("state", self.status, (told["agreement"] or told["purchase"])["states"][-1]["status"]),
+            ("money kept", self.kept, tuple(c["captured"] - c["refunded"] for c in paid)),
+            ("tries", self.tries, tuple(tuple(t["ok"] for t in c["tries"]) for c in paid)),
             ("receipts", self.receipts, kinds.count("receipt")),
             ("credit notes", self.credit_notes, kinds.count("credit_note")),
             ("access until", access, told["access"]["until"]),
@@ -49,13 +49,14 @@ class Expected:
 
 @dataclass(frozen=True)
 class Role:
-    """One of the seven: a name, what the person is there to show, a temperament, and the end to be met."""
+    """One of the eight: a name, what the person is there to show, a temperament, and the end to be met."""
 
     name: str
     story: str
     expected: Expected
     temperament: str = "approves"
     no_funds: tuple[tuple[date | datetime, date | datetime], ...] = ()
+    rents: bool = False
 
 
 FOUR = (9900,) * 4
@@ -85,7 +86,14 @@ ROLES = (
     ),
     Role("Frank", "rejects on his phone", Expected("rejected"), temperament="rejects"),
     Role("Grete", "never answers her phone", Expected("expired"), temperament="waits"),
+    Role(
+        "Henrik",
+        "rents a film, and gets all of his money back",
+        Expected("paid", (0,), ((),), 1, 1),
+        rents=True,
+    ),
 )
+SUBSCRIBERS = tuple(role for role in ROLES if not role.rents)
 REFUND = 3000
 
 
@@ -99,21 +107,23 @@ class Renewals:
     def __post_init__(self) -> None:
         self._chronicle = Chronicle()
         self._deals: dict[str, Deal] = {}
+        self._rentals: dict[str, Rental] = {}
 
     async def run(self) -> Json:
         """Three months of business; gives the report, with the audit's differences and every unmet end."""
-        for chapter in (self._checkouts, self._first_renewal, self._refund, self._stops, self._two_more):
+        for chapter in (
+            self._checkouts,
+            self._first_renewal,
+            self._refund,
+            self._rental,
+            self._stops,
+            self._two_more,
+        ):
             await self._chapter(chapter)
         sandbox, provider = await self.world.exports()
         people = []
         for role in ROLES:
-            deal = self._deals[role.name]
-            told = {
-                "name": role.name,
-                "phoneNumber": deal.person.phone_number,
-                "story": role.story,
-                **agreement_report(sandbox, provider, deal.agreement_id, self._chronicle.states[deal.agreement_id]),
-            }
+            told = {"name": role.name, "story": role.story, **self._told(role, sandbox, provider)}
             people.append(told | {"unmet": role.expected.unmet(told)})
         return story_report(
             people,
@@ -122,6 +132,18 @@ class Renewals:
             ended=await self.world.now(),
             currency=self.world.houses.offer.currency,
         )
+
+    def _told(self, role: Role, sandbox: Json, provider: Json) -> Json:
+        """What became of somebody's agreement or purchase."""
+        if role.rents:
+            rental = self._rentals[role.name]
+            states = self._chronicle.states[rental.purchase_id]
+            report = purchase_report(provider, rental.purchase_id, states)
+            return {"phoneNumber": rental.person.phone_number, **report}
+        deal = self._deals[role.name]
+        states = self._chronicle.states[deal.agreement_id]
+        report = agreement_report(sandbox, provider, deal.agreement_id, states)
+        return {"phoneNumber": deal.person.phone_number, **report}
 
     async def _chapter(self, chapter: Callable[[], Awaitable[None]]) -> None:
         await chapter()
@@ -133,12 +155,12 @@ class Renewals:
     async def _checkouts(self) -> None:
         offer = self.world.houses.offer
         price = money(offer.price, offer.currency)
-        for role in ROLES:
+        for role in SUBSCRIBERS:
             person = await self.world.person(role.name, role.temperament, role.no_funds)
             deal = self._deals[role.name] = await self.world.shop.checkout(person)
             self._chronicle.names[deal.agreement_id] = role.name
         now = await self.world.now()
-        self.tell([Event(now, Mark.ACT, r.name, f"checks out: {offer.name}, {price}") for r in ROLES])
+        self.tell([Event(now, Mark.ACT, r.name, f"checks out: {offer.name}, {price}") for r in SUBSCRIBERS])
         for deal in self._deals.values():
             await deal.open_phone()
         await self.world.settle()
@@ -153,6 +175,24 @@ class Renewals:
         charge = next(c for c in (await cecilie.now())["charges"] if c["period"] == 2)
         await self._act("the merchant", f"gives Cecilie {money(REFUND, charge['amount']['currency'])} back")
         await self.world.houses.provider.refund(charge["chargeId"], REFUND, "a film that would not play")
+        await self.world.settle()
+
+    async def _rental(self) -> None:
+        await self.world.advance_to("2027-03-12T19:30")
+        offer = self.world.houses.offer
+        (role,) = (role for role in ROLES if role.rents)
+        person = await self.world.person(role.name, role.temperament)
+        rental = self._rentals[role.name] = await self.world.shop.offer(person)
+        self._chronicle.names[rental.purchase_id] = role.name
+        price = money(offer.rental_price, offer.currency)
+        await self._act(role.name, f"checks out: {offer.rental_name}, {price}")
+        await rental.open_phone()
+        await self.world.settle()
+        self.tell(self._chronicle.news(*await self.world.exports()))
+        await self.world.advance_to("2027-03-13T11:00")
+        self.tell(self._chronicle.news(*await self.world.exports()))
+        await self._act("the merchant", f"gives {role.name} {price} back")
+        await rental.give_back(offer.rental_price)
         await self.world.settle()
 
     async def _stops(self) -> None:

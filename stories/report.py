@@ -14,7 +14,7 @@ from stories.books import Difference
 
 Json = dict[str, Any]
 
-VERSION = 1
+VERSION = 2
 SCHEMA = Path(__file__).with_name("story.schema.json")
 
 
@@ -23,30 +23,56 @@ def agreement_report(sandbox: Json, provider: Json, agreement_id: str, states: l
     (ours,) = (a for a in provider["agreements"] if a["agreementId"] == agreement_id)
     theirs = [a for a in sandbox["agreements"] if a["agreementId"] in ours["gatewayAgreementIds"]]
     orders = {c["chargeId"]: c for a in theirs for c in a["charges"]}
-    numbers = {r["receiptId"]: r["number"] for r in provider["receipts"]}
-    papers = [r for r in provider["receipts"] if r["agreementId"] == agreement_id]
     return {
         "agreement": {
             "agreementId": agreement_id,
             "gatewayAgreementIds": ours["gatewayAgreementIds"],
             "anchorDate": ours["anchorDate"],
-            "states": [{"status": status, "at": iso(at)} for status, at in states],
+            "states": _states(states),
         },
+        "purchase": None,
         "charges": [_charge(charge, orders) for charge in sorted(ours["charges"], key=lambda c: c["period"] or 0)],
-        "receipts": [
-            {
-                "number": r["number"],
-                "kind": r["series"],
-                "chargeId": r["chargeId"],
-                "amount": r["amount"],
-                "currency": r["currency"],
-                "issuedAt": r["issuedAt"],
-                "corrects": numbers.get(r["corrects"]),
-            }
-            for r in sorted(papers, key=lambda r: (r["issuedAt"], r["series"], r["number"]))
-        ],
+        "receipts": _papers(provider, "agreementId", agreement_id),
         "access": {"until": ours["accessUntil"]},
     }
+
+
+def purchase_report(provider: Json, purchase_id: str, states: list[tuple[str, datetime]]) -> Json:
+    """One purchase out of the provider's export, in the same shape; a payment has no tries that anybody sees."""
+    (ours,) = (p for p in provider["purchases"] if p["purchaseId"] == purchase_id)
+    return {
+        "agreement": None,
+        "purchase": {
+            "purchaseId": purchase_id,
+            "productId": ours["productId"],
+            "accessDays": ours["accessDays"],
+            "states": _states(states),
+        },
+        "charges": [_charge(charge, {}) for charge in ours["charges"]],
+        "receipts": _papers(provider, "purchaseId", purchase_id),
+        "access": {"until": ours["accessUntil"]},
+    }
+
+
+def _states(states: list[tuple[str, datetime]]) -> list[Json]:
+    return [{"status": status, "at": iso(at)} for status, at in states]
+
+
+def _papers(provider: Json, key: str, owner_id: str) -> list[Json]:
+    numbers = {r["receiptId"]: r["number"] for r in provider["receipts"]}
+    papers = [r for r in provider["receipts"] if r[key] == owner_id]
+    return [
+        {
+            "number": r["number"],
+            "kind": r["series"],
+            "chargeId": r["chargeId"],
+            "amount": r["amount"],
+            "currency": r["currency"],
+            "issuedAt": r["issuedAt"],
+            "corrects": numbers.get(r["corrects"]),
+        }
+        for r in sorted(papers, key=lambda r: (r["issuedAt"], r["series"], r["number"]))
+    ]
 
 
 def _charge(charge: Json, orders: dict[str, Json]) -> Json:
@@ -64,7 +90,8 @@ def _charge(charge: Json, orders: dict[str, Json]) -> Json:
 def story_report(
     people: list[Json], differences: list[Difference], *, began: datetime, ended: datetime, currency: str
 ) -> Json:
-    """The whole report; `people` are of `agreement_report` with who they are and what was expected."""
+    """The whole report; `people` are of `agreement_report` or `purchase_report`, with who they are and what was
+    expected of them."""
     charges = [c for p in people for c in p["charges"]]
     return {
         "version": VERSION,

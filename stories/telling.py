@@ -135,7 +135,7 @@ class Teller:
 
     def _last_line(self, told: Json) -> Text:
         until = told["access"]["until"]
-        states = " → ".join(s["status"] for s in told["agreement"]["states"])
+        states = " → ".join(s["status"] for s in (told["agreement"] or told["purchase"])["states"])
         access = "no access"
         if until:
             local = parse_instant(until).astimezone(self._zone)

@@ -97,8 +97,42 @@ class Deal:
 
 
 @dataclass
+class Rental:
+    """One purchase of a person: a film for some days."""
+
+    world: World
+    person: Person
+    purchase_id: str
+    confirmation_url: str
+
+    async def now(self) -> Json:
+        """The purchase as its owner reads it, which asks the gateway while it may still move."""
+        return await self.person.provider.purchase(self.purchase_id)
+
+    async def status(self) -> str:
+        return str((await self.now())["status"])
+
+    async def open_phone(self) -> Json:
+        """The person opens the payment's address; what happens is the temperament's choice."""
+        return await self.world.sandbox.open_phone(self.person.phone_number, self.confirmation_url)
+
+    async def give_back(self, amount: int, reason: str = "a film that would not play") -> Json:
+        """The merchant gives back so many minor units."""
+        charge = (await self.now())["charge"]
+        return await self.world.houses.provider.refund(charge["chargeId"], amount, reason)
+
+    async def at_gateway(self) -> Json:
+        """The payment as the gateway has it."""
+        sandbox, provider = await self.world.exports()
+        (ours,) = (p for p in provider["purchases"] if p["purchaseId"] == self.purchase_id)
+        (attempt,) = ours["charges"][0]["attempts"]
+        (theirs,) = (p for p in sandbox["payments"] if p["reference"] == attempt["attemptId"])
+        return dict(theirs)
+
+
+@dataclass
 class Shop:
-    """The tenant's shop: people come and subscribe to its one product."""
+    """The tenant's shop: people come and subscribe to its films, or rent one."""
 
     world: World
 
@@ -114,6 +148,19 @@ class Shop:
         await deal.open_phone()
         await self.world.settle()
         return deal
+
+    async def offer(self, person: Person, *, key: str | None = None) -> Rental:
+        """A payment for one film, for the person to approve."""
+        product = self.world.houses.offer.rental_id
+        answer = await person.provider.checkout(product, key=key, phoneNumber=person.phone_number)
+        return Rental(self.world, person, answer["purchaseId"], answer["confirmationUrl"])
+
+    async def rent(self, person: Person) -> Rental:
+        """Checkout of one film, and the person opens the phone; comes back when both houses are quiet."""
+        rental = await self.offer(person)
+        await rental.open_phone()
+        await self.world.settle()
+        return rental
 
     async def stop(self, deal: Deal) -> None:
         """The merchant stops somebody's agreement."""

@@ -1,4 +1,4 @@
-"""The whole story of seven people, as `make story` runs it."""
+"""The whole story of eight people, as `make story` runs it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.story
 SECONDS_MAX = 60
 
 
-def test_seven_people_three_months(tmp_path: Path) -> None:
+def test_eight_people_three_months(tmp_path: Path) -> None:
     out = tmp_path / "story.json"
     told = subprocess.run(
         [sys.executable, "-m", "stories", "--out", str(out)],
@@ -30,7 +30,7 @@ def test_seven_people_three_months(tmp_path: Path) -> None:
     assert "The two-sided audit agrees to the øre." in told.stdout
     report = json.loads(out.read_text(encoding="utf-8"))
     assert report["audit"] == "ok"
-    ends = {p["name"]: p["agreement"]["states"][-1]["status"] for p in report["people"]}
+    ends = {p["name"]: (p["agreement"] or p["purchase"])["states"][-1]["status"] for p in report["people"]}
     assert ends == {
         "Anna": "active",
         "Bjørn": "active",
@@ -39,9 +39,13 @@ def test_seven_people_three_months(tmp_path: Path) -> None:
         "Eva": "stopped",
         "Frank": "rejected",
         "Grete": "expired",
+        "Henrik": "paid",
     }
-    assert report["totals"]["captured"] == 9900 * (4 + 4 + 4 + 2 + 2)
-    assert report["totals"]["refunded"] == 3000
+    assert report["totals"]["captured"] == 9900 * (4 + 4 + 4 + 2 + 2) + 3900
+    assert report["totals"]["refunded"] == 3000 + 3900
+    henrik = report["people"][-1]
+    assert [(r["kind"], r["amount"]) for r in henrik["receipts"]] == [("receipt", 3900), ("credit_note", 3900)]
+    assert henrik["access"]["until"] is None
     (excerpt,) = blocks(section((ROOT / "README.md").read_text(encoding="utf-8"), "What the story shows"))
     lines = {line.rstrip() for line in told.stdout.splitlines()}
     assert [line for line in excerpt.text.splitlines() if line not in lines] == [], "the README shows another story"
