@@ -12,7 +12,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```(\w*)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 #: Stands for anything in an answer that is printed.
 ANYTHING = "…"
@@ -20,11 +20,12 @@ ANYTHING = "…"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: its language, its text, and the line in its file at which it stands."""
+    """A fenced block: its language, its text, the line at which it stands, and the file that it is to be written to."""
 
     language: str
     text: str
     line: int
+    file: str | None = None
 
 
 def papers() -> list[Path]:
@@ -43,7 +44,9 @@ def section(text: str, heading: str) -> str:
 
 def blocks(text: str) -> list[Block]:
     """The fenced blocks of a document, in order."""
-    return [Block(found[1], found[2], text.count("\n", 0, found.start()) + 1) for found in _FENCE.finditer(text)]
+    return [
+        Block(found[1], found[3], text.count("\n", 0, found.start()) + 1, found[2]) for found in _FENCE.finditer(text)
+    ]
 
 
 def tables(text: str) -> Iterator[list[list[str]]]:

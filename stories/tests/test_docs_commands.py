@@ -111,7 +111,9 @@ async def _follow(text: str) -> None:
             output = ""
             for block in blocks(text):
                 what = here(block.text)
-                if block.language == "sh" and (kind := _server(what)):
+                if block.file is not None:
+                    (processes.folder / block.file).write_text(what, encoding="utf-8")
+                elif block.language == "sh" and (kind := _server(what)):
                     await _serve(processes, kind, what)
                 elif block.language == "sh":
                     output = await terminal.run(what)
@@ -138,7 +140,21 @@ async def _serve(processes: Processes, kind: str, what: str) -> None:
     raise ProcessFailed(name, "did not start", processes.tail(name))
 
 
-@pytest.mark.parametrize("name", ["sandbox", "provider"])
+def _with(program: str, name: str) -> object:
+    return pytest.param(name, marks=pytest.mark.skipif(not shutil.which(program), reason=f"there is no {program} here"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sandbox",
+        "provider",
+        "test-with-pytest",
+        "test-with-curl",
+        _with("node", "test-with-node"),
+        _with("php", "test-with-php"),
+    ],
+)
 async def test_the_commands_of_a_how_to_do_what_it_says(name: str) -> None:
     await _follow((DOCS / "how-to" / f"{name}.md").read_text(encoding="utf-8"))
 
