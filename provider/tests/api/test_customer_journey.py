@@ -21,6 +21,7 @@ from avtale.api.vipps_agreements.journey import ADD, BACK, SIGNED_IN
 from avtale.gateways.outbound import Outbound
 from avtale.runtime import TenantGateways
 from avtale.service.auditing import audit
+from avtale.service.billing import bill
 from avtale.service.configuring import TenantEntry, apply_tenant
 from avtale.service.turning import turn_clock
 from avtale.storage.customer_apis import get_addition
@@ -252,7 +253,13 @@ async def test_who_approves_has_an_agreement_like_every_other(journey: Journey, 
     (agreement,) = (await journey.call("GET", "/api/v1/agreements", token=token)).json["agreements"]
     assert agreement["agreementId"] == mine["agreementRef"]
     assert [charge["status"] for charge in agreement["charges"]] == ["paid"]
-    assert len((await journey.call("GET", "/api/v1/receipt", token=token)).json["receipts"]) == 1
+    await journey.advance(timedelta(days=29))
+    await bill(journey.db, journey.house.gateways, journey.film)
+    await journey.advance(timedelta(days=3))
+    await journey.settle()
+    (agreement,) = (await journey.call("GET", "/api/v1/agreements", token=token)).json["agreements"]
+    assert [charge["status"] for charge in agreement["charges"]] == ["paid", "paid"]
+    assert len((await journey.call("GET", "/api/v1/receipt", token=token)).json["receipts"]) == 2
     assert await audit(journey.db, journey.film) == []
     said = {"agreementRef": mine["agreementRef"], "paymentProviderId": 25}
     assert (await journey.call("PATCH", API, token=token, json=said)).json == {"success": True}
