@@ -226,3 +226,25 @@ def _agreement_of(page: Page, demo: Demonstration) -> str:
     export = page.request.get(f"{demo.sandbox}/_sandbox/requests?path=agreements").json()
     urls = [found for one in export["requests"] for found in re.findall(r"agreementId=([0-9a-f-]{36})", str(one))]
     return str(urls[-1])
+
+
+def test_a_customer_adds_a_subscription_from_my_page_by_the_way_of_the_customer_api(
+    demo: Demonstration, page: Page
+) -> None:
+    sign_in(page, demo, "Kari Solberg")
+    page.goto(f"{demo.shop}/shop/account")
+    page.get_by_role("link", name="Add a subscription with Vipps").click()
+    page.get_by_role("button", name="Add Short films").click()
+    page.get_by_role("button", name="Reject").click()
+    page.wait_for_url(f"{demo.shop}/shop/added?status=cancelled&transactionId=*")
+    expect(page.get_by_role("heading", name="You said no")).to_be_visible()
+
+    page.goto(f"{demo.shop}/shop/add")
+    page.get_by_role("button", name="Add Short films").click()
+    page.get_by_role("button", name="Pay 29\u00a0kr and approve").click()
+    page.wait_for_url(f"{demo.shop}/shop/added?status=finished&transactionId=*")
+    expect(page.get_by_role("heading", name="It is yours")).to_be_visible()
+    page.get_by_role("link", name="Go to My page").click()
+    expect(page.get_by_role("region", name="Short films").get_by_text("Active")).to_be_visible()
+    page.goto(f"{demo.shop}/shop/add")
+    expect(page.get_by_role("button", name="Add Short films")).to_be_hidden()

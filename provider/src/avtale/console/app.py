@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from avtale.console.adding import Adding
 from avtale.console.clock import ClockRoom
 from avtale.console.house import ConsoleHouse
 from avtale.console.look.page import send_on, static_files
@@ -22,7 +23,12 @@ def add_console(app: Starlette, house: ConsoleHouse) -> None:
     """Add every page; the API's own routes stay as they are."""
     streams = Streams(house.closing)
     elsewhere = _Elsewhere(house).routes()
-    shop: list[BaseRoute] = [*Shop(house, streams).routes(), *ClockRoom(house).routes(), *elsewhere]
+    shop: list[BaseRoute] = [
+        *Shop(house, streams).routes(),
+        *Adding(house).routes(),
+        *ClockRoom(house).routes(),
+        *elsewhere,
+    ]
     app.router.routes += [
         *(Route(path, _front, methods=["GET"]) for path in ("/", "/shop")),
         Route("/operator", _operator, methods=["GET"]),

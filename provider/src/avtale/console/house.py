@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from avtale.domain.ports import Gateways
 from avtale.entrance.callers import CallOut
@@ -48,3 +49,11 @@ class ConsoleHouse:
     wall: Callable[[], datetime]
     sandbox_url: str | None = None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def gateway_origin(self) -> str:
+        """Where a form that leads to Vipps ends: in a demonstration at the sandbox, else at any secure address."""
+        if self.sandbox_url is None:
+            return "https:"
+        parts = urlsplit(self.sandbox_url)
+        return f"{parts.scheme}://{parts.netloc}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from starlette.requests import Request
@@ -212,10 +211,7 @@ class Shop(Room):
 
     def _gateway_origin(self) -> str:
         """Where the form that pays leads to: in a demonstration the sandbox, else any secure address."""
-        if self.house.sandbox_url is None:
-            return "https:"
-        parts = urlsplit(self.house.sandbox_url)
-        return f"{parts.scheme}://{parts.netloc}"
+        return self.house.gateway_origin
 
 
 def _by_charge(documents: list[Receipt]) -> dict[UUID, list[Receipt]]:

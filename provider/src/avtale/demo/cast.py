@@ -8,9 +8,12 @@ import urllib.request
 from decimal import Decimal
 from typing import Any
 
+from avtale.console.adding import ADDED, CLIENT_ID, NOT_ADDED
 from avtale.demo.notes import HOST, DemoFailed, Notes
 from avtale.domain.periods import Unit
 from avtale.service.configuring import (
+    ClientEntry,
+    CustomerApiEntry,
     IssuerEntry,
     ProductEntry,
     SellerEntry,
@@ -55,6 +58,16 @@ def demo_tenant(notes: Notes) -> TenantEntry:
                 jwks_url=f"{notes.sandbox_url}/identity/jwks.json",
             )
         ],
+        customer_api=CustomerApiEntry(
+            payment_provider_id=1,
+            clients=[
+                ClientEntry(
+                    client_id=CLIENT_ID,
+                    return_urls=[f"{notes.shop_url}{ADDED}"],
+                    error_urls=[f"{notes.shop_url}{NOT_ADDED}"],
+                )
+            ],
+        ),
         products=[
             _product(notes, "all-films", "All films", "Every film and series, on every screen", 9900, Unit.MONTH),
             _product(notes, "short-films", "Short films", "A new one every evening, for the way home", 2900, Unit.WEEK),
