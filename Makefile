@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo story chaos test check docs coverage lock clean
+.PHONY: help setup demo story chaos test check docs coverage lock clean screenshots
 
 help:  ## Show this text
 	@echo "avtale: subscriptions and one-time purchases on Vipps MobilePay and Stripe, with a sandbox for both."
@@ -67,6 +67,9 @@ coverage: setup  ## Write docs/reference/coverage.md: what is shown by which tes
 
 docs: setup  ## Make anew what docs/reference takes from the code
 	@$(BIN)/python -m stories.reference
+
+screenshots: setup  ## Take the pictures in docs/pictures anew, of today's pages (needs Chromium)
+	@$(BIN)/python -m stories.screenshots
 
 lock: setup  ## Compile requirements/lock.txt anew (UPGRADE=1 takes the newest versions)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -118,7 +118,7 @@ def test_who_says_no_owes_nothing(demo: Demonstration, page: Page) -> None:
     page.wait_for_url("**/shop/thanks?agreementId=*")
     expect(page.get_by_role("heading", name="You said no")).to_be_visible()
     page.get_by_role("link", name="My page").click()
-    expect(page.get_by_role("heading", name="You have no subscriptions yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="You have nothing here yet")).to_be_visible()
 
 
 def test_the_page_follows_what_happens_on_the_telephone(demo: Demonstration, window: BrowserContext) -> None:
@@ -231,7 +231,7 @@ def _agreement_of(page: Page, demo: Demonstration) -> str:
 def test_a_customer_adds_a_subscription_from_my_page_by_the_way_of_the_customer_api(
     demo: Demonstration, page: Page
 ) -> None:
-    sign_in(page, demo, "Kari Solberg")
+    sign_in(page, demo, "Anna Berg")
     page.goto(f"{demo.shop}/shop/account")
     page.get_by_role("link", name="Add a subscription with Vipps").click()
     page.get_by_role("button", name="Add Short films").click()

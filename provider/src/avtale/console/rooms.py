@@ -35,7 +35,11 @@ _STATUS: Mapping[type[Exception], HTTPStatus] = {
     GatewayBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     GatewayUnknown: HTTPStatus.GATEWAY_TIMEOUT,
 }
-_STATUS_OF_CODE = {"issuer_unavailable": HTTPStatus.SERVICE_UNAVAILABLE, "admin_only": HTTPStatus.FORBIDDEN}
+_STATUS_OF_CODE = {
+    "issuer_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "admin_only": HTTPStatus.FORBIDDEN,
+    "not_our_form": HTTPStatus.FORBIDDEN,
+}
 
 log = structlog.get_logger()
 

@@ -16,14 +16,15 @@ from avtale.console.house import ConsoleHouse
 from avtale.console.look.page import send_on
 from avtale.console.rooms import Room, Visit
 from avtale.console.streams import Streams
-from avtale.domain.agreement import AgreementStatus
+from avtale.domain.agreement import AgreementStatus, Terms
 from avtale.domain.charge import ChargeStatus
 from avtale.domain.errors import Conflict, NotFound
 from avtale.domain.periods import local_date, plus
 from avtale.entrance.sessions import Session
-from avtale.service.checkout import CheckoutWish, start_checkout
+from avtale.service.buying import check_out
+from avtale.service.checkout import CheckoutWish
+from avtale.service.following import list_purchases, poll_purchase
 from avtale.service.reading import (
-    AgreementView,
     business_now,
     get_agreement,
     get_receipt,
@@ -61,6 +62,7 @@ class Shop(Room):
             Route("/receipts/{receipt_id}", self.guarded(self.receipt), methods=["GET"]),
             Route("/live/account", self.guarded(self.live_account), methods=["GET"]),
             Route("/live/thanks/{agreement_id}", self.guarded(self.live_thanks), methods=["GET"]),
+            Route("/live/purchases/{purchase_id}", self.guarded(self.live_purchase), methods=["GET"]),
             Route("/live/clock", self.guarded(self.live_clock), methods=["GET"]),
         ]
 
@@ -76,13 +78,13 @@ class Shop(Room):
         terms = next((one for one in on_sale if one.product_id == wanted), None)
         if terms is None:
             raise NotFound("this is not on sale")
-        owned = (await self._owned(visit)).get(wanted)
+        owned = wanted in await self._owned(visit)
         today = local_date(await business_now(self.house.db, visit.tenant), visit.tenant.zone)
         values = {
             "terms": terms,
             "owned": owned,
             "art": on_sale.index(terms) % ART_COUNT,
-            "next_payment": plus(today, terms.interval, 1),
+            "next_payment": plus(today, terms.interval, 1) if isinstance(terms, Terms) else None,
             "here": f"/shop/products/{terms.product_id}",
         }
         return await self.draw(visit, "shop/product.html", values, forms_lead_to=self._gateway_origin())
@@ -97,23 +99,31 @@ class Shop(Room):
             phone_number=session.phone_number,
         )
         try:
-            started = await start_checkout(
-                self.house.db, self.house.gateways, visit.tenant, session.person, wish, idempotency_key=None
-            )
+            started = await check_out(self.house.db, self.house.gateways, visit.tenant, session.person, wish)
         except Conflict as conflict:
-            if conflict.code != "agreement_active":
+            if conflict.code not in ("agreement_active", "purchase_active"):
                 raise
             return send_on("/shop/account")
         return send_on(started.confirmation_url)
 
     async def thanks(self, request: Request, visit: Visit) -> Response:
-        """Where Vipps sends the customer back to, whatever was decided."""
+        """Where Vipps sends the customer back to, whatever was decided: of an agreement, or of a purchase."""
+        if "purchaseId" in request.query_params:
+            return await self._thanks_for_purchase(request, visit)
         agreement_id = _id(request.query_params.get("agreementId"), "agreement")
         session = visit.signed_in(f"/shop/thanks?agreementId={agreement_id}")
         values = await self._thanks(visit, session, agreement_id)
         here = f"/shop/thanks?agreementId={agreement_id}"
         return await self.draw(
             visit, "shop/thanks.html", {**values, "here": here}, forms_lead_to=self._gateway_origin()
+        )
+
+    async def _thanks_for_purchase(self, request: Request, visit: Visit) -> Response:
+        purchase_id = _id(request.query_params.get("purchaseId"), "purchase")
+        here = f"/shop/thanks?purchaseId={purchase_id}"
+        values = await self._bought(visit, visit.signed_in(here), purchase_id)
+        return await self.draw(
+            visit, "shop/bought.html", {**values, "here": here}, forms_lead_to=self._gateway_origin()
         )
 
     async def account(self, request: Request, visit: Visit) -> Response:
@@ -163,6 +173,17 @@ class Shop(Room):
 
         return self._streams.answer(draw)
 
+    async def live_purchase(self, request: Request, visit: Visit) -> Response:
+        """`thanks` for a purchase, kept true."""
+        purchase_id = _id(request.path_params["purchase_id"], "purchase")
+        session = visit.signed_in("/shop/account")
+
+        async def draw() -> tuple[str, str]:
+            values = await self._bought(visit, session, purchase_id)
+            return self.pages.render("shop/bought_live.html", self.shared(visit) | values), values["clock"]
+
+        return self._streams.answer(draw)
+
     async def live_clock(self, request: Request, visit: Visit) -> Response:
         """Only the time, for pages on which nothing else changes."""
 
@@ -171,18 +192,23 @@ class Shop(Room):
 
         return self._streams.answer(draw)
 
-    async def _owned(self, visit: Visit) -> dict[str, AgreementView]:
-        """What the visitor has already, by product."""
+    async def _owned(self, visit: Visit) -> set[str]:
+        """The products that the visitor has already."""
         if visit.session is None:
-            return {}
+            return set()
         views = await list_agreements(self.house.db, visit.tenant, visit.session.person)
-        return {v.agreement.terms.product_id: v for v in reversed(views) if v.agreement.status in _LIVE}
+        bought = await list_purchases(self.house.db, visit.tenant, visit.session.person)
+        now = await business_now(self.house.db, visit.tenant)
+        running = {v.agreement.terms.product_id for v in views if v.agreement.status in _LIVE}
+        return running | {v.purchase.terms.product_id for v in bought if v.access_until and v.access_until > now}
 
     async def _account(self, visit: Visit, session: Session) -> dict[str, Any]:
         views = await list_agreements(self.house.db, visit.tenant, session.person)
+        bought = await list_purchases(self.house.db, visit.tenant, session.person)
         documents = await list_receipts(self.house.db, visit.tenant, session.person)
         now = await business_now(self.house.db, visit.tenant)
         return {
+            "bought": [v for v in bought if v.purchase.granted_at is not None],
             "live": [v for v in views if v.agreement.status in _LIVE],
             "over": [v for v in views if v.agreement.status not in _LIVE],
             "documents": documents,
@@ -205,6 +231,20 @@ class Shop(Room):
             "status": view.agreement.status.value,
             "receipt": mine[-1] if mine else None,
             "settled": first is not None and first.status is not ChargeStatus.OPEN,
+            "now": now,
+            "clock": visit.words.moment(now),
+        }
+
+    async def _bought(self, visit: Visit, session: Session, purchase_id: UUID) -> dict[str, Any]:
+        house = self.house
+        view = await poll_purchase(house.db, house.gateways, visit.tenant, session.person, purchase_id)
+        documents = await list_receipts(house.db, visit.tenant, session.person)
+        mine = [one for one in documents if one.purchase_id == purchase_id]
+        now = await business_now(house.db, visit.tenant)
+        return {
+            "view": view,
+            "status": view.purchase.status.value,
+            "receipt": mine[-1] if mine else None,
             "now": now,
             "clock": visit.words.moment(now),
         }

@@ -13,6 +13,7 @@ from avtale.domain.charge import Charge
 from avtale.domain.errors import Invalid, NotFound
 from avtale.domain.periods import period
 from avtale.domain.ports import Gateways
+from avtale.domain.purchase import PurchaseTerms
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person
 from avtale.service.stopping import may_see
@@ -68,10 +69,11 @@ async def business_now(db: Database, tenant: Tenant) -> datetime:
         return tx.now
 
 
-async def list_products(db: Database, tenant: Tenant) -> list[Terms]:
-    """The subscriptions that the tenant has on sale."""
+async def list_products(db: Database, tenant: Tenant) -> list[Terms | PurchaseTerms]:
+    """What the tenant has on sale: subscriptions first, then what is bought once."""
     async with db.tenant(tenant.id) as tx:
-        return [terms for terms in await tenants.products_on_sale(tx) if isinstance(terms, Terms)]
+        on_sale = await tenants.products_on_sale(tx)
+    return sorted(on_sale, key=lambda terms: isinstance(terms, PurchaseTerms))
 
 
 async def list_agreements(

@@ -12,9 +12,9 @@ from avtale.storage.overview import MonthFlow
 WIDTH, HEIGHT = 720, 240
 LEFT, TOP, BOTTOM = 84, 14, 30
 MONTHS = 12
-#: Lines behind the bars, at round sums: 1, 2, 2.5 or 5 times a power of ten.
+#: Lines behind the bars, at round sums: 1, 2 or 5 times a power of ten.
 LINES_COUNT_MAX = 4
-_ROUND = (1, 2, 2.5, 5, 10)
+_ROUND = (1, 2, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _step(highest: int) -> int:
     power = 100
     while True:
         for factor in _ROUND:
-            step = int(power * factor)
+            step = power * factor
             if step * LINES_COUNT_MAX >= highest:
                 return step
         power *= 10

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from avtale.domain.agreement import Agreement, AgreementStatus
+from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.charge import Charge, ChargeStatus
 from avtale.domain.money import Money
 from avtale.domain.periods import Interval
-from avtale.domain.purchase import PurchaseStatus
+from avtale.domain.purchase import PurchaseStatus, PurchaseTerms
 
 NARROW_SPACE = "\u202f"
 NO_BREAK = "\u00a0"
@@ -138,6 +138,16 @@ class Words:
         """How often: "every month", "every 2 weeks"."""
         unit = interval.unit.value
         return f"every {unit}" if interval.count == 1 else f"every {interval.count} {unit}s"
+
+    def how_often(self, terms: Terms | PurchaseTerms) -> str:
+        """How often a product is paid, and for how long that is: "every month", "once, for 2 days"."""
+        if isinstance(terms, Terms):
+            return self.every(terms.interval)
+        return f"once, for {self.days(terms.access_days)}"
+
+    def days(self, count: int) -> str:
+        """A stretch of days: "1 day", "30 days"."""
+        return f"{count} day" if count == 1 else f"{count} days"
 
     def day(self, moment: date | datetime | str) -> str:
         """A date: "1 March 2027"; of an instant, its local date."""
