@@ -62,8 +62,9 @@ check: setup  ## What the CI runs: ruff, mypy --strict, import rules, tests
 	@$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
 
-coverage: setup  ## Write docs/reference/coverage.md: what is shown by which test
+coverage: setup  ## Write docs/reference/coverage.md and operations.md: what is shown by which test
 	@$(BIN)/python -m stories.coverage
+	@$(BIN)/python -m stories.operations
 
 docs: setup  ## Make anew what docs/reference takes from the code
 	@$(BIN)/python -m stories.reference

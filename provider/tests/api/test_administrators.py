@@ -26,6 +26,7 @@ def test_a_subject_that_is_no_canonical_base64url_is_itself(raw: str) -> None:
     assert subjects(raw)[-1] == raw
 
 
+@pytest.mark.shows("payments:getV1AgreementsAdmin", "payments:getV1ReceiptAdmin", "payments:getV1ReceiptAdmin2")
 async def test_an_administrator_reads_somebodys_agreements_and_receipts_in_both_encodings(world: World) -> None:
     agreement = await world.paid()
     for encoded in (encode_subject("auth0|anna"), quote("auth0|anna", safe="")):
@@ -37,6 +38,7 @@ async def test_an_administrator_reads_somebodys_agreements_and_receipts_in_both_
         assert (await world.call("GET", path, token=world.admin())).json == receipts[0]
 
 
+@pytest.mark.shows("payments:postV1AgreementsAdminStop")
 async def test_an_administrator_stops_somebodys_agreement(world: World) -> None:
     agreement = await world.paid()
     path = f"/api/v1/agreements/admin/{ANNA}/{agreement['agreementId']}/stop"
@@ -45,6 +47,7 @@ async def test_an_administrator_stops_somebodys_agreement(world: World) -> None:
     assert (await world.call("POST", path, token=world.admin())).json["status"] == "stopped"
 
 
+@pytest.mark.shows("payments:getV1AgreementsAdmin", "payments:getV1ReceiptAdmin")
 async def test_whom_nobody_knows_is_not_found(world: World) -> None:
     agreement = await world.paid()
     nobody = encode_subject("nobody")
@@ -68,6 +71,7 @@ async def test_the_agreement_of_another_is_not_this_persons(world: World) -> Non
     assert hers_now.json["agreements"][0]["status"] == "active"
 
 
+@pytest.mark.shows("payments:getV1AgreementsAdmin", "payments:getV1ReceiptAdmin")
 async def test_no_administrator_no_entry(world: World) -> None:
     agreement = await world.paid()
     for method, path in (

@@ -39,6 +39,7 @@ async def change(world: World, **changes: Any) -> None:
     world.house.gateways._made.clear()  # believed for some seconds otherwise
 
 
+@pytest.mark.shows("payments:listV1ConfigErrors")
 async def test_a_tenant_in_order_has_no_errors(world: World) -> None:
     await register(world)
     assert await codes(world) == []
@@ -71,6 +72,7 @@ async def test_a_webhook_that_does_not_tell_everything(world: World) -> None:
         reader.events = before
 
 
+@pytest.mark.shows("payments:listV1ConfigErrors")
 @pytest.mark.parametrize("name", ["client_secret", "subscription_key"])
 async def test_keys_that_vipps_does_not_accept(world: World, name: str) -> None:
     await register(world)
@@ -103,6 +105,7 @@ async def test_a_catalogue_without_anything_and_vat_of_who_has_none(world: World
     assert await codes(world) == ["nothing_on_sale"]
 
 
+@pytest.mark.shows("payments:listV1ConfigErrors")
 async def test_only_administrators_are_told(world: World) -> None:
     answer = await world.call("GET", PATH, token=world.anna())
     assert (answer.status, answer.code) == (403, "admin_only")

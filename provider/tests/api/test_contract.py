@@ -21,6 +21,17 @@ PROMISED = {
     "getV1Purchases": ("get", "/api/v1/purchases/{purchaseId}", "Purchases"),
     "getV1AgreementsAdmin": ("get", "/api/v1/agreements/admin/{encodedId}", "Agreements"),
     "postV1AgreementsAdminStop": ("post", "/api/v1/agreements/admin/{encodedId}/{agreementId}/stop", "Agreements"),
+    "postV1AgreementsAdminCreate": ("post", "/api/v1/agreements/admin/create", "Agreements"),
+    "patchV1AgreementsVippsForceaccept": (
+        "patch",
+        "/api/v1/agreements/vipps/{agreementId}/force-accept",
+        "Agreements",
+    ),
+    "deleteV1AgreementsVippsForcedelete": (
+        "delete",
+        "/api/v1/agreements/vipps/{agreementId}/force-delete",
+        "Agreements",
+    ),
     "getV1ReceiptAdmin": ("get", "/api/v1/receipt/admin/{encodedId}", "Receipts"),
     "getV1ReceiptAdmin2": ("get", "/api/v1/receipt/admin/{encodedId}/{receiptId}", "Receipts"),
     "postV1WebhookVipps": ("post", "/api/v1/webhook/vipps/{organization}/{tenant}", "Vipps Webhooks"),

@@ -241,6 +241,7 @@ async def test_what_is_wrong_with_a_body_is_said_where(world: World) -> None:
     assert secret not in answer.body.decode()
 
 
+@pytest.mark.shows("payments:listAdminHealthLive", "payments:listAdminHealthReady")
 async def test_health_needs_neither_tenant_nor_token(world: World) -> None:
     for name in ("live", "ready"):
         answer = await world.call("GET", f"/admin/health/{name}", host="anything.example")
@@ -255,6 +256,7 @@ def lock_out(postgres: EmbeddedPostgres, database: str, allowed: bool) -> None:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
 
 
+@pytest.mark.shows("payments:listAdminHealthReady")
 async def test_a_stopped_database_is_said_to_be(world: World, postgres: EmbeddedPostgres, home: Home) -> None:
     agreement = await world.draft()
     database = home.url.rpartition("/")[2]
@@ -292,6 +294,7 @@ async def test_a_pool_without_a_free_connection_is_a_database_that_is_not_there(
         await narrow.close()
 
 
+@pytest.mark.shows("payments:listAdminHealthReady")
 async def test_a_database_of_the_owner_is_none_to_serve_from(world: World, home: Home) -> None:
     owner = Database(home.owner_url)
     try:

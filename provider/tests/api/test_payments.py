@@ -6,6 +6,8 @@ import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from .conftest import World
 
 CHECKOUT = "/api/v1/pay/vipps/checkout"
@@ -37,6 +39,12 @@ async def test_a_checkout_drafts_an_agreement_at_vipps(world: World) -> None:
     assert theirs["status"] == "PENDING"
 
 
+@pytest.mark.shows(
+    "payments:postV1PayVippsCheckout",
+    "payments:getV1PayVippsRecurringAgreements",
+    "payments:listV1Receipt",
+    "payments:getV1Receipt",
+)
 async def test_from_checkout_to_a_paid_period_with_a_receipt(world: World) -> None:
     agreement = await world.paid()
     (charge,) = agreement.pop("charges")
@@ -77,6 +85,7 @@ async def test_from_checkout_to_a_paid_period_with_a_receipt(world: World) -> No
     assert receipt["correctsReceiptId"] is None
 
 
+@pytest.mark.shows("payments:listV1Agreements")
 async def test_a_list_has_drafts_only_when_asked(world: World) -> None:
     drafted = await world.draft()
     for query in ("", "?includeDrafts=false", "?includeDrafts=0", "?includeDrafts=FALSE"):
@@ -95,6 +104,13 @@ async def test_a_list_has_drafts_only_when_asked(world: World) -> None:
     assert answer.json["errors"][0]["pointer"] == "/includeDrafts"
 
 
+@pytest.mark.shows(
+    "payments:listV1Agreements",
+    "payments:postV1AgreementsStop",
+    "payments:listV1Receipt",
+    "payments:getV1Receipt",
+    "payments:getV1PayVippsRecurringAgreements",
+)
 async def test_a_stranger_sees_and_changes_nothing(world: World) -> None:
     agreement = await world.paid()
     (receipt,) = (await world.call("GET", "/api/v1/receipt", token=world.anna())).json["receipts"]
@@ -133,6 +149,7 @@ async def test_the_administrator_of_another_tenant_finds_nothing(world: World) -
     assert (await world.call("GET", poll_path(agreement), token=world.anna())).json["status"] == "active"
 
 
+@pytest.mark.shows("payments:postV1AgreementsStop")
 async def test_an_owner_stops_and_stops_again(world: World) -> None:
     agreement = await world.paid()
     path = f"/api/v1/agreements/{agreement['agreementId']}/stop"
@@ -170,6 +187,7 @@ async def test_a_repeated_checkout_answers_the_same_agreement(world: World) -> N
     assert len({one["agreementId"] for one in drafted}) == 1
 
 
+@pytest.mark.shows("payments:postV1PayVippsCheckout")
 async def test_an_idempotency_key_stands_for_one_request(world: World) -> None:
     key = {"Idempotency-Key": "from the shop: 17"}
 
@@ -230,6 +248,7 @@ async def test_a_gateway_that_is_busy_says_when(world: World) -> None:
     assert answer.headers["Retry-After"] == "7"
 
 
+@pytest.mark.shows("payments:getV1PayVippsRecurringAgreements")
 async def test_a_status_is_told_while_vipps_is_down(world: World) -> None:
     drafted = await world.draft()
     await world.script("FetchAgreementV3", 5, kind="status", status=500)
@@ -245,6 +264,7 @@ async def test_a_stop_without_an_answer_is_stopping(world: World) -> None:
     assert (answer.status, answer.json["status"]) == (200, "stopping")
 
 
+@pytest.mark.shows("payments:postV1ChargesRefunds")
 async def test_an_administrator_refunds_in_parts_and_never_too_much(world: World) -> None:
     agreement = await world.paid()
     path = refund_path(agreement)
@@ -279,6 +299,7 @@ async def test_a_refund_without_an_answer_is_unknown(world: World) -> None:
     assert (answer.status, answer.json["status"]) == (200, "unknown")
 
 
+@pytest.mark.shows("payments:postV1ChargesRefunds")
 async def test_a_refund_that_is_none(world: World) -> None:
     for wish in (
         {"amount": 0, "reason": "x"},
@@ -301,6 +322,7 @@ async def test_a_refund_that_is_none(world: World) -> None:
         assert (answer.status, answer.code) == (400, "invalid_request"), wish
 
 
+@pytest.mark.shows("payments:postV1ChargesRefunds", "payments:exportV1Audit")
 async def test_only_administrators_refund_and_export(world: World) -> None:
     agreement = await world.paid()
     wish = {"amount": 100, "reason": "Please"}

@@ -37,6 +37,7 @@ async def exchange(world: World, path: str = TOKEN, **form: str) -> Answer:
     return await world.call("POST", path, data=urlencode(wish).encode(), headers=FORM)
 
 
+@pytest.mark.shows("payments:getV1ProviderVippsLoginParameters", "payments:postV1ProviderVippsLoginOauth2Token")
 async def test_a_person_signs_in_and_the_secret_stays_here(world: World) -> None:
     told = await world.call("GET", PARAMETERS)
     start = told.json
@@ -61,6 +62,7 @@ async def test_a_code_for_any_other_address_is_not_exchanged(world: World, addre
     assert (await exchange(world, code=code)).status == 200  # it was not spent
 
 
+@pytest.mark.shows("payments:postV1ProviderVippsLoginOauth2Token")
 async def test_what_is_no_exchange_is_refused_as_oauth_says(world: World) -> None:
     assert (await exchange(world, code="none")).json["error"] == "invalid_grant"
     assert (await exchange(world, code="x", grant_type="client_credentials")).json["error"] == "unsupported_grant_type"
@@ -72,6 +74,7 @@ async def test_what_is_no_exchange_is_refused_as_oauth_says(world: World) -> Non
         assert (answer.status, answer.json["error"]) == (400, "invalid_request")
 
 
+@pytest.mark.shows("payments:getV1ProviderVippsLoginParameters", "payments:postV1ProviderVippsLoginOauth2Token")
 async def test_a_tenant_without_sign_in_and_one_that_is_none(world: World) -> None:
     for name, code in (("nordlys/avis", "login_not_configured"), ("nordlys/nobody", "tenant_unknown")):
         path = f"/api/v1/provider/vipps/login/parameters/{name}"
@@ -86,6 +89,7 @@ async def test_a_vipps_that_does_not_answer(world: World) -> None:
     assert (answer.status, answer.code) == (504, "gateway_unknown")
 
 
+@pytest.mark.shows("payments:postV1AuthSetup")
 async def test_the_object_of_entitlements_is_made_once_and_takes_nothing_away(world: World) -> None:
     path = "/api/v1/auth/setup"
     first, second = await asyncio.gather(*(world.call("POST", path, token=world.anna()) for _ in range(2)))

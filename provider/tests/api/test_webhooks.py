@@ -66,6 +66,7 @@ async def kept(world: World) -> list[str]:
         return list((await tx.conn.execute(select(tables.inbox.c.status))).scalars())
 
 
+@pytest.mark.shows("payments:postV1WebhookVipps")
 async def test_an_authentic_event_is_kept_once_however_often_it_comes(world: World, secret: str) -> None:
     answers = [await deliver(world, secret) for _ in range(3)]
     answers += await asyncio.gather(*(deliver(world, secret, {"amount": 1}) for _ in range(5)))
@@ -87,6 +88,7 @@ async def test_the_host_that_a_proxy_calls_plays_no_part(world: World, secret: s
     assert answer.status == 200
 
 
+@pytest.mark.shows("payments:postV1WebhookVipps")
 async def test_what_vipps_has_not_signed_is_refused(world: World, secret: str) -> None:
     body = json.dumps(EVENT).encode()
     good = signed(f"{world.url}{PATH}", secret, body)
@@ -111,6 +113,7 @@ async def test_what_vipps_has_not_signed_is_refused(world: World, secret: str) -
     assert await kept(world) == []
 
 
+@pytest.mark.shows("payments:postV1WebhookVipps")
 async def test_the_other_tenants_secret_proves_nothing_here(world: World, secret: str) -> None:
     body = json.dumps(EVENT).encode()
     other = "/api/v1/webhook/vipps/nordlys/avis"

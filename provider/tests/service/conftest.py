@@ -36,6 +36,7 @@ from avtale.storage.sealing import Sealer, new_key
 from avtale.storage.tenants import Tenant
 
 START = datetime(2027, 1, 15, 9, tzinfo=UTC)
+OPERATOR = Person("https://id.example", "op")
 PHONE = "4791234567"
 
 

@@ -19,7 +19,7 @@ from avtale.service.stopping import stop_agreement
 from avtale.service.turning import turn_clock
 from avtale.storage import calls, charges, inbox
 
-from .conftest import PHONE, START, Shop
+from .conftest import OPERATOR, PHONE, START, Shop
 
 CREATE = {"operationId": "CreateChargeV3"}
 DRAFT = {"operationId": "DraftAgreementV3"}
@@ -157,7 +157,7 @@ async def test_a_refund_without_an_answer_is_made_once(shop: Shop, kind: str) ->
     agreement_id = await shop.subscribe()
     charge = (await shop.see(agreement_id)).charges[0]
     await script(shop, {"operationId": "RefundChargeV3"}, 1, kind=kind)
-    answer = await refund_charge(shop.db, shop.gateways, shop.tenant, charge.id, 2500, "Sorry", "op")
+    answer = await refund_charge(shop.db, shop.gateways, shop.tenant, charge.id, 2500, "Sorry", OPERATOR)
     assert answer.status == "unknown"
     await shop.work()
     (theirs,) = await shop.theirs()
@@ -186,7 +186,7 @@ async def test_a_refund_made_outside_is_booked_as_one(shop: Shop) -> None:
     outside = gateway.write_refund(uuid4(), theirs["agreementId"], theirs["charges"][0]["chargeId"], 1000, "Portal")
     await shop.control("DELETE", "/faults")
     await gateway.refund(outside)
-    await refund_charge(shop.db, shop.gateways, shop.tenant, charge.id, 2500, "Sorry", "op")
+    await refund_charge(shop.db, shop.gateways, shop.tenant, charge.id, 2500, "Sorry", OPERATOR)
     await shop.work()
     books = await shop.books()
     assert sorted(e["amount"] for e in books["ledger"] if e["kind"] == "refund") == [1000, 2500]

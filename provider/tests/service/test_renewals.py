@@ -13,7 +13,7 @@ from avtale.service.checkout import Person
 from avtale.service.refunding import refund_charge
 from avtale.service.stopping import stop_agreement
 
-from .conftest import PHONE, START, Shop
+from .conftest import OPERATOR, PHONE, START, Shop
 
 
 async def test_three_months_are_three_charges_and_three_receipts(shop: Shop) -> None:
@@ -153,7 +153,7 @@ async def test_refunds_never_exceed_what_was_captured(shop: Shop) -> None:
     charge = (await shop.see(agreement_id)).charges[0]
 
     async def refund(amount: int) -> object:
-        return await refund_charge(shop.db, shop.gateways, shop.tenant, charge.id, amount, "Sorry", "op")
+        return await refund_charge(shop.db, shop.gateways, shop.tenant, charge.id, amount, "Sorry", OPERATOR)
 
     await refund(4000)
     await shop.work()

@@ -35,6 +35,7 @@ ROUTES = (
     agreements.routes,
     purchases.routes,
     agreements_admin.routes,
+    agreements_admin.test_routes,
     vipps_webhooks.routes,
     receipts.routes,
     receipts.admin_routes,

@@ -94,7 +94,7 @@ class AdminDoor(PersonDoor):
     async def admit(self, request: Request) -> None:
         """As a PersonDoor; raises AdminOnly for a caller who is none."""
         await super().admit(request)
-        if not _visit(request).caller.is_admin:
+        if not visit_of(request).caller.is_admin:
             raise AdminOnly("this is for administrators of the tenant")
 
 
@@ -121,13 +121,14 @@ def _house(request: Request) -> House:
     return hall_of(request).house
 
 
-def _visit(request: Request) -> Visit:
+def visit_of(request: Request) -> Visit:
+    """Who came through the door, and to which tenant."""
     return cast(Visit, request.state.visit)
 
 
 #: For endpoints: the house, and behind a PersonDoor or AdminDoor the visit.
 TheHouse = Annotated[House, Depends(_house)]
-TheVisit = Annotated[Visit, Depends(_visit)]
+TheVisit = Annotated[Visit, Depends(visit_of)]
 
 
 async def read_body(request: Request) -> bytes:

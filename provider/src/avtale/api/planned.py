@@ -24,25 +24,7 @@ _MIGRATE = "/api/v1/migrate"
 _PAIR = "{organizationId}/{tenantId}"
 _METHODS = "/api/v1/customer/paymentMethods"
 
-_ADMIN = "/api/v1/agreements/admin"
-
 PLANNED: tuple[Planned, ...] = (
-    *_of(
-        "Agreements",
-        ("POST", f"{_ADMIN}/create", "postV1AgreementsAdminCreate", "Create admin agreement"),
-        (
-            "PATCH",
-            "/api/v1/agreements/vipps/{agreementId}/force-accept",
-            "patchV1AgreementsVippsForceaccept",
-            "Force accept Vipps agreement (test endpoint)",
-        ),
-        (
-            "DELETE",
-            "/api/v1/agreements/vipps/{agreementId}/force-delete",
-            "deleteV1AgreementsVippsForcedelete",
-            "Force delete Vipps agreement (test endpoint)",
-        ),
-    ),
     *_of(
         "Stripe Checkout",
         ("POST", "/api/v1/pay/stripe/checkout", "postV1PayStripeCheckout", "Create Stripe subscription checkout"),

@@ -107,6 +107,7 @@ def _index(contract: Mapping[str, Any]) -> Iterator[str]:
     yield "- Base: `https://{tenant}.<your domain>`; the host name decides the tenant."
     yield "- `bearerAuth`: a JWT of an OpenID Connect issuer that the tenant has registered. 401 without one,"
     yield "  403 (`admin_only`) where an administrator is needed."
+    yield "- A write takes an `Idempotency-Key`; the same key with another request is 409 (`idempotency_conflict`)."
     yield "- A failure is `application/problem+json` (RFC 9457); its `code` is stable, its `detail` is for people."
     yield "- Amounts are minor units with a currency; instants are ISO 8601 in UTC. A path may end with a slash or not."
     yield ""

@@ -96,7 +96,7 @@ class Operator(Room):
                 charge_id,
                 _minor(typed["amount"]),
                 _reason(typed["reason"]),
-                requested_by=session.subject,
+                by=session.person,
             )
         except NotFound:
             raise

@@ -97,6 +97,8 @@ class Agreement:
     """One person's agreement about one product; instants are UTC, dates are local to the tenant's zone.
 
     `last_period` is the last period that has a charge; `next_charge_at` is when the next one is planned.
+    One with a `gift_reason` was given by an administrator: no gateway knows it, and `next_charge_at` is its end.
+    Access ends at `access_ends_at` whatever is paid; a `hidden_at` one is shown to nobody but the books.
     """
 
     id: UUID
@@ -115,3 +117,6 @@ class Agreement:
     stop_reason: str | None
     parked_reason: str | None
     version: int
+    gift_reason: str | None = None
+    access_ends_at: datetime | None = None
+    hidden_at: datetime | None = None

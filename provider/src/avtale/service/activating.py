@@ -101,7 +101,10 @@ async def _activate(
     siblings = await agreements.agreements_of(
         tx, agreement.issuer, agreement.subject, product_id=agreement.terms.product_id, lock=True
     )
-    doubled = any(other.status is AgreementStatus.ACTIVE for other in siblings if other.id != agreement.id)
+    # One that was hidden while it was a draft must not come back as a subscription that nobody sees.
+    doubled = agreement.hidden_at is not None or any(
+        other.status is AgreementStatus.ACTIVE for other in siblings if other.id != agreement.id
+    )
     active = replace(
         agreement,
         status=step(agreement.status, AgreementVerb.ACTIVATE),

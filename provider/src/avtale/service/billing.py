@@ -10,6 +10,7 @@ from avtale.domain.billing import PlannedCharge, plan, plan_at
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.ports import ChargeWish, Gateways, RecurringGateway
 from avtale.service import settling
+from avtale.service.giving import end_given
 from avtale.service.ids import new_id
 from avtale.service.sending import lease_seconds, send_written
 from avtale.storage import agreements, calls, charges
@@ -34,7 +35,9 @@ async def bill(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max
 
 async def plan_charges(tx: Transaction, tenant: Tenant, gateway: RecurringGateway, batch_count_max: int) -> list[Call]:
     """Move each due agreement to its next period, with a charge and an attempt; returns the calls to send."""
-    due = await agreements.claim_due(tx, batch_count_max)
+    claimed = await agreements.claim_due(tx, batch_count_max)
+    await end_given(tx, tenant, [agreement for agreement in claimed if agreement.gift_reason])
+    due = [agreement for agreement in claimed if not agreement.gift_reason]
     moved: list[Agreement] = []
     owed: list[Charge] = []
     tried: list[tuple[Attempt, Charge, Agreement]] = []

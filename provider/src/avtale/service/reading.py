@@ -42,7 +42,7 @@ class AgreementView:
     def next_period_start(self) -> str | None:
         """The local date on which the next period that is not charged yet begins, while there is one."""
         this = self.agreement
-        if this.next_charge_at is None or this.anchor is None:
+        if this.next_charge_at is None or this.anchor is None or this.gift_reason is not None:
             return None
         return period(this.anchor, this.terms.interval, this.last_period + 1).start.isoformat()
 
@@ -61,6 +61,15 @@ async def find_person(db: Database, tenant: Tenant, subjects: Sequence[str], iss
         if issuers:
             return Person(issuers[0], subject)
     raise NotFound("this tenant knows nobody of this id", code="person_unknown")
+
+
+async def only_issuer(db: Database, tenant: Tenant) -> str:
+    """The tenant's issuer, where there is but one. Raises Invalid (`issuer_needed`)."""
+    async with db.tenant(tenant.id) as tx:
+        issuers = await tenants.get_issuers(tx)
+    if len(issuers) != 1:
+        raise Invalid("this tenant has several issuers: say whose subject this is", code="issuer_needed")
+    return issuers[0].issuer
 
 
 async def business_now(db: Database, tenant: Tenant) -> datetime:

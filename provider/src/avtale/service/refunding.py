@@ -9,7 +9,9 @@ from avtale.domain.charge import OPEN_REFUNDS, Attempt, Charge, Refund, RefundSt
 from avtale.domain.errors import Conflict, GatewayRefused, Invalid, NotFound
 from avtale.domain.outcome import Answered, Refused
 from avtale.domain.ports import Gateways
+from avtale.service.checkout import Person
 from avtale.service.ids import new_id
+from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.settling import write_refund
 from avtale.storage import agreements, calls, charges, purchases
@@ -33,26 +35,40 @@ async def refund_charge(
     charge_id: UUID,
     amount: int,
     reason: str,
-    requested_by: str,
+    by: Person,
+    key: str | None = None,
 ) -> RefundAnswer:
     """Give back `amount` (minor units) of a charge, an agreement's or a purchase's; the credit note follows from
     the reading.
 
-    Raises NotFound, Invalid (`invalid_amount`), Conflict (`refund_exceeds_captured`), GatewayRefused.
+    A repeat with the same key answers the same refund. Raises NotFound, Invalid (`invalid_amount`), Conflict
+    (`refund_exceeds_captured`, `idempotency_conflict`), GatewayRefused.
     """
     if amount <= 0:
         raise Invalid("a refund is more than nothing", code="invalid_amount")
     gateway = await gateways.recurring(tenant.id)
     payments = await gateways.payments(tenant.id)
     async with db.tenant(tenant.id) as tx:
+        new = new_id()
+        made = await first_use(tx, by, "refund", key, (charge_id, amount, reason), new)
+        if made != new:
+            return await _made_before(tx, charge_id, made)
         charge, attempt = await _refundable(tx, charge_id, amount)
-        wish = Refund(new_id(), charge_id, attempt.id, amount, reason, RefundStatus.WRITTEN)
-        call = await write_refund(tx, gateway, payments, charge, attempt, wish, requested_by)
+        wish = Refund(new, charge_id, attempt.id, amount, reason, RefundStatus.WRITTEN)
+        call = await write_refund(tx, gateway, payments, charge, attempt, wish, by.subject)
         await calls.write_calls(tx, [call], lease_seconds(gateways, 1))
     ((_, outcome),) = await send_written(db, gateways, tenant, [call])
     if isinstance(outcome, Refused):
         raise GatewayRefused(f"Vipps refused the refund: {outcome.detail}", reason=outcome.code)
     return RefundAnswer(wish.id, "accepted" if isinstance(outcome, Answered) else "unknown", amount)
+
+
+async def _made_before(tx: Transaction, charge_id: UUID, refund_id: UUID) -> RefundAnswer:
+    """What became of the refund that this key was first used for."""
+    refund = next(one for one in await charges.refunds_of(tx, [charge_id]) if one.id == refund_id)
+    if refund.status is RefundStatus.REJECTED:
+        raise GatewayRefused("Vipps refused the refund that this Idempotency-Key was used for", reason="refused_before")
+    return RefundAnswer(refund_id, "accepted" if refund.status is RefundStatus.ACCEPTED else "unknown", refund.amount)
 
 
 async def _refundable(tx: Transaction, charge_id: UUID, amount: int) -> tuple[Charge, Attempt]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from uuid import UUID
 
 from avtale.domain.access import access_until
@@ -107,13 +108,18 @@ async def grant(tx: Transaction, tenant: Tenant, touched: Iterable[UUID]) -> Non
                 issuer=current[agreement_id].issuer,
                 subject=current[agreement_id].subject,
                 product_id=current[agreement_id].terms.product_id,
-                access_until=access_until(
-                    current[agreement_id].status, ends[agreement_id], tenant.grace_days, tenant.zone
-                ),
+                access_until=_access_until(tenant, current[agreement_id], ends[agreement_id]),
             )
             for agreement_id in sorted(ends)
         ],
     )
+
+
+def _access_until(tenant: Tenant, agreement: Agreement, paid_end: date) -> datetime:
+    """A gift has no grace: no renewal of it is being tried. What was ended at once has ended."""
+    grace_days = 0 if agreement.gift_reason else tenant.grace_days
+    paid = access_until(agreement.status, paid_end, grace_days, tenant.zone)
+    return min(paid, agreement.access_ends_at or paid)
 
 
 async def ask_to_stop(

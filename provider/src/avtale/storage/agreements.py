@@ -51,6 +51,8 @@ async def insert_agreement(tx: Transaction, agreement: Agreement) -> None:
             **_state(agreement),
         )
     )
+    if agreement.next_charge_at is not None:
+        tx.due(Job.BILL, agreement.next_charge_at)
 
 
 async def save_agreements(tx: Transaction, agreements: Collection[Agreement]) -> None:
@@ -107,9 +109,9 @@ async def claim_due(tx: Transaction, batch_count_max: int) -> list[Agreement]:
 async def agreements_of(
     tx: Transaction, issuer: str, subject: str, *, product_id: str | None = None, lock: bool = False
 ) -> list[Agreement]:
-    """A person's agreements, oldest first."""
+    """A person's agreements, oldest first, without those that were hidden."""
     c = t.agreements.c
-    wanted = (c.issuer == issuer) & (c.subject == subject)
+    wanted = (c.issuer == issuer) & (c.subject == subject) & c.hidden_at.is_(None)
     if product_id is not None:
         wanted &= c.product_id == product_id
     return await _select(tx, wanted, lock=lock)
@@ -192,11 +194,13 @@ _STATE = (
     "stopped_at",
     "stop_reason",
     "parked_reason",
+    "access_ends_at",
+    "hidden_at",
 )
 
 
 def _state(agreement: Agreement) -> dict[str, object]:
-    names: Sequence[str] = (*_STATE, "created_at", "version")
+    names: Sequence[str] = (*_STATE, "created_at", "gift_reason", "version")
     return {name: getattr(agreement, name) for name in names}
 
 
@@ -226,4 +230,7 @@ def _agreement(row: Row[Any]) -> Agreement:
         stop_reason=row.stop_reason,
         parked_reason=row.parked_reason,
         version=row.version,
+        gift_reason=row.gift_reason,
+        access_ends_at=row.access_ends_at,
+        hidden_at=row.hidden_at,
     )

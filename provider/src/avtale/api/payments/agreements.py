@@ -8,9 +8,10 @@ from fastapi import Query
 
 from avtale.api.contract import refusals
 from avtale.api.doors import PersonDoor, Routes, TheHouse, TheVisit
-from avtale.api.payments.paths import AgreementId, parse_id
+from avtale.api.payments.paths import AgreementId, IdempotencyKey, parse_id
 from avtale.api.payments.shapes import Agreement, Agreements, Flag
 from avtale.service.reading import get_agreement, list_agreements
+from avtale.service.repeating import bind_key
 from avtale.service.stopping import stop_agreement
 
 routes = Routes("Agreements", PersonDoor)
@@ -38,9 +39,11 @@ async def agreements(
     "/api/v1/agreements/{agreementId}/stop",
     operation_id="postV1AgreementsStop",
     summary="Stop agreement (end-user)",
-    responses=refusals(401, 404, 409, 500, 503),
+    responses=refusals(400, 401, 404, 409, 500, 503),
 )
-async def stop(agreement_id: AgreementId, visit: TheVisit, house: TheHouse) -> Agreement:
+async def stop(
+    agreement_id: AgreementId, visit: TheVisit, house: TheHouse, idempotency_key: IdempotencyKey = None
+) -> Agreement:
     """Charge no more. Access lasts to the end of what is paid; stopping again changes nothing.
 
     The owner stops what is theirs, an administrator anybody's. The answer says `stopping` while Vipps has not
@@ -48,5 +51,6 @@ async def stop(agreement_id: AgreementId, visit: TheVisit, house: TheHouse) -> A
     """
     wanted = parse_id(agreement_id, "agreement")
     person = None if visit.caller.is_admin else visit.caller.person
+    await bind_key(house.db, visit.tenant, visit.caller.person, "stop", idempotency_key, (wanted, False))
     await stop_agreement(house.db, house.gateways, visit.tenant, person, wanted)
     return Agreement.of(await get_agreement(house.db, visit.tenant, person, wanted))

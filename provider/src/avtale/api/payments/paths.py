@@ -1,11 +1,11 @@
-"""Ids in paths: each has the shape of a UUID, and one that has not names nothing."""
+"""Ids in paths, each of which has the shape of a UUID, and the key under which a request may be repeated."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Path
+from fastapi import Header, Path
 
 from avtale.domain.errors import NotFound
 
@@ -15,6 +15,18 @@ AgreementId = Annotated[str, Path(alias="agreementId", json_schema_extra=_UUID)]
 ChargeId = Annotated[str, Path(alias="chargeId", json_schema_extra=_UUID)]
 PurchaseId = Annotated[str, Path(alias="purchaseId", json_schema_extra=_UUID)]
 ReceiptId = Annotated[str, Path(alias="receiptId", json_schema_extra=_UUID)]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x20-\x7e]+$",
+        description="The same key with the same request answers the same, however often it is sent; with another "
+        "request it is refused (`idempotency_conflict`).",
+    ),
+]
 
 
 def parse_id(text: str, noun: str) -> UUID:

@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    Strict,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
@@ -87,6 +88,8 @@ ReturnUrl = Annotated[
     Field(min_length=1, max_length=RETURN_URL_LENGTH_MAX, examples=["https://film.example/thanks"]),
     AfterValidator(_return_url),
 ]
+ProductId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", examples=["film-month"])]
+Day = Annotated[date, Strict(False)]
 OneLine = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_visible)]
 
 
@@ -146,10 +149,10 @@ class Charge(Shape):
 
 
 class Agreement(Shape):
-    """A person's agreement about one product."""
+    """A person's agreement about one product; one that an administrator has given has the provider `none`."""
 
     agreement_id: UUID
-    provider: Literal["vipps"]
+    provider: Literal["vipps", "none"]
     product_id: str
     status: AgreementStatus
     price: Money
@@ -167,7 +170,7 @@ class Agreement(Shape):
         following = view.next_period_start
         return Agreement(
             agreement_id=agreement.id,
-            provider="vipps",
+            provider="none" if agreement.gift_reason else "vipps",
             product_id=agreement.terms.product_id,
             status=agreement.status,
             price=Money.of(agreement.terms.price),
@@ -187,10 +190,36 @@ class Agreements(Shape):
     agreements: list[Agreement]
 
 
+class GiftRequest(Shape):
+    """To whom to give which subscription, why, and for how long; nobody is charged for it."""
+
+    subject: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_visible)] = Field(
+        description="who: the subject of their tokens", examples=["auth0|6f2c"]
+    )
+    issuer: str | None = Field(None, max_length=1024, description="whose subject, where the tenant has several issuers")
+    product_id: ProductId
+    reason: Literal["complimentary", "repair"]
+    start: Day | None = Field(None, description="the first day, local to the tenant; today if it is not said")
+    end: Day = Field(description="the day after the last", examples=["2027-12-31"])
+
+
+class ForceAcceptRequest(Shape):
+    """In whose name to approve: the telephone of a test person."""
+
+    phone_number: str = Field(pattern=r"^[0-9]{8,15}$", description="country code first", examples=["4791234567"])
+
+
+class Deleted(Shape):
+    """The agreement is stopped, and shown to nobody any more; the books keep what was booked."""
+
+    agreement_id: UUID
+    deleted: Literal[True] = True
+
+
 class CheckoutRequest(Shape):
     """What to subscribe to or to buy, and where to return from Vipps."""
 
-    product_id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", examples=["film-month"])
+    product_id: ProductId
     return_url: ReturnUrl
     phone_number: str | None = Field(
         None, pattern=r"^[0-9]{10,15}$", description="country code first, digits only", examples=["4791234567"]

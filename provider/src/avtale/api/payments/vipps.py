@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Header
-
 from avtale.api.contract import refusals
 from avtale.api.doors import PersonDoor, Routes, TheHouse, TheVisit
-from avtale.api.payments.paths import AgreementId, parse_id
+from avtale.api.payments.paths import AgreementId, IdempotencyKey, parse_id
 from avtale.api.payments.shapes import Agreement, CheckoutAnswer, CheckoutRequest
 from avtale.service.buying import PurchaseCheckout, check_out
 from avtale.service.checkout import Checkout, CheckoutWish
 from avtale.service.reading import poll_agreement
 
 routes = Routes("Vipps", PersonDoor)
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x20-\x7e]+$",
-        description="The same key with the same body answers the same agreement or purchase, however often it is sent.",
-    ),
-]
 
 
 @routes.post(

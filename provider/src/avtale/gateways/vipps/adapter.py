@@ -45,6 +45,10 @@ class VippsRecurring:
         """See translate.write_stop."""
         return translate.write_stop(request_id, gateway_agreement_id)
 
+    def write_acceptance(self, request_id: UUID, gateway_agreement_id: str, phone_number: str) -> WrittenRequest:
+        """See translate.write_acceptance."""
+        return translate.write_acceptance(request_id, gateway_agreement_id, phone_number)
+
     def write_refund(
         self, request_id: UUID, gateway_agreement_id: str, order_id: str, amount: int, reason: str
     ) -> WrittenRequest:
@@ -66,6 +70,10 @@ class VippsRecurring:
         if again and isinstance(judged, Refused) and judged.code != CREDENTIALS_REFUSED:
             return await self._looked_for(request, outcome)
         return outcome
+
+    async def accept(self, request: WrittenRequest) -> Outcome[None]:
+        """Approve a draft in its payer's name; Refused outside of Vipps's test environment."""
+        return understood(await self._calls.write(request), _DONE, nothing)
 
     async def stop(self, request: WrittenRequest) -> Outcome[None]:
         """Stop an agreement. One that is not active is Refused (`illegal-agreement-update`): read it."""

@@ -168,6 +168,14 @@ def write_stop(request_id: UUID, gateway_agreement_id: str) -> WrittenRequest:
     return WrittenRequest(request_id, "PATCH", agreement_path(gateway_agreement_id), json_bytes({"status": "STOPPED"}))
 
 
+def write_acceptance(request_id: UUID, gateway_agreement_id: str, phone_number: str) -> WrittenRequest:
+    """The approval of a draft in its payer's name, which Vipps allows in its test environment alone."""
+    if not MSISDN.fullmatch(phone_number):
+        raise ValueError("a phone number is 8 to 15 digits, country code first")
+    path = f"{agreement_path(gateway_agreement_id)}/accept"
+    return WrittenRequest(request_id, "PATCH", path, json_bytes({"phoneNumber": phone_number}))
+
+
 def write_refund(
     request_id: UUID, gateway_agreement_id: str, order_id: str, amount: int, reason: str
 ) -> WrittenRequest:

@@ -1,0 +1,105 @@
+"""Every operation of the contract with every other tenant's ids and tokens: nothing is seen, and nothing changes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from avtale import __version__
+from avtale.api.app import create_contract
+from avtale.api.payments.people import encode_subject
+from avtale.api.publishing import Operation, operations
+
+from .conftest import Answer, World
+
+AVIS = "avis.localhost"
+ANNA = encode_subject("auth0|anna")
+CHECKOUT = {"productId": "film-month", "returnUrl": "https://film.example/back"}
+
+#: A body that each operation takes, where it takes one.
+BODIES: dict[str, Any] = {
+    "postV1PayVippsCheckout": CHECKOUT,
+    "postV1AgreementsAdminCreate": {
+        "subject": "auth0|anna",
+        "productId": "film-month",
+        "reason": "repair",
+        "end": "2027-03-01",
+    },
+    "patchV1AgreementsVippsForceaccept": {"phoneNumber": "4791234567"},
+    "postV1ChargesRefunds": {"amount": 100, "reason": "Sorry"},
+}
+#: What makes something of the caller's own at the tenant that is asked, whoever else has ids elsewhere.
+OWN = {"postV1PayVippsCheckout", "postV1AgreementsAdminCreate", "postV1AuthSetup"}
+#: What is about a tenant as a whole, and so about avis alone.
+WHOLE = {"listV1ConfigErrors", "exportV1Audit"}
+
+
+def asked() -> list[Operation]:
+    """Every operation that asks for a token, those last that make something of the caller's own."""
+    found = [one for one in operations(create_contract(__version__).openapi()) if one.said.get("security")]
+    return sorted(found, key=lambda one: one.id in OWN)
+
+
+async def send(world: World, one: Operation, ids: dict[str, str], token: str | None, host: str | None) -> Answer:
+    return await world.call(one.method, one.path.format(**ids), token=token, json=BODIES.get(one.id), host=host)
+
+
+async def ids_at_film(world: World) -> dict[str, str]:
+    """Something of Anna's behind every id that a path can have."""
+    agreement = await world.paid()
+    (receipt,) = (await world.call("GET", "/api/v1/receipt", token=world.anna())).json["receipts"]
+    return {
+        "agreementId": agreement["agreementId"],
+        "chargeId": agreement["charges"][0]["chargeId"],
+        "receiptId": receipt["receiptId"],
+        # Nothing is bought here: at another tenant that makes no difference.
+        "purchaseId": agreement["agreementId"],
+        "encodedId": ANNA,
+    }
+
+
+async def books(world: World) -> Any:
+    return (await world.call("GET", "/api/v1/audit/export", token=world.admin())).json
+
+
+async def test_every_operation_with_another_tenants_ids(world: World) -> None:
+    ids = await ids_at_film(world)
+    before = await books(world)
+    secrets = [value for name, value in ids.items() if name != "encodedId"]
+    seen = 0
+    for one in asked():
+        for token in (world.anna(aud="avis"), world.admin(aud="avis")):
+            answer = await send(world, one, ids, token, AVIS)
+            named = "{" in one.path
+            if one.id not in OWN | WHOLE and answer.status != 403:
+                assert (answer.status == 404) if named else (answer.status == 200), (one.id, answer.body)
+            if answer.status == 200 and one.id not in OWN:
+                assert not any(secret in answer.body.decode() for secret in secrets), one.id
+            seen += 1
+    assert seen >= 2 * 15
+    assert await books(world) == before
+
+
+async def test_every_operation_with_another_tenants_tokens(world: World) -> None:
+    ids = await ids_at_film(world)
+    for one in asked():
+        for token in (world.anna(), world.admin()):
+            answer = await send(world, one, ids, token, AVIS)
+            assert (answer.status, answer.code) == (401, "token_invalid"), one.id
+
+
+async def test_every_operation_as_nobody_and_as_a_stranger(world: World) -> None:
+    ids = await ids_at_film(world)
+    before = await books(world)
+    for one in asked():
+        answer = await send(world, one, ids, None, None)
+        assert (answer.status, answer.code) == (401, "token_missing"), one.id
+        if one.id in OWN:
+            continue
+        answer = await send(world, one, ids, world.bjorn(), None)
+        if "{" in one.path or one.id in WHOLE:
+            assert answer.status in (403, 404), (one.id, answer.body)
+        else:
+            assert answer.status == 200, (one.id, answer.body)
+            assert not any(json.loads(answer.body).values()), one.id
+    assert await books(world) == before
