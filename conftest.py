@@ -78,9 +78,12 @@ def page_faults() -> str:
     return FAULTS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A browser without a window; skips where there is none."""
+    """A browser without a window; skips where there is none.
+
+    It holds the thread's event loop while it lives: a module that uses it has no asynchronous tests.
+    """
     if CHROMIUM is None:
         reason = "no Chromium here: apt-get install chromium"
         if os.environ.get("CI_REQUIRE_CHROMIUM"):

@@ -23,6 +23,7 @@ from .settings import Settings
 from .store import Store
 from .stripe.endpoints import signed_headers as stripe_headers
 from .stripe.house import CONFIGURATION, Stripe
+from .stripe.operations import OPERATIONS as STRIPE_OPERATIONS
 from .vipps.accesstoken import AccessTokenApi, Tokens
 from .vipps.consents import Consents
 from .vipps.epayment.api import EpaymentApi
@@ -163,6 +164,11 @@ class World:
         self.ids.number = snapshot.number
         self.clock.set(snapshot.now, snapshot.running)
         self.store.commit()
+
+    @property
+    def operations(self) -> list[str]:
+        """The ids of every operation of every API."""
+        return sorted(one.id for one in (*self.gateway.operations, *STRIPE_OPERATIONS))
 
     @property
     def is_empty(self) -> bool:

@@ -14,7 +14,19 @@ from avtale_sandbox.testing import VippsSandbox
 ANNA = "4791234567"
 KARI = "4790000001"
 V3 = "/recurring/v3/agreements"
-ROOMS = ["Overview", "Agreements", "Charges", "Webhooks", "People", "Faults", "Record", "Clock", "For programs"]
+ROOMS = [
+    "Overview",
+    "Agreements",
+    "Charges",
+    "Payments",
+    "Stripe",
+    "Webhooks",
+    "People",
+    "Faults",
+    "Record",
+    "Clock",
+    "For programs",
+]
 
 
 class Shop:
@@ -317,7 +329,18 @@ def full(shop: Shop) -> list[str]:
     shop.vipps.command("PUT", "/faults/random", {"calls": {"delay": 0.0001}})
     shop.vipps.command("POST", "/clock/participants", {"name": "shop", "url": "http://127.0.0.1:9/clock"})
     call = shop.vipps.requests(operationId="DraftAgreementV3")[0]["number"]
-    below = ("charges", "webhooks", "people", "faults", "record", "record/events", f"record/{call}", "clock")
+    below = (
+        "charges",
+        "payments",
+        "stripe",
+        "webhooks",
+        "people",
+        "faults",
+        "record",
+        "record/events",
+        f"record/{call}",
+        "clock",
+    )
     return [
         "/_sandbox/",
         "/_sandbox/docs",

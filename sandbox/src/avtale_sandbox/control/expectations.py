@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from ..vipps.epayment.resources import Payment, payment_id
 from ..vipps.recurring.resources import Agreement, Charge
 from ..world import World
 from .record import Sought
@@ -46,6 +47,21 @@ class AgreementExpected(Struct, kw_only=True, rename="camel", forbid_unknown_fie
     refunded: int | None = None
 
 
+class PaymentExpected(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Which single payments are meant, and how each is to be; `captures` counts its captures."""
+
+    reference: str
+    merchant_serial_number: str | None = None
+    count: int = 1
+    state: str | None = None
+    amount: int | None = None
+    authorized: int | None = None
+    captured: int | None = None
+    refunded: int | None = None
+    cancelled: int | None = None
+    captures: int | None = None
+
+
 class EventExpected(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """An event that is to have happened `count` times (at least once, if not said) about this id."""
 
@@ -80,6 +96,7 @@ class Expectation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tr
 
     charge: ChargeExpected | None = None
     agreement: AgreementExpected | None = None
+    payment: PaymentExpected | None = None
     event: EventExpected | None = None
     delivery: DeliveryExpected | None = None
     request: RequestExpected | None = None
@@ -105,6 +122,8 @@ def _outcome(world: World, number: int, expected: Expectation) -> Outcome:
         return _charges(world, expected.charge)
     if expected.agreement is not None:
         return _agreements(world, expected.agreement)
+    if expected.payment is not None:
+        return _payments(world, expected.payment)
     if expected.event is not None:
         wanted = expected.event
         count = len(world.record.events(Sought(event=wanted.event, about=wanted.about)))
@@ -145,6 +164,17 @@ def _agreements(world: World, wanted: AgreementExpected) -> Outcome:
     return _compared("agreement", found, wanted, _AGREEMENT_FACTS, lambda pair: pair[0].id)
 
 
+def _payments(world: World, wanted: PaymentExpected) -> Outcome:
+    msns = [one.merchant_serial_number for one in world.merchants.all()]
+    found = [
+        payment
+        for msn in msns
+        if wanted.merchant_serial_number in (None, msn)
+        and (payment := world.payments.shelf.find(payment_id(msn, wanted.reference))) is not None
+    ]
+    return _compared("payment", found, wanted, _PAYMENT_FACTS, lambda payment: payment.reference)
+
+
 _CHARGE_FACTS: dict[str, Callable[[Charge], Any]] = {
     "status": lambda charge: charge.status,
     "amount": lambda charge: charge.amount,
@@ -154,6 +184,15 @@ _CHARGE_FACTS: dict[str, Callable[[Charge], Any]] = {
     "captures": lambda charge: sum(line.event == "CAPTURE" and line.success for line in charge.history),
     "tries": lambda charge: len(charge.tries),
     "failure_reason": lambda charge: charge.failure_reason,
+}
+_PAYMENT_FACTS: dict[str, Callable[[Payment], Any]] = {
+    "state": lambda payment: payment.state,
+    "amount": lambda payment: payment.amount,
+    "authorized": lambda payment: payment.authorized,
+    "captured": lambda payment: payment.captured,
+    "refunded": lambda payment: payment.refunded,
+    "cancelled": lambda payment: payment.cancelled,
+    "captures": lambda payment: sum(line.name == "CAPTURED" for line in payment.log),
 }
 _AGREEMENT_FACTS: dict[str, Callable[[tuple[Agreement, list[Charge]]], Any]] = {
     "status": lambda pair: pair[0].status,

@@ -75,6 +75,10 @@ class Shelf(Generic[R]):
         """Every row, of all accounts."""
         return self._table.values()
 
+    def newest(self) -> Iterator[R]:
+        """Every row, of all accounts, newest first."""
+        return self._table.newest()
+
     def oldest(self, account: str) -> R | None:
         """An account's oldest row."""
         for key in self._by.get((account, "", None), ()):

@@ -48,7 +48,7 @@ class FaultRoom(Room):
         values = {
             "faults": [(fault, _said(fault)) for fault in self.world.faults.all()],
             "dice": self.world.faults.dice,
-            "operations": sorted(operation.id for operation in self.world.gateway.operations),
+            "operations": self.world.operations,
             "events": sorted(KNOWN_EVENTS),
             "calls": CALLS,
             "event_kinds": EVENTS,

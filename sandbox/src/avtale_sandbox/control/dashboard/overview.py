@@ -46,7 +46,7 @@ class Overview(Room):
             "unanswered": unanswered[:_SHOWN_MAX],
             "failed": failed[:_SHOWN_MAX],
             "refused": world.record.exchanges(Sought(status="5xx", limit=_SHOWN_MAX)),
-            "is_empty": not len(shelf),
+            "is_empty": world.is_empty,
             "origin": f"{request.url.scheme}://{request.url.netloc}",
             "merchant": world.merchants.all()[0],
             "people": world.people.all()[:_SHOWN_MAX],

@@ -45,7 +45,7 @@ class RecordRoom(Room):
             "pages": pages,
             "asked": asked,
             "statuses": _STATUSES,
-            "operations": sorted(operation.id for operation in self.world.gateway.operations),
+            "operations": self.world.operations,
         }
         return self.page(request, "record.html", values)
 

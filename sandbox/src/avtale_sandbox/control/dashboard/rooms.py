@@ -12,14 +12,18 @@ from .clock import ClockRoom
 from .desk import Desk, Room, shared_files
 from .faultroom import FaultRoom
 from .overview import Overview
+from .payments import PaymentRoom
 from .people import PeopleRoom
 from .recordroom import RecordRoom
+from .stripes import StripeRoom
 from .webhooks import Webhooks
 
 ROOMS: tuple[type[Room], ...] = (
     Overview,
     Agreements,
     Charges,
+    PaymentRoom,
+    StripeRoom,
     Webhooks,
     PeopleRoom,
     FaultRoom,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import merge
 from typing import Any, get_args
 
 from starlette.requests import Request
@@ -14,7 +15,7 @@ from .desk import PATH, Form, Room, back_of, paged
 
 
 class Webhooks(Room):
-    """Registrations and deliveries of all merchants."""
+    """Registrations and deliveries of all merchants, at Vipps and at Stripe."""
 
     title = "Webhooks"
     path = "webhooks"
@@ -36,9 +37,12 @@ class Webhooks(Room):
             if state in ("", one.state) and (not text or text in one.event or text in one.url or text in one.body)
         )
         shown, pages = paged(request, found)
+        registrations = self.world.registrations.all()
+        endpoints = [one for one in self.world.stripe.endpoints.shelf.all() if one.is_enabled]
         values: dict[str, Any] = {
-            "registrations": self.world.registrations.all(),
-            "listening": {one.id for one in self.world.registrations.all()},
+            "registrations": registrations,
+            "endpoints": endpoints,
+            "listening": {one.id for one in registrations} | {one.id for one in endpoints},
             "deliveries": shown,
             "pages": pages,
             "states": get_args(State),
@@ -51,8 +55,9 @@ class Webhooks(Room):
     async def replay(self, request: Request, form: Form) -> Response:
         """Send a delivery once more."""
         number = form.get("number", "")
+        asked, now = int(number) if number.isascii() and number.isdecimal() else 0, self.world.clock.now()
         try:
-            again = self.world.deliveries.replay(int(number) if number.isdecimal() else 0, self.world.clock.now())
+            again = self.world.deliveries.replay(asked, now) or self.world.stripe.deliveries.replay(asked, now)
         except LookupError:
             raise ValueError("Its registration is gone, and with it the secret to sign with.") from None
         if again is None:
@@ -61,7 +66,8 @@ class Webhooks(Room):
         return self.desk.to(back_of(form, f"{PATH}/webhooks"), f"Sent once more as number {again.number}.")
 
     def _deliveries(self, only: str) -> Iterator[Delivery]:
+        houses = (self.world.deliveries, self.world.stripe.deliveries)
         if not only:
-            return self.world.deliveries.newest()
-        found = self.world.deliveries.get(int(only)) if only.isdecimal() and len(only) < 16 else None
-        return iter(() if found is None else (found,))
+            return merge(*(house.newest() for house in houses), key=lambda one: -one.number)
+        number = int(only) if only.isascii() and only.isdecimal() and len(only) < 16 else 0
+        return (one for house in houses if (one := house.get(number)) is not None)

@@ -54,6 +54,10 @@ class Shelf:
         """Every payment, oldest first."""
         return self._payments.values()
 
+    def newest(self) -> Iterator[Payment]:
+        """Every payment, newest first."""
+        return self._payments.newest()
+
     def of_person(self, phone_number: str) -> list[Payment]:
         """What a person has in their app, oldest first."""
         found = (self._payments.get(key) for key in self._by_person.get(phone_number, {}))
