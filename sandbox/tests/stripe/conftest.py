@@ -12,23 +12,29 @@ import stripe
 KEY = "sk_test_dev"
 
 
-def client_of(url: str, key: str = KEY, account: str | None = None, **options: Any) -> stripe.StripeClient:
-    """The SDK, pointed at a sandbox."""
-    return stripe.StripeClient(
-        key,
-        stripe_account=account,
-        base_addresses={"api": f"{url}/stripe"},
-        http_client=stripe.AIOHTTPClient(timeout=10),
-        **options,
-    )
+Client = Callable[..., stripe.StripeClient]
 
 
 @pytest.fixture
-async def api(sandbox: Any) -> AsyncIterator[stripe.StripeClient]:
+async def client(sandbox: Any) -> AsyncIterator[Client]:
+    """Makes SDK clients that are pointed at the sandbox, with any key, for any account."""
+    made: list[stripe.AIOHTTPClient] = []
+
+    def make(key: str = KEY, account: str | None = None, **options: Any) -> stripe.StripeClient:
+        http = stripe.AIOHTTPClient(timeout=10)
+        made.append(http)
+        addresses: Any = {"api": f"{sandbox.url}/stripe"}
+        return stripe.StripeClient(key, stripe_account=account, base_addresses=addresses, http_client=http, **options)
+
+    yield make
+    for http in made:
+        await http.close_async()
+
+
+@pytest.fixture
+async def api(client: Client) -> stripe.StripeClient:
     """The SDK with the default account's key."""
-    client = client_of(sandbox.url)
-    yield client
-    await client._requestor._client.close_async()  # type: ignore[union-attr]
+    return client()
 
 
 class Shop:

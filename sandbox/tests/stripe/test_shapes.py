@@ -124,6 +124,7 @@ async def a_busy_month(shop: Any, sandbox: Any) -> list[dict[str, Any]]:
     card = await v1.payment_methods.attach_async("pm_card_mastercard", {"customer": customer.id})
     await v1.payment_methods.update_async(card.id, {"billing_details": {"name": "Kari", "address": address}})
     await v1.payment_methods.detach_async(card.id)
+    await shop.advance_to("2027-01-25T00:00:00Z")
     middle = await everything(sandbox)
     await shop.advance_to("2027-02-15T09:30:00Z")
     await v1.invoices.update_async((await shop.invoices(paid))[-1].id, {"metadata": {"seen": "yes"}})

@@ -101,6 +101,7 @@ class StripeApi:
                     headers = (*self._headers(request_id, key, acting), (b"idempotent-replayed", b"true"))
                     return Answer(before.status, before.body.encode(), headers=(*headers, _original(before.request)))
             params = found.target.action.params.check(given)
+            self._speller.check_paths(params.get("expand", ()))
             call = Call(
                 request=request,
                 account=acting,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from .books import Books
-from .resources import Event, Row
+from .resources import Dispute, Event, InvoicePayment, Row
 from .wire.speller import Speller
 
 KEPT_SECONDS = 30 * 86_400
@@ -57,16 +57,24 @@ class Events:
             idempotency_key=books.asking.idempotency_key,
         )
         books.events.put(event)
-        self._send(event, getattr(row, "customer", None) or row.id)
+        self._send(event, self._whose(row))
         self._forget_old(row.account)
         return key
 
+    def _whose(self, row: Row) -> str:
+        """What is told about one customer is told in order; about things without a customer, each for itself."""
+        if isinstance(row, InvoicePayment):
+            row = self._books.invoices.at(row.invoice)
+        elif isinstance(row, Dispute):
+            row = self._books.charges.at(row.charge)
+        return getattr(row, "customer", None) or row.id
+
     def _forget_old(self, account: str) -> None:
-        oldest = self._books.events.oldest(account)
-        if oldest is not None and (
-            oldest.created < self._books.now - KEPT_SECONDS or len(self._books.events) > KEPT_COUNT_MAX
+        events, limit = self._books.events, self._books.now - KEPT_SECONDS
+        while (oldest := events.oldest(account)) is not None and (
+            oldest.created < limit or len(events) > KEPT_COUNT_MAX
         ):
-            self._books.events.delete(oldest)
+            events.delete(oldest)
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:

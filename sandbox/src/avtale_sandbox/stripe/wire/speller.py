@@ -27,6 +27,12 @@ from . import catalogue, customers, events, invoices, payments
 from .shapes import listed
 
 _DEPTH_MAX = 4
+# What a path of expansion may lead through.
+_CONTAINERS = frozenset(
+    ["data", "invoice_settings", "items", "lines", "parent", "payment", "price_details", "pricing", "subscription_details"]
+)
+# An object does not have this member.
+_NOTHING = object()
 _Spell = Callable[[Books, Any], dict[str, Any]]
 
 _SPELL: dict[type[Row], _Spell] = {
@@ -90,27 +96,34 @@ class Speller:
         """A list that is an answer."""
         return listed(url, [self.spell(row) for row in rows], has_more)
 
-    def expand(self, spelled: dict[str, Any], paths: Sequence[str]) -> dict[str, Any]:
-        """Put objects in place of ids; raises Refused for what cannot be expanded."""
+    @staticmethod
+    def check_paths(paths: Sequence[str]) -> None:
+        """Raises Refused for what can be expanded nowhere; called before anything is done."""
         for path in paths:
             parts = path.split(".")
             if len(parts) > _DEPTH_MAX + (parts[0] == "data"):
                 raise invalid(f"You cannot expand more than {_DEPTH_MAX} levels of a property.", param="expand")
-            self._expand(spelled, parts, path)
+            if not all(name in _REFERENCES or name in _ASKED_FOR or name in _CONTAINERS for name in parts):
+                raise invalid(f"This property cannot be expanded ({path}).", param="expand")
+
+    def expand(self, spelled: dict[str, Any], paths: Sequence[str]) -> dict[str, Any]:
+        """Put objects in place of ids; raises Refused for what cannot be expanded."""
+        for path in paths:
+            self._expand(spelled, path.split("."), path)
         return spelled
 
     def _expand(self, node: dict[str, Any], parts: list[str], path: str) -> None:
         name, rest = parts[0], parts[1:]
-        found = node.get(name)
-        if isinstance(found, str) and name in _REFERENCES and (node.get("object"), name) not in _PLAIN:
+        is_asked_for = name in _ASKED_FOR and name not in node
+        is_reference = name in _REFERENCES and name in node and (node.get("object"), name) not in _PLAIN
+        found = _ASKED_FOR[name](self, node) if is_asked_for else node.get(name)
+        if is_asked_for and found is not _NOTHING:
+            node[name] = found
+        elif is_reference and isinstance(found, str):
             found = node[name] = self._of_id(name, found)
-        elif found is None:
-            found = self._included(node, name)
-            if found is not None:
-                node[name] = found
-            elif name not in node:
-                raise invalid(f"This property cannot be expanded ({path}).", param="expand")
-        elif isinstance(found, str | int | bool) or (not rest and name not in _REFERENCES and name not in _ASKED_FOR):
+        elif not is_reference and not (rest and isinstance(found, dict | list)) and name not in _ASKED_FOR:
+            raise invalid(f"This property cannot be expanded ({path}).", param="expand")
+        if found is _NOTHING:
             raise invalid(f"This property cannot be expanded ({path}).", param="expand")
         if rest:
             for one in found if isinstance(found, list) else [found]:
@@ -124,48 +137,42 @@ class Speller:
             return {"id": key, "object": kind, "deleted": True}
         return self.spell(row)
 
-    def _included(self, node: dict[str, Any], name: str) -> Any:
-        """Members that are there only for those who ask for them."""
-        include = _ASKED_FOR.get(name)
-        found = None if include is None else include(self, node)
-        return found
-
-    def payments_of(self, node: dict[str, Any]) -> dict[str, Any] | None:
+    def payments_of(self, node: dict[str, Any]) -> Any:
         """The payments of an invoice."""
         if node.get("object") != "invoice":
-            return None
+            return _NOTHING
         account = self._books.invoices.at(node["id"]).account
         rows = self._books.invoice_payments.of(account, "invoice", node["id"])
         return listed("/v1/invoice_payments", [self.spell(row) for row in rows])
 
-    def confirmation_of(self, node: dict[str, Any]) -> dict[str, Any] | None:
+    def confirmation_of(self, node: dict[str, Any]) -> Any:
         """What a browser needs to pay an invoice."""
         if node.get("object") != "invoice":
-            return None
+            return _NOTHING
         intent = self._books.invoices.at(node["id"]).payment_intent
         if intent is None:
-            node.setdefault("confirmation_secret", None)
             return None
         return {"client_secret": self._books.intents.at(intent).client_secret, "type": "payment_intent"}
 
-    def refunds_of(self, node: dict[str, Any]) -> dict[str, Any] | None:
+    def refunds_of(self, node: dict[str, Any]) -> Any:
         """The refunds of a charge, newest first."""
         if node.get("object") != "charge":
-            return None
+            return _NOTHING
         account = self._books.charges.at(node["id"]).account
         rows = self._books.refunds.of(account, "charge", node["id"])[::-1]
         return listed(f"/v1/charges/{node['id']}/refunds", [self.spell(row) for row in rows])
 
-    def subscriptions_of(self, node: dict[str, Any]) -> dict[str, Any] | None:
+    def subscriptions_of(self, node: dict[str, Any]) -> Any:
         """The subscriptions of a customer that have not ended, newest first."""
         if node.get("object") != "customer":
-            return None
+            return _NOTHING
         account = self._books.customers.at(node["id"]).account
         rows = self._books.subscriptions.of(account, "customer", node["id"])[::-1]
         alive = [self.spell(row) for row in rows if row.status not in ("canceled", "incomplete_expired")]
         return listed(f"/v1/customers/{node['id']}/subscriptions", alive)
 
 
+# Members that are there only for those who ask for them.
 _ASKED_FOR: dict[str, Callable[[Speller, dict[str, Any]], Any]] = {
     "payments": Speller.payments_of,
     "confirmation_secret": Speller.confirmation_of,
