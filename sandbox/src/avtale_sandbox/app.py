@@ -18,6 +18,7 @@ from .control.wire import Problem, problem_answer
 from .identity import routes as identity
 from .phone import routes as phone
 from .phone.telephones import Telephones
+from .stripe import pages as stripe_pages
 from .stripe.api import StripeApi
 from .vipps.exchange import Answer, Request, json_answer
 from .vipps.gateway import Gateway
@@ -33,7 +34,7 @@ Send = Callable[[Message], Awaitable[None]]
 TRANSPORT = "avtale_sandbox.transport"
 
 STRIPE = "/stripe/"
-_PAGES = ("/_sandbox", "/identity", "/phone", confirmation.PATH)
+_PAGES = ("/_sandbox", "/identity", "/phone", confirmation.PATH, *stripe_pages.PAGES)
 
 
 class FrontDoor:
@@ -169,6 +170,7 @@ def _pages(world: World) -> Starlette:
             ),
             Mount("/identity", routes=identity.routes(world.identity, world.people)),
             Mount("/phone", routes=phone.routes(telephones)),
+            Mount(stripe_pages.PATH, routes=stripe_pages.StripePages(world.stripe).routes()),
             *phone.confirmation_routes(telephones),
         ],
         exception_handlers={Problem: too_large, Exception: failed},

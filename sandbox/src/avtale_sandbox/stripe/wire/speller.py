@@ -29,7 +29,8 @@ from .shapes import listed
 _DEPTH_MAX = 4
 # What a path of expansion may lead through.
 _CONTAINERS = frozenset(
-    ["data", "invoice_settings", "items", "lines", "parent", "payment", "price_details", "pricing", "subscription_details"]
+    {"data", "invoice_settings", "items", "lines", "parent", "payment", "price_details", "pricing"}
+    | {"subscription_details"}
 )
 # An object does not have this member.
 _NOTHING = object()
