@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from stories.houses import Houses, Size, make_database
 from stories.processes import Processes, ProcessFailed
@@ -59,6 +59,8 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("CI_REQUIRE_CHROMIUM"):
             pytest.fail(f"CI_REQUIRE_CHROMIUM is set, but there is {reason}")
         pytest.skip(reason)
+    # On a busy machine an answer may take its time; what never comes fails all the same.
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-background-networking"]
         browser = playwright.chromium.launch(executable_path=executable, args=arguments)

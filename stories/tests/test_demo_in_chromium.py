@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from stories.demonstration import Demonstration
+from stories.tests.readable import FAULTS
 
 pytestmark = pytest.mark.story
 
@@ -248,3 +252,105 @@ def test_a_customer_adds_a_subscription_from_my_page_by_the_way_of_the_customer_
     expect(page.get_by_role("region", name="Short films").get_by_text("Active")).to_be_visible()
     page.goto(f"{demo.shop}/shop/add")
     expect(page.get_by_role("button", name="Add Short films")).to_be_hidden()
+
+
+@pytest.fixture(scope="module")
+def tour(demo: Demonstration, chromium: Browser) -> tuple[list[str], Any]:
+    """One of every page of the console in its fullest state, and the cookies of somebody who may see them all."""
+    with chromium.new_context() as context:
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+        operate(page, demo)
+        addresses = ["/shop/", "/shop/products/short-films", "/shop/add", "/operator/", "/shop/nothing-here"]
+        choose_at(page, demo, "all-films")
+        page.get_by_role("button", name="Not now").click()
+        addresses.append(f"/shop/thanks?agreementId={_agreement_of(page, demo)}")
+        choose_at(page, demo, "short-films")
+        page.get_by_role("button", name="Reject").click()
+        page.wait_for_url("**/shop/thanks?*")
+        addresses.append(page.url.removeprefix(demo.shop))
+        choose_at(page, demo, "short-films")
+        page.get_by_role("button", name=re.compile("Pay .* and approve")).click()
+        expect(page.get_by_role("link", name="No. ")).to_be_visible()
+        addresses += [page.url.removeprefix(demo.shop), "/shop/account"]
+        page.goto(f"{demo.shop}/operator/")
+        page.get_by_role("region", name="Money that moved").get_by_role("link").first.click()
+        page.get_by_label("Amount").fill("5")
+        page.get_by_label("Why").fill("A film was missing")
+        page.get_by_role("button", name="Give back").click()
+        expect(page.get_by_role("region", name="Documents").get_by_text("Credit note").first).to_be_visible()
+        addresses.append(page.url.removeprefix(demo.shop))
+        page.goto(f"{demo.shop}/shop/account")
+        papers = page.get_by_role("region", name="Receipts").get_by_role("link")
+        addresses += [str(papers.nth(number).get_attribute("href")) for number in range(2)]
+        return addresses, context.storage_state()
+
+
+def choose_at(page: Page, demo: Demonstration, product: str) -> None:
+    page.goto(f"{demo.shop}/shop/products/{product}")
+    page.get_by_role("button", name="Pay with Vipps").click()
+    # The operator has no telephone, so somebody's is asked for.
+    page.get_by_role("button", name="Anna Berg").click()
+    expect(page.get_by_role("button", name="Not now")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 700, 320])
+def test_every_page_is_readable(
+    demo: Demonstration, chromium: Browser, tour: tuple[list[str], Any], scheme: Any, width: int
+) -> None:
+    addresses, cookies = tour
+    faults: dict[str, list[str]] = {}
+    with chromium.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": 800}, storage_state=cookies
+    ) as context:
+        page = context.new_page()
+        for address in addresses:
+            page.goto(f"{demo.shop}{address}")
+            page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true })")
+            if found := page.evaluate(FAULTS):
+                faults[address] = found
+    assert not faults
+
+
+def test_the_shop_sells_without_any_script(demo: Demonstration, chromium: Browser, tour: tuple[list[str], Any]) -> None:
+    with chromium.new_context(java_script_enabled=False, storage_state=tour[1]) as context:
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+        page.goto(f"{demo.shop}/shop/account")
+        before = page.locator("#clock").text_content()
+        page.get_by_role("button", name="a day", exact=True).click()
+        page.wait_for_url(f"{demo.shop}/shop/account")
+        assert page.locator("#clock").text_content() != before
+        page.get_by_text("Stop Short films").click()
+        page.get_by_role("button", name="Stop the subscription").click()
+        expect(page.get_by_role("region", name="Short films").get_by_text("Stopped", exact=True).first).to_be_visible()
+
+
+def test_pages_go_out_with_strict_headers_and_sealed_cookies(demo: Demonstration, tour: tuple[list[str], Any]) -> None:
+    addresses, state = tour
+    for address in addresses[:4]:
+        with urllib.request.urlopen(f"{demo.shop}{address}") as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert "frame-ancestors 'none'" in policy
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    ours = [cookie for cookie in state["cookies"] if cookie["name"].startswith("avtale_session_")]
+    (session,) = ours
+    assert (session["httpOnly"], session["sameSite"]) == (True, "Lax")
+    assert "operator" not in session["value"]
+
+
+@pytest.mark.parametrize("path", ["/shop/checkout", "/shop/clock", "/signin/out", "/shop/add"])
+def test_a_form_of_another_site_does_nothing(demo: Demonstration, path: str) -> None:
+    request = urllib.request.Request(
+        f"{demo.shop}{path}",
+        data=b"product=all-films&by=day",
+        headers={"Origin": "https://elsewhere.test", "Sec-Fetch-Site": "cross-site"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    assert refused.value.code == 403
+    refused.value.close()

@@ -39,6 +39,9 @@ from avtale.storage.receipts import Receipt
 #: How many pictures there are for what is on sale.
 ART_COUNT = 3
 
+#: While somebody answers on the telephone, Vipps is asked this often at most (its own advice on polling).
+ASK_SECONDS = 2.0
+
 #: Agreements that still take money, or will.
 _LIVE = frozenset({AgreementStatus.ACTIVE, AgreementStatus.STOPPING})
 
@@ -171,7 +174,7 @@ class Shop(Room):
             values = await self._thanks(visit, session, agreement_id)
             return self.pages.render("shop/thanks_live.html", self.shared(visit) | values), values["clock"]
 
-        return self._streams.answer(draw)
+        return self._streams.answer(draw, ASK_SECONDS)
 
     async def live_purchase(self, request: Request, visit: Visit) -> Response:
         """`thanks` for a purchase, kept true."""
@@ -182,7 +185,7 @@ class Shop(Room):
             values = await self._bought(visit, session, purchase_id)
             return self.pages.render("shop/bought_live.html", self.shared(visit) | values), values["clock"]
 
-        return self._streams.answer(draw)
+        return self._streams.answer(draw, ASK_SECONDS)
 
     async def live_clock(self, request: Request, visit: Visit) -> Response:
         """Only the time, for pages on which nothing else changes."""
