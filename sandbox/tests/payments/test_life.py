@@ -10,6 +10,7 @@ ANNA = "4791234567"
 PRICE = 4900
 
 
+@pytest.mark.shows("operation:createPayment", "operation:getPayment")
 async def test_a_new_payment_waits_and_moves_no_money(till: Any) -> None:
     reply = await till.create(metadata={"order": "7"})
     assert set(reply.body) == {"reference", "redirectUrl"}
@@ -25,6 +26,7 @@ async def test_a_new_payment_waits_and_moves_no_money(till: Any) -> None:
     assert await till.log(reply["reference"]) == [("CREATED", PRICE)]
 
 
+@pytest.mark.shows("operation:capturePayment", "operation:cancelPayment", "operation:refundPayment")
 async def test_approve_capture_in_parts_cancel_the_rest_refund_in_parts(till: Any) -> None:
     reference = await till.paid(amount={"currency": "NOK", "value": 1000})
     assert await till.sums(reference) == ("AUTHORIZED", 1000, 0, 0, 0)
@@ -51,6 +53,7 @@ async def test_approve_capture_in_parts_cancel_the_rest_refund_in_parts(till: An
     ]
 
 
+@pytest.mark.shows("operation:getPaymentEventLog")
 async def test_each_event_has_its_own_reference_and_the_payment_has_its_first(till: Any) -> None:
     reference = await till.paid()
     captured = await till.capture(reference, PRICE, key="take-it")
@@ -145,6 +148,16 @@ async def test_other_peoples_references_are_not_there(till: Any) -> None:
     assert (await till.call("GET", path, headers=headers))["state"] == "CREATED"
 
 
+@pytest.mark.shows(
+    "event:epayments.payment.created.v1",
+    "event:epayments.payment.authorized.v1",
+    "event:epayments.payment.captured.v1",
+    "event:epayments.payment.cancelled.v1",
+    "event:epayments.payment.refunded.v1",
+    "event:epayments.payment.aborted.v1",
+    "event:epayments.payment.terminated.v1",
+    "event:epayments.payment.expired.v1",
+)
 async def test_webhooks_tell_every_step_in_order(till: Any, told: Any, quiet: Any) -> None:
     reference = await till.paid()
     await till.capture(reference, 1000, key="first")

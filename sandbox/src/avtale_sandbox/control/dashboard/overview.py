@@ -49,6 +49,7 @@ class Overview(Room):
             "is_empty": world.is_empty,
             "origin": f"{request.url.scheme}://{request.url.netloc}",
             "merchant": world.merchants.all()[0],
+            "account": world.stripe.books.accounts.all()[0],
             "people": world.people.all()[:_SHOWN_MAX],
         }
         return self.page(request, "overview.html", values)
