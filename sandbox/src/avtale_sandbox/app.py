@@ -17,9 +17,11 @@ from .control.room import ControlRoom
 from .control.wire import Problem, problem_answer
 from .identity import routes as identity
 from .phone import routes as phone
+from .phone.bills import Bills
 from .phone.telephones import Telephones
 from .stripe import pages as stripe_pages
 from .stripe.api import StripeApi
+from .vipps.epayment import landing
 from .vipps.exchange import Answer, Request, json_answer
 from .vipps.gateway import Gateway
 from .vipps.recurring import confirmation
@@ -34,7 +36,8 @@ Send = Callable[[Message], Awaitable[None]]
 TRANSPORT = "avtale_sandbox.transport"
 
 STRIPE = "/stripe/"
-_PAGES = ("/_sandbox", "/identity", "/phone", confirmation.PATH, *stripe_pages.PAGES)
+_PAYMENT_PAGES = (landing.PATH, landing.QR_PATH)
+_PAGES = ("/_sandbox", "/identity", "/phone", confirmation.PATH, *_PAYMENT_PAGES, *stripe_pages.PAGES)
 
 
 class FrontDoor:
@@ -155,6 +158,7 @@ class FrontDoor:
 
 def _pages(world: World) -> Starlette:
     telephones = Telephones(world.recurring, world.people, world.merchants, world.clock)
+    bills = Bills(world.payments, world.people, world.merchants, world.clock)
 
     async def too_large(request: PageRequest, problem: Exception) -> Response:
         return problem_answer(problem if isinstance(problem, Problem) else Problem(500, "Internal error"))
@@ -169,9 +173,10 @@ def _pages(world: World) -> Starlette:
                 routes=ControlRoom(world).routes(identity.control_routes(world.identity)),
             ),
             Mount("/identity", routes=identity.routes(world.identity, world.people)),
-            Mount("/phone", routes=phone.routes(telephones)),
+            Mount("/phone", routes=phone.routes(telephones, bills)),
             Mount(stripe_pages.PATH, routes=stripe_pages.StripePages(world.stripe).routes()),
             *phone.confirmation_routes(telephones),
+            *phone.payment_routes(telephones, bills),
         ],
         exception_handlers={Problem: too_large, Exception: failed},
     )

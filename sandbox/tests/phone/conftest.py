@@ -25,6 +25,8 @@ from avtale_sandbox.merchants import Merchant
 from avtale_sandbox.people import Person
 from avtale_sandbox.phone.telephones import Telephones
 from avtale_sandbox.settings import Settings
+from avtale_sandbox.vipps.epayment import landing
+from avtale_sandbox.vipps.epayment.resources import Payment
 from avtale_sandbox.vipps.recurring import confirmation
 from avtale_sandbox.vipps.recurring.resources import Agreement, Charge, Interval
 from avtale_sandbox.vipps.recurring.terms import ChargeTerms, DraftTerms, InitialChargeTerms
@@ -65,7 +67,8 @@ class Scene:
         self.sandbox.load()
         self.clock, self.agenda = self.sandbox.clock, self.sandbox.agenda
         self.people, self.merchants = self.sandbox.people, self.sandbox.merchants
-        self.recurring = self.sandbox.recurring
+        self.recurring, self.payments = self.sandbox.recurring, self.sandbox.payments
+        self.asked = 0
         self.telephones = Telephones(self.recurring, self.people, self.merchants, self.clock)
         self.people.save(Person(phone_number="4798765432", name="Ola Nordmann", temperament="approves"))
         self.film = self.merchants.all()[0]
@@ -105,6 +108,29 @@ class Scene:
             "phone_number": ANNA,
         }
         return self.recurring.draft(merchant or self.film, DraftTerms(**(terms | changes)), "key")
+
+    def ask(self, **changes: Any) -> Payment:
+        """A merchant asks for 49 kr for a film."""
+        self.asked += 1
+        body: dict[str, Any] = {
+            "amount": {"currency": "NOK", "value": 4900},
+            "customer": {"phoneNumber": ANNA},
+            "paymentMethod": {"type": "WALLET"},
+            "reference": f"film-{self.asked:08}",
+            "returnUrl": f"{self.shop}/return?order=7",
+            "userFlow": "WEB_REDIRECT",
+            "paymentDescription": "The Long Winter, a film",
+        }
+        body = {name: value for name, value in (body | changes).items() if value is not ...}
+        return self.payments.create(self.film, body, "key")
+
+    def pay_link(self, payment: Payment) -> str:
+        """The address at which a payment is answered."""
+        return landing.page(self.origin, self.payments.token(payment))
+
+    def state_of(self, payment: Payment) -> str:
+        """What has become of a payment."""
+        return self.payments.resolve(self.payments.token(payment)).state
 
     def initial(self, **changes: Any) -> InitialChargeTerms:
         """The first payment of a draft."""

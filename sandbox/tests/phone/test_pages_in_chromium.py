@@ -12,6 +12,22 @@ from avtale_sandbox.vipps.recurring.terms import CampaignTerms
 
 ANNA = "4791234567"
 
+RECEIPT = {
+    "orderLines": [
+        {
+            "name": name,
+            "id": name,
+            "totalAmount": total,
+            "totalAmountExcludingTax": total,
+            "totalTaxAmount": 0,
+            "taxRate": 0,
+            "unitInfo": {"unitPrice": 1000, "quantity": count},
+        }
+        for name, total, count in (("The Long Winter", 2900, "1"), ("Popcorn", 2000, "2"))
+    ],
+    "bottomLine": {"currency": "NOK"},
+}
+
 
 def _press_until(page: Page, name: str) -> None:
     """Press Tab until the control with this name has the focus, as somebody without a mouse does."""
@@ -103,6 +119,35 @@ def test_nothing_needs_the_script(world: Any, chromium: Browser) -> None:
     assert world.recurring.shelf.agreement(draft.id).max_amount == 30000
 
 
+def test_a_film_is_paid_by_keyboard(world: Any, page: Page) -> None:
+    payment = world.ask()
+    page.goto(world.pay_link(payment))
+    expect(page.get_by_role("heading", name="The Long Winter, a film")).to_be_visible()
+    _press_until(page, "Pay 49\u00a0kr")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{world.origin}/shop/thanks")
+    assert world.state_of(payment) == "AUTHORIZED"
+    page.goto(world.pay_link(payment))
+    expect(page.get_by_text("49\u00a0kr is reserved for Nordlys Film.")).to_be_visible()
+
+
+def test_a_payment_waits_fails_and_is_rejected(world: Any, page: Page) -> None:
+    payment = world.ask(receipt=RECEIPT)
+    world.telephones.take_money_out(world.people.get(ANNA))
+    page.goto(world.pay_link(payment))
+    page.get_by_role("button", name="Not now").click()
+    page.get_by_role("link", name="The Long Winter").click()
+    page.get_by_role("button", name="Pay 49\u00a0kr").click()
+    expect(page.get_by_role("alert")).to_contain_text("The payment did not go through")
+    expect(page.get_by_text("Popcorn")).to_be_visible()
+    page.get_by_role("button", name="Reject").click()
+    page.wait_for_url("**/shop/thanks")
+    assert world.state_of(payment) == "ABORTED"
+    page.goto(f"{world.origin}/phone/{ANNA}")
+    expect(page.get_by_role("heading", name="Bought once")).to_be_visible()
+    expect(page.get_by_text("Rejected")).to_be_visible()
+
+
 def test_an_agreement_is_changed_and_stopped_by_keyboard(world: Any, page: Page) -> None:
     draft = world.draft(pricing="VARIABLE", amount=None, suggested_max_amount=50000)
     world.recurring.approve(draft.id, ANNA)
@@ -174,7 +219,14 @@ def addresses(world: Any) -> list[str]:
     variable = world.draft(pricing="VARIABLE", amount=None, suggested_max_amount=1234567)
     asking = {"response_type": "code", "client_id": "dev-web", "redirect_uri": world.shop, "prompt": "login"}
     pkce = {"code_challenge": "c" * 43, "code_challenge_method": "S256"}
+    bought = world.ask()
+    world.payments.approve(bought.id, "4798765432")
+    waiting = world.ask(
+        receipt=RECEIPT, profile={"scope": "name address"}, minimumUserAge=18, paymentDescription="x" * 100
+    )
+    world.payments.approve(waiting.id, ANNA)  # fails: there is no money
     return [
+        *(world.pay_link(payment) for payment in (waiting, bought, world.ask(customer=...))),
         *(world.link(agreement) for agreement in (full, variable, films, dropped, expired)),
         world.link(world.draft(phone_number=None)),
         f"{world.origin}/phone/",

@@ -12,8 +12,10 @@ from starlette.responses import RedirectResponse, Response
 from ..pages.forms import NotAForm, pairs, read_form, same_origin
 from ..pages.page import Pages, page_headers
 from ..people import Person
+from ..vipps.epayment import landing
 from ..vipps.recurring import confirmation
-from . import phrases
+from . import bills, phrases
+from .bills import Bills
 from .telephones import NotPossible, Telephones
 
 # What a person does with a payment request when no hand is on their telephone: in a word, and in a sentence.
@@ -28,9 +30,10 @@ _TEMPERAMENTS = {
 class Apps:
     """The handlers below `/phone`."""
 
-    def __init__(self, telephones: Telephones, path: str) -> None:
-        """Take the telephones, and the path that this is mounted at."""
+    def __init__(self, telephones: Telephones, bills: Bills, path: str) -> None:
+        """Take the telephones, what is to be paid once, and the path that this is mounted at."""
         self._telephones = telephones
+        self._bills = bills
         self._path = path
         self._pages = Pages(Path(__file__).parent / "templates", path=path)
 
@@ -59,6 +62,8 @@ class Apps:
         token = self._telephones.token_in(asked.get("url", ""))
         if token is None:
             return self._people("That is not the address of a payment request.")
+        if self._bills.payment_of(token) is not None:
+            return RedirectResponse(landing.page("", token), 303, headers=page_headers())
         query = urlencode({"v": "2", "token": token})
         return RedirectResponse(f"{confirmation.PATH}?{query}", 303, headers=page_headers())
 
@@ -127,12 +132,16 @@ class Apps:
                 "until": request.until,
             }
             for request in self._telephones.waiting(person)
+        ] + [
+            {"link": bills.link(bill), "merchant": bill.merchant, "product": bill.product, "until": bill.until}
+            for bill in self._bills.waiting(person)
         ]
         values: dict[str, Any] = {
             "person": person,
             "temperament": _TEMPERAMENTS[person.temperament][1],
             "overview": self._telephones.overview(person),
             "waiting": waiting,
+            "paid": self._bills.paid(person),
             "has_money": self._telephones.has_money(person),
             "problem": problem,
             "clock": self._telephones.clock_words(phrases.zone_of(person.phone_number)),
