@@ -28,7 +28,7 @@ async def test_the_bill_is_shown_as_it_was_asked_for(world: Any, browser: Any) -
         "Pay Nordlys Film",
         "The Long Winter, a film",
         "Pay 49 kr",
-        "Popcorn 2 × 60 kr",
+        "Popcorn × 2 60 kr",
         "Bottle \u22122 kr",
         "Nuts 0.25 kg 9.50 kr",
         "At least 15 years",

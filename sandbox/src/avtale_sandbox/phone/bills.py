@@ -173,7 +173,7 @@ def _item(line: dict[str, Any], currency: str) -> Item:
     kind = (unit.get("quantityUnit") or "PCS").lower()
     count = None
     if quantity is not None and quantity != "1":
-        count = f"{quantity} {'×' if kind == 'pcs' else kind}"
+        count = f"× {quantity}" if kind == "pcs" else f"{quantity} {kind}"
     total = line["totalAmount"]
     return Item(line["name"], count, phrases.money(-total if line.get("isReturn") else total, currency))
 
