@@ -167,6 +167,28 @@ async def test_a_reservation_is_released_after_180_days_in_norway(sandbox: Any, 
     assert (await sandbox.on_charge("capture", agreement_id, whole, 9900)).status == 400
 
 
+@pytest.mark.shows("rule:T11")
+@pytest.mark.parametrize(("market", "currency"), [("DK", "DKK"), ("FI", "EUR")])
+@pytest.mark.parametrize(("late", "days"), [(False, 14), (True, 180)])
+async def test_elsewhere_a_reservation_lasts_two_weeks_unless_late_capture_is_agreed(
+    sandbox: Any, market: str, currency: str, late: bool, days: int
+) -> None:
+    merchant = (await sandbox.control("GET", "/merchants"))["merchants"][0]
+    await sandbox.control("POST", "/merchants", merchant | {"market": market, "lateCaptureAllowed": late})
+    pricing = {"type": "LEGACY", "amount": 9900, "currency": currency}
+    agreement_id = await sandbox.agree(pricing=pricing, merchantAgreementUrl=...)
+    charge_id = await sandbox.charge(agreement_id, transactionType="RESERVE_CAPTURE")
+    await sandbox.advance_to("2027-02-01T12:00:00Z")
+    reserved = next(
+        one for one in (await sandbox.fetch(agreement_id, charge_id))["history"] if one["event"] == "RESERVE"
+    )
+    end = parse_instant(reserved["occurred"]) + days * 86_400_000
+    await sandbox.advance_to(iso(end - 1000))
+    assert (await sandbox.fetch(agreement_id, charge_id))["status"] == "RESERVED"
+    await sandbox.advance_to(iso(end))
+    assert (await sandbox.fetch(agreement_id, charge_id))["status"] == "CANCELLED"
+
+
 @pytest.mark.shows("rule:T12")
 async def test_the_refund_window_is_a_year_from_the_capture(sandbox: Any) -> None:
     agreement_id = await sandbox.agree()

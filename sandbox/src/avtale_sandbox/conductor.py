@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import aiohttp
 import msgspec
 from msgspec import Struct
 
@@ -15,6 +15,9 @@ from .instants import iso, parse_instant
 from .settings import Settings
 from .store import Store
 from .vipps.webhooks.sender import Sender
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _FIRED_AT_ONCE_MAX = 100
 
@@ -193,6 +196,8 @@ class Conductor:
 
     async def _tell(self, participant: Participant, deadline: float) -> Told:
         """Tell a participant the time and hear whether it is quiet; an unreachable one is not."""
+        import aiohttp
+
         left = max(0.05, deadline - time.monotonic())
         wait = min(self._settings.participant_wait_seconds_max, left)
         body = {"now": iso(self._clock.now()), "running": self._clock.running, "waitSecondsMax": wait}
@@ -220,6 +225,8 @@ class Conductor:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
+            import aiohttp
+
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
         return self._session
 

@@ -86,7 +86,7 @@ class Merchant(Struct, kw_only=True, rename="camel"):
 
     @property
     def capture_days(self) -> int:
-        """How long a reservation of a single payment can be captured (Vipps ePayment, deadlines)."""
+        """How long a reservation can be captured (Vipps, deadlines of captures)."""
         return LATE_CAPTURE_DAYS if self.late_capture_allowed else self.terms.reservation_days
 
 

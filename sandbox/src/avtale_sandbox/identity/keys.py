@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, RSAKey
 from msgspec import Struct
 
+if TYPE_CHECKING:
+    from joserfc.jwk import RSAKey
+
+# What signs and verifies is read when it is first needed: it is a sixth of the time of a start.
 ALGORITHM = "RS256"
 KEY_BITS = 2048
 OLD_KEY_SECONDS = 24 * 3600
@@ -44,11 +45,17 @@ class SigningKeys:
 
     def sign(self, claims: dict[str, Any], *, kind: str) -> str:
         """Give a compact JWS over the claims; `kind` goes into the header as `typ`."""
+        from joserfc import jwt
+
         key = self._current()
         return jwt.encode({"alg": ALGORITHM, "typ": kind, "kid": key.kid}, claims, key, algorithms=[ALGORITHM])
 
     def verify(self, token: str, *, kind: str, even_expired: bool = False) -> dict[str, Any]:
         """Give the claims of a token of this issuer and of that `typ`; raises BadToken."""
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+        from joserfc.jwk import KeySet
+
         self._current()
         self._drop_outdated()
         try:
@@ -84,6 +91,8 @@ class SigningKeys:
 
     def restore(self, state: list[StoredKey]) -> None:
         """Take over the keys that `to_state` gave."""
+        from joserfc.jwk import RSAKey
+
         self._keys = [(RSAKey.import_key(entry.jwk), entry.published_until) for entry in state]
 
     def _current(self) -> RSAKey:
@@ -98,4 +107,6 @@ class SigningKeys:
         self._keys = [(key, published) for key, published in self._keys if published is None or published > now]
 
     def _new_key(self) -> RSAKey:
+        from joserfc.jwk import RSAKey
+
         return RSAKey.generate_key(KEY_BITS, {"use": "sig", "alg": ALGORITHM, "kid": self._new_id()})

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 from zlib import crc32
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HERE = Path(__file__).parent
 
@@ -26,15 +29,25 @@ class Pages:
 
     def __init__(self, templates: Path, filters: Mapping[str, Callable[..., Any]] | None = None, **shared: Any) -> None:
         """Take the room's template folder, and filters and values that every one of its pages may use."""
-        self._environment = Environment(
-            loader=FileSystemLoader([templates, HERE / "templates"]),
+        self._templates = templates
+        self._filters = {"initials": initials, "hue": hue, "number": spoken, **(filters or {})}
+        self._shared = shared
+
+    @cached_property
+    def _environment(self) -> Environment:
+        # Read when the first page is asked for: most sandboxes in tests never show one.
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+        environment = Environment(
+            loader=FileSystemLoader([self._templates, HERE / "templates"]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(initials=initials, hue=hue, number=spoken, **(filters or {}))
-        self._environment.globals.update(shared)
+        environment.filters.update(self._filters)
+        environment.globals.update(self._shared)
+        return environment
 
     def answer(
         self,

@@ -241,7 +241,7 @@ class Charges:
         else:
             self._step(charge, "reserve")
             charge.reserved_at = at
-            charge.next_at = timerules.release_at(at, self._market(charge))
+            charge.next_at = timerules.release_at(at, self._merchant(charge).capture_days)
             self._write(charge, "RESERVE", charge.amount, at, _processing_key(charge))
 
     def _call_off(self, charge: Charge, at: int, key: str) -> None:

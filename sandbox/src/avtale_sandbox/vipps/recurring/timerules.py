@@ -60,9 +60,9 @@ def next_try(charge: Charge, market: Market, after: int | None) -> int | None:
     return None
 
 
-def release_at(reserved_at: int, market: Market) -> int:
+def release_at(reserved_at: int, capture_days: int) -> int:
     """When a reservation that was not captured is given back to the payer."""
-    return reserved_at + market.reservation_days * DAY
+    return reserved_at + capture_days * DAY
 
 
 def check_refund_window(captured_at: int, now: int, settings: Settings) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import aiohttp
 from yarl import URL
 
 from ...clock import Clock, wall_now
 from ...settings import Settings
 from .deliveries import Attempt, Deliveries, Delivery, Receivers
 from .signing import signed_headers, target_of
+
+if TYPE_CHECKING:
+    import aiohttp
 
 # (secret, where to, body) to the headers that prove who sends
 Sign = Callable[[str, URL, bytes], dict[str, str]]
@@ -32,7 +35,7 @@ class Sender:
         self.also(deliveries, registrations, signed_headers)
         self._clock = clock
         self._settle = settle
-        self._timeout = aiohttp.ClientTimeout(total=settings.webhook_timeout_seconds)
+        self._timeout_seconds = settings.webhook_timeout_seconds
         self._limit = settings.webhook_concurrency_max
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,6 +91,8 @@ class Sender:
             self._idle.set()
 
     async def _send(self, delivery: Delivery, deliveries: Deliveries, receivers: Receivers, sign: Sign) -> None:
+        import aiohttp
+
         registration = receivers.get(delivery.registration_id)
         secret = "" if registration is None else registration.secret
         body = delivery.body.encode()
@@ -100,7 +105,7 @@ class Sender:
                 # The receiver closed a kept connection just as it was used again: that is no answer of its.
                 status = await self._post(target, sign(secret, target, body), body)
         except TimeoutError:
-            error = f"no answer within {self._timeout.total:g} seconds"
+            error = f"no answer within {self._timeout_seconds:g} seconds"
         except (aiohttp.ClientError, OSError, ValueError) as problem:
             error = f"{type(problem).__name__}: {problem}"
         if status is not None and 200 <= status < 300:
@@ -112,10 +117,13 @@ class Sender:
             return answer.status
 
     def _http(self) -> aiohttp.ClientSession:
+        """The one client, made when there is something to send: that takes longer than the rest of the start."""
         if self._session is None:
+            import aiohttp
+
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=4),
-                timeout=self._timeout,
+                timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "avtale-sandbox"},
             )
