@@ -51,6 +51,7 @@ class Result:
     """The plain result of a run."""
 
     charges: int
+    payments: int
     faults: int
     kills: int
     moments: tuple[str, ...]
@@ -128,6 +129,7 @@ class Run:
             own = failed.tail
         return Result(
             charges=sum(len(agreement["charges"]) for agreement in sandbox["agreements"]),
+            payments=len(sandbox["payments"]),
             faults=faults,
             kills=kills.count,
             moments=tuple(kills.moments),
@@ -152,7 +154,7 @@ def tell(console: Console, result: Result, seed: int) -> None:
         console.print(result.own_audit, highlight=False)
     console.print(f"killed at named moments: {', '.join(result.moments) or 'none came'}")
     console.print(
-        f"{result.charges} charges, {result.faults} faults, {result.kills} kills, "
+        f"{result.charges} charges, {result.payments} rentals, {result.faults} faults, {result.kills} kills, "
         f"{len(result.differences) + bool(result.own_audit)} differences, seed {seed}",
         highlight=False,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from random import Random
@@ -30,6 +31,7 @@ class Deeds:
         self._dice = dice
         self._tokens: dict[int, str] = {}
         self._agreements: dict[int, str] = {}
+        self._rented: Counter[int] = Counter()
 
     async def introduce(self, life: Life) -> None:
         """Make the person and the person's token."""
@@ -53,6 +55,10 @@ class Deeds:
                     await self._stop_in_shop(life)
                 case Act.REFUND:
                     await self._refund(life)
+                case Act.RENT:
+                    await self._rent(life)
+                case Act.REFUND_RENTAL:
+                    await self._refund_rental(life)
 
     async def _join(self, life: Life) -> None:
         key = f"join-{life.number}"
@@ -64,6 +70,26 @@ class Deeds:
         if started is not None:
             self._agreements[life.number] = str(started["agreementId"])
             await self._houses.sandbox.open_phone(life.phone_number, str(started["confirmationUrl"]))
+
+    async def _rent(self, life: Life) -> None:
+        key = f"rent-{life.number}-{self._rented[life.number]}"
+        self._rented[life.number] += 1
+
+        async def checkout(provider: Provider) -> Json:
+            return await provider.checkout(self._houses.offer.rental_id, key=key, phoneNumber=life.phone_number)
+
+        started = await self._as(self._tokens[life.number], checkout)
+        if started is not None:
+            await self._houses.sandbox.open_phone(life.phone_number, str(started["confirmationUrl"]))
+
+    async def _refund_rental(self, life: Life) -> None:
+        mine = await self._as(self._tokens[life.number], lambda provider: provider.purchases())
+        charges = [p["charge"] for p in mine or [] if p["charge"]["status"] in ("paid", "partially_refunded")]
+        if charges:
+            left = charges[0]["captured"] - charges[0]["refunded"]
+            amount = self._dice.choice((left, self._dice.randrange(1, left + 1)))
+            charge_id = str(charges[0]["chargeId"])
+            await self._as(self._houses.provider.token or "", lambda p: p.refund(charge_id, amount, "Chaos"), tries=1)
 
     async def _on_phone(self, life: Life, status: str, act: str) -> None:
         app = await self._houses.sandbox.phone(life.phone_number)

@@ -1,4 +1,4 @@
-"""One agreement's whole history from both sides on one time line, for whoever has to find out why they differ."""
+"""The whole history of an agreement or a purchase from both sides, for whoever has to find out why they differ."""
 
 from __future__ import annotations
 
@@ -10,9 +10,27 @@ from stories.clients import Json
 Event = tuple[str, str, str]
 
 
-def history(agreement_id: str, sandbox: Json, provider: Json) -> list[Event]:
-    """(instant, side, what happened), in order of time; `agreement_id` is either side's."""
-    return sorted([*_ours(agreement_id, provider), *_theirs(agreement_id, sandbox, provider)])
+def history(its_id: str, sandbox: Json, provider: Json) -> list[Event]:
+    """(instant, side, what happened), in order of time; `its_id` is an agreement's of either side, or a purchase's."""
+    return sorted(
+        [*_ours(its_id, provider), *_theirs(its_id, sandbox, provider), *_purchase(its_id, sandbox, provider)]
+    )
+
+
+def _purchase(purchase_id: str, sandbox: Json, provider: Json) -> Iterator[Event]:
+    for purchase in provider["purchases"]:
+        if purchase["purchaseId"] != purchase_id:
+            continue
+        what = f"{purchase['status']} ({purchase['endReason']}), access until {purchase['accessUntil']}"
+        yield purchase["grantedAt"] or "", "provider", what
+        yield from _charges(purchase)
+        yield from _booked("purchaseId", purchase_id, provider)
+        references = {a["attemptId"] for charge in purchase["charges"] for a in charge["attempts"]}
+        for payment in sandbox["payments"]:
+            if payment["reference"] in references:
+                yield "", "gateway", f"{payment['reference']} is {payment['state']}"
+                for event in payment["history"]:
+                    yield event["occurred"], "gateway", f"{event['event']} {event['amount']}"
 
 
 def _ours(agreement_id: str, provider: Json) -> Iterator[Event]:
@@ -21,21 +39,29 @@ def _ours(agreement_id: str, provider: Json) -> Iterator[Event]:
             continue
         mine = agreement["agreementId"]
         yield "", "provider", f"{agreement['status']}, access until {agreement['accessUntil']}"
-        for charge in agreement["charges"]:
-            tried = ", ".join(f"{a['attemptId']} {a['status']}" for a in charge["attempts"])
-            yield (
-                charge["dueDate"],
-                "provider",
-                f"period {charge['period']} {charge['status']}: captured {charge['captured']}, "
-                f"refunded {charge['refunded']}; attempts: {tried or 'none'}",
-            )
-        for entry in provider["ledger"]:
-            if entry["agreementId"] == mine:
-                yield entry["bookedAt"], "provider", f"books a {entry['kind']} of {entry['amount']}"
-        for receipt in provider["receipts"]:
-            if receipt["agreementId"] == mine:
-                number = f"{receipt['series']} {receipt['number']}"
-                yield receipt["issuedAt"], "provider", f"issues {number} of {receipt['amount']}"
+        yield from _charges(agreement)
+        yield from _booked("agreementId", mine, provider)
+
+
+def _charges(owner: Json) -> Iterator[Event]:
+    for charge in owner["charges"]:
+        tried = ", ".join(f"{a['attemptId']} {a['status']}" for a in charge["attempts"])
+        yield (
+            charge["dueDate"],
+            "provider",
+            f"period {charge['period']} {charge['status']}: captured {charge['captured']}, "
+            f"refunded {charge['refunded']}; attempts: {tried or 'none'}",
+        )
+
+
+def _booked(key: str, owner_id: str, provider: Json) -> Iterator[Event]:
+    for entry in provider["ledger"]:
+        if entry[key] == owner_id:
+            yield entry["bookedAt"], "provider", f"books a {entry['kind']} of {entry['amount']}"
+    for receipt in provider["receipts"]:
+        if receipt[key] == owner_id:
+            number = f"{receipt['series']} {receipt['number']}"
+            yield receipt["issuedAt"], "provider", f"issues {number} of {receipt['amount']}"
 
 
 def _theirs(agreement_id: str, sandbox: Json, provider: Json) -> Iterator[Event]:

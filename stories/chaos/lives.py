@@ -17,6 +17,8 @@ class Act(StrEnum):
     STOP_ON_PHONE = "stops on the phone"
     STOP_IN_SHOP = "stops in the shop"
     REFUND = "is given a part back"
+    RENT = "rents a film"
+    REFUND_RENTAL = "is given a film's price back, or a part of it"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Diary:
 
 
 def draw_lives(dice: Random, count: int, begins: date, days: int) -> tuple[list[Life], Diary]:
-    """`count` people over `days` days; two thirds join in the first third of the time."""
+    """`count` people over `days` days; two thirds join in the first third of the time, some rent a film as well."""
     lives = []
     diary = Diary()
     for number in range(1, count + 1):
@@ -58,6 +60,11 @@ def draw_lives(dice: Random, count: int, begins: date, days: int) -> tuple[list[
             acts.append((leaves, dice.choice((Act.STOP_ON_PHONE, Act.STOP_IN_SHOP))))
         if dice.random() < 0.3:
             acts.append((joins + dice.randrange(1, max(2, days - joins)), Act.REFUND))
+        for _ in range(dice.choices((0, 1, 3), (55, 30, 15))[0]):
+            rents = dice.randrange(days)
+            acts.append((rents, Act.RENT))
+            if dice.random() < 0.4:
+                acts.append((min(rents + dice.randrange(3), days - 1), Act.REFUND_RENTAL))
         life = Life(
             number=number,
             temperament=dice.choices(("approves", "rejects", "waits"), (90, 5, 5))[0],

@@ -13,6 +13,11 @@ _CALLS = (
     "FetchChargeV3",
     "RefundChargeV3",
     "UpdateAgreementPatchV3",
+    "createPayment",
+    "getPayment",
+    "capturePayment",
+    "cancelPayment",
+    "refundPayment",
 )
 _CALL_FAULTS: tuple[Json, ...] = (
     {"kind": "status", "status": 429, "headers": {"Retry-After": "1"}},
@@ -44,7 +49,7 @@ class Weather:
         At most one script for each operation, for two calls: what is tried again gets through in the end.
         """
         await self.clear()
-        for operation in self._dice.sample(_CALLS, self._dice.randrange(1, 4)):
+        for operation in self._dice.sample(_CALLS, self._dice.randrange(1, 6)):
             await self._script({"operationId": operation}, self._dice.choice(_CALL_FAULTS), 2)
         for kind in self._dice.sample(_EVENT_FAULTS, self._dice.randrange(0, 3)):
             action: Json = {"kind": kind}

@@ -299,7 +299,7 @@ CUSTOMER_API = {
 
 
 def tenant_entry(name: str, host: str, public_url: str, issuer: str, sandbox: str) -> TenantEntry:
-    """A tenant with one product; its tokens are for its own audience, and only `film` has a customer API."""
+    """A tenant with a product of each form; its tokens are for its own audience, and only `film` has a customer API."""
     return TenantEntry.model_validate(
         {
             "name": name,
@@ -330,7 +330,15 @@ def tenant_entry(name: str, host: str, public_url: str, issuer: str, sandbox: st
                     "interval": "month",
                     "vat_percent": "25",
                     "agreement_url": "https://film.example/me",
-                }
+                },
+                {
+                    "id": "film-rent",
+                    "name": "Film for two days",
+                    "price_minor": 3900,
+                    "currency": "NOK",
+                    "access_days": 2,
+                    "vat_percent": "25",
+                },
             ],
         }
     )
