@@ -12,7 +12,7 @@ from avtale.domain.settlement import BookingKind
 from avtale.service.overseeing import inspect_charge, oversee
 from avtale.service.refunding import refund_charge
 
-from .conftest import Shop
+from .conftest import OPERATOR, Shop
 
 
 async def test_an_empty_business_shows_nothing_and_no_trouble(shop: Shop) -> None:
@@ -30,7 +30,7 @@ async def test_money_is_counted_on_the_local_day_on_which_it_moved(shop: Shop) -
     assert seen.agreements == {"active": 1}
     await shop.advance_to(datetime(2027, 2, 16, 12, tzinfo=UTC))
     (charge_id,) = {one.charge_id for one in (await oversee(shop.db, shop.tenant)).movements[:1]}
-    await refund_charge(shop.db, shop.gateways, shop.tenant, charge_id, 3000, "Sorry", "operator")
+    await refund_charge(shop.db, shop.gateways, shop.tenant, charge_id, 3000, "Sorry", OPERATOR)
     await shop.work()
     # 22:59 UTC is one minute before midnight in Oslo, and 23:01 the day after.
     await shop.advance_to(datetime(2027, 2, 16, 22, 59, tzinfo=UTC))
@@ -75,7 +75,7 @@ async def test_a_call_without_an_answer_needs_a_look_until_it_has_one(shop: Shop
     (charge,) = (await shop.see(agreement_id)).charges
     hangs = {"match": {"operationId": "RefundChargeV3"}, "times": 1, "action": {"kind": "hang"}}
     await shop.control("POST", "/faults", hangs)
-    await refund_charge(shop.db, shop.gateways, shop.tenant, charge.id, 100, "Sorry", "operator")
+    await refund_charge(shop.db, shop.gateways, shop.tenant, charge.id, 100, "Sorry", OPERATOR)
     (stuck,) = (await oversee(shop.db, shop.tenant)).stuck
     assert (stuck.kind, stuck.count) == ("call_unanswered", 1)
     assert len(stuck.examples) == 1

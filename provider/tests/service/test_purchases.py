@@ -23,7 +23,7 @@ from avtale.service.refunding import refund_charge
 from avtale.service.turning import turn_clock
 from avtale.storage import charges, inbox
 
-from .conftest import PHONE, START, Shop
+from .conftest import OPERATOR, PHONE, START, Shop
 
 CREATE = {"operationId": "createPayment"}
 CAPTURE = {"operationId": "capturePayment"}
@@ -37,7 +37,7 @@ async def script(shop: Shop, match: dict[str, Any], times: int, **action: Any) -
 
 async def refund(shop: Shop, purchase_id: UUID, amount: int) -> str:
     view = await shop.see_purchase(purchase_id)
-    answer = await refund_charge(shop.db, shop.gateways, shop.tenant, view.charge.id, amount, "Sorry", "op")
+    answer = await refund_charge(shop.db, shop.gateways, shop.tenant, view.charge.id, amount, "Sorry", OPERATOR)
     return answer.status
 
 
@@ -365,7 +365,7 @@ async def test_our_own_audit_sees_a_purchase_that_has_no_end(shop: Shop) -> None
 async def test_an_agreement_that_was_given_back_in_full_gives_no_access(shop: Shop) -> None:
     agreement_id = await shop.subscribe()
     (charge,) = (await shop.see(agreement_id)).charges
-    await refund_charge(shop.db, shop.gateways, shop.tenant, charge.id, 9900, "Sorry", "op")
+    await refund_charge(shop.db, shop.gateways, shop.tenant, charge.id, 9900, "Sorry", OPERATOR)
     await shop.work()
     view = await shop.see(agreement_id)
     assert (view.charges[0].status, view.access_until) == (ChargeStatus.REFUNDED, None)
