@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
+from avtale.api.accepting import NotAcceptable
 from avtale.api.identity import AdminOnly, NotSignedIn
 from avtale.api.keys import IssuerUnavailable
 from avtale.domain.errors import (
@@ -70,6 +71,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     NotSignedIn: HTTPStatus.UNAUTHORIZED,
     AdminOnly: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
+    NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     BodyTooSlow: HTTPStatus.REQUEST_TIMEOUT,
     Conflict: HTTPStatus.CONFLICT,
     ClockLocked: HTTPStatus.CONFLICT,

@@ -101,6 +101,7 @@ def _document(
             "period": charge.period,
             "periodStart": charge.period_start.isoformat(),
             "periodEnd": charge.period_end.isoformat(),
+            "dueDate": charge.due.isoformat(),
         },
         issued_at=tx.now,
     )

@@ -65,6 +65,7 @@ class SellerEntry(_Strict):
     name: str = Field(min_length=1)
     organization_number: str = Field(pattern=r"^\d{9}$")
     vat_registered: bool
+    business_register: bool = False
     address: str = Field(min_length=1)
 
 

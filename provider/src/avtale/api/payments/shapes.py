@@ -322,6 +322,7 @@ class Receipt(Shape):
     product: str
     period_start: date
     period_end: date
+    due_date: date | None = Field(description="when it was due; null for what was issued before that was kept")
 
     @staticmethod
     def of(stored: StoredReceipt) -> Receipt:
@@ -342,6 +343,7 @@ class Receipt(Shape):
             product=content["product"],
             period_start=date.fromisoformat(content["periodStart"]),
             period_end=date.fromisoformat(content["periodEnd"]),
+            due_date=date.fromisoformat(content["dueDate"]) if "dueDate" in content else None,
         )
 
 
