@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request as PageRequest
 from starlette.responses import Response
 from starlette.routing import Mount
@@ -163,6 +164,12 @@ def _pages(world: World) -> Starlette:
     async def too_large(request: PageRequest, problem: Exception) -> Response:
         return problem_answer(problem if isinstance(problem, Problem) else Problem(500, "Internal error"))
 
+    async def nothing_there(request: PageRequest, problem: Exception) -> Response:
+        assert isinstance(problem, HTTPException)
+        answer = problem_answer(Problem(problem.status_code, problem.detail))
+        answer.headers.update(problem.headers or {})
+        return answer
+
     async def failed(request: PageRequest, problem: Exception) -> Response:
         return problem_answer(Problem(500, "Internal error"))
 
@@ -178,7 +185,7 @@ def _pages(world: World) -> Starlette:
             *phone.confirmation_routes(telephones),
             *phone.payment_routes(telephones, bills),
         ],
-        exception_handlers={Problem: too_large, Exception: failed},
+        exception_handlers={Problem: too_large, HTTPException: nothing_there, Exception: failed},
     )
 
 
