@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable
@@ -149,6 +150,34 @@ def test_when_all_of_it_is_killed_nothing_stays_and_the_next_start_goes_on(tmp_p
     with Demonstration(tmp_path) as once_more:
         turn_a_month(once_more)
         assert [one["number"] for one in receipts(once_more)] == [3, 2, 1]
+
+
+def test_what_outlived_its_owner_and_its_guardian_is_ended_by_the_next_start(tmp_path: Path) -> None:
+    with Demonstration(tmp_path) as demo:
+        subscribe(demo)
+        running = pids(tmp_path / "demo")
+        os.kill(demo.process.pid, signal.SIGSTOP)  # so that it does not replace its guardian
+        os.kill(running["guardian"], signal.SIGKILL)
+        demo.end(signal.SIGKILL)
+        assert all(alive(running[name], group=False) for name in ("sandbox", "shop", "worker"))
+    with Demonstration(tmp_path) as again:
+        assert not any(alive(running[name], group=False) for name in ("sandbox", "shop", "worker"))
+        assert [one["number"] for one in receipts(again)] == [1]
+
+
+def test_it_can_be_ended_while_it_starts(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("avtale")), "demo"]
+    environment = os.environ | {"AVTALE_DATA_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as demo:
+        assert demo.stdout is not None
+        assert demo.stdout.readline() == "Starting PostgreSQL and the sandbox ...\n"
+        os.killpg(demo.pid, signal.SIGINT)
+        assert demo.wait(SECONDS_MAX) == 0
+        # Whoever still ran would hold its output.
+        assert "operator" not in demo.stdout.read()
+    assert set(pids(tmp_path / "demo")) <= {"postgres"}
 
 
 def test_a_taken_port_is_named_and_new_ports_keep_everybody_and_everything(tmp_path: Path) -> None:

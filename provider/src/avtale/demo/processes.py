@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from avtale.demo.guardian import end
 from avtale.demo.notes import DemoFailed
 
 READY_SECONDS_MAX = 60.0
@@ -21,6 +23,8 @@ PAUSE_SECONDS = 0.05
 #: A process that dies this often within a minute is not started again.
 DEATHS_A_MINUTE_MAX = 5
 LOG_LINES_SHOWN = 15
+
+_BORN_FILE = "processes.json"
 
 
 @dataclass
@@ -40,8 +44,9 @@ class Process:
 class Processes:
     """The processes of one demonstration, each in a group of its own, in the care of a guardian."""
 
-    def __init__(self, folder: Path, lock: int) -> None:
+    def __init__(self, folder: Path, lock: int, stop: threading.Event) -> None:
         self._folder = folder
+        self._stop = stop
         self._lock = lock
         self._all: dict[str, Process] = {}
         self._guardian = self._new_guardian()
@@ -57,10 +62,15 @@ class Processes:
         self._start(name, (*command, *extra), environment, wave, logs / f"{name}.log", ready_file, deque())
 
     def ready(self, name: str) -> dict[str, Any]:
-        """What a process announced, once it has. Raises DemoFailed when it ends first or is late."""
+        """What a process announced, once it has; nothing when we are told to stop meanwhile.
+
+        Raises DemoFailed when it ends first or is late.
+        """
         process = self._all[name]
         until = time.monotonic() + READY_SECONDS_MAX
         while time.monotonic() < until:
+            if self._stop.is_set():
+                return {}
             with suppress(OSError, ValueError):
                 found = json.loads(process.ready_file.read_text("utf-8")) if process.ready_file else {}
                 if isinstance(found, dict):
@@ -149,6 +159,8 @@ class Processes:
         process = Process(name, command, environment, wave, log, ready_file, handle, deaths)
         self._all[name] = process
         self._entrust(process)
+        born = {str(one.handle.pid): birth(one.handle.pid) for one in self._all.values()}
+        (self._folder / _BORN_FILE).write_text(json.dumps(born), encoding="utf-8")
 
     def _entrust(self, process: Process) -> None:
         if self._guardian.stdin is None:
@@ -161,6 +173,23 @@ class Processes:
         with suppress(OSError):
             return "\n".join(process.log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
         return "(it wrote no log)"
+
+
+def end_leftovers(folder: Path) -> None:
+    """End what is left of an earlier run whose owner and guardian were both killed; call it with the lock held."""
+    with suppress(OSError, ValueError):
+        born = json.loads((folder / _BORN_FILE).read_text("utf-8"))
+        # A process id alone may be anybody's by now; with its time of birth it is the one that we started.
+        end([int(pid) for pid, at in born.items() if at is not None and birth(int(pid)) == at])
+    (folder / _BORN_FILE).unlink(missing_ok=True)
+
+
+def birth(pid: int) -> str | None:
+    """When a process was started, in the kernel's own count; None where that cannot be told."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
 
 
 def installed(program: str) -> str:

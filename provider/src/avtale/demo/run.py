@@ -6,12 +6,12 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from avtale.demo.cast import ORGANIZATION, demo_tenant, instruct_sandbox, let_it_turn_our_clock
 from avtale.demo.notes import HOST, DemoFailed, Notes, read_notes, take_folder
-from avtale.demo.processes import Processes, installed
+from avtale.demo.processes import Processes, end_leftovers, installed
 from avtale.domain.errors import Refusal
 from avtale.runtime import open_runtime
 from avtale.service.configuring import apply_tenant
@@ -37,11 +37,17 @@ def run_demo(folder: Path, new_ports: bool, ready_file: Path | None, say: Say) -
     folder = folder.resolve()
     lock = take_folder(folder)
     try:
+        end_leftovers(folder)
         notes = read_notes(folder, new_ports)
         server = EmbeddedPostgres(folder / "postgres")
-        processes = Processes(folder, lock)
+        processes = Processes(folder, lock, stop)
         try:
-            _start_all(folder, notes, server, processes, say)
+            for sentence in _starts(folder, notes, server, processes):
+                if stop.is_set():
+                    return
+                say(sentence)
+            if stop.is_set():
+                return
             if ready_file is not None:
                 write_ready_file(ready_file, {"shop": notes.shop_url, "sandbox": notes.sandbox_url})
             say(_addresses(notes, folder))
@@ -58,8 +64,9 @@ def run_demo(folder: Path, new_ports: bool, ready_file: Path | None, say: Say) -
         os.close(lock)
 
 
-def _start_all(folder: Path, notes: Notes, server: EmbeddedPostgres, processes: Processes, say: Say) -> None:
-    say("Starting PostgreSQL and the sandbox ...")
+def _starts(folder: Path, notes: Notes, server: EmbeddedPostgres, processes: Processes) -> Iterator[str]:
+    """Start one thing after the other; says what comes next before each."""
+    yield "Starting PostgreSQL and the sandbox ..."
     processes.start(
         "sandbox",
         [
@@ -74,15 +81,16 @@ def _start_all(folder: Path, notes: Notes, server: EmbeddedPostgres, processes: 
     home = make_home(server, folder / "postgres")
     migrate(home.owner_url, home.url)
     processes.ready("sandbox")
+    yield "Applying the demo tenant ..."
     instruct_sandbox(notes)
-    say("Applying the demo tenant ...")
     environment = _environment(notes, home)
     asyncio.run(_apply(environment, notes))
-    say("Starting the API and a worker ...")
+    yield "Starting the API and a worker ..."
     serve = [installed("avtale"), "serve", "--host", HOST, "--port", str(notes.shop_port)]
     processes.start("shop", serve, environment, wave=1, announces=True)
     processes.start("worker", [installed("avtale"), "work"], environment, wave=1, announces=False)
     processes.ready("shop")
+    yield "Joining their clocks ..."
     let_it_turn_our_clock(notes)
 
 
@@ -110,8 +118,12 @@ def _environment(notes: Notes, home: Home) -> dict[str, str]:
 
 
 def _watch(server: EmbeddedPostgres, processes: Processes, stop: threading.Event, say: Say) -> None:
+    misses = 0
     while not stop.wait(LOOK_SECONDS):
-        if not server.alive():
+        misses = 0 if server.alive() else misses + 1
+        # On a busy machine one answer may be late.
+        if misses > 1:
+            misses = 0
             say("PostgreSQL has died; it is started again")
             server.start()
         for sentence in processes.revive():
