@@ -254,6 +254,32 @@ def test_a_customer_adds_a_subscription_from_my_page_by_the_way_of_the_customer_
     expect(page.get_by_role("button", name="Add Short films")).to_be_hidden()
 
 
+def test_a_film_is_rented_once_and_its_days_run_out(demo: Demonstration, page: Page) -> None:
+    sign_in(page, demo, "Ola Nordmann")
+    choose(page, "One film, to rent")
+    page.get_by_role("button", name="Reject").click()
+    page.wait_for_url("**/shop/thanks?purchaseId=*")
+    expect(page.get_by_role("heading", name="You said no")).to_be_visible()
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Pay 49\u00a0kr").click()
+    page.wait_for_url("**/shop/thanks?purchaseId=*")
+    expect(page.get_by_role("heading", name="One film, to rent is yours")).to_be_visible()
+    expect(page.get_by_role("link", name="No. ")).to_be_visible()
+    page.get_by_role("link", name="Go to My page").click()
+    bought = page.get_by_role("region", name="Bought once")
+    expect(bought.get_by_text("Access until")).to_be_visible()
+    expect(bought.get_by_text("Paid", exact=True)).to_be_visible()
+    page.goto(f"{demo.shop}/shop/products/one-film")
+    expect(page.get_by_text("You have this already.")).to_be_visible()
+    page.goto(f"{demo.shop}/shop/account")
+    turn(page, "a week")
+    expect(bought.get_by_text("Access ended")).to_be_visible()
+    bought.get_by_role("link", name="Receipt").click()
+    expect(page.get_by_role("row", name=re.compile("Paid with Vipps 49.00"))).to_be_visible()
+    page.goto(f"{demo.shop}/shop/products/one-film")
+    expect(page.get_by_role("button", name="Pay with Vipps")).to_be_visible()
+
+
 @pytest.fixture(scope="module")
 def tour(demo: Demonstration, chromium: Browser) -> tuple[list[str], Any]:
     """One of every page of the console in its fullest state, and the cookies of somebody who may see them all."""
@@ -265,6 +291,10 @@ def tour(demo: Demonstration, chromium: Browser) -> tuple[list[str], Any]:
         choose_at(page, demo, "all-films")
         page.get_by_role("button", name="Not now").click()
         addresses.append(f"/shop/thanks?agreementId={_agreement_of(page, demo)}")
+        choose_at(page, demo, "one-film")
+        page.get_by_role("button", name=re.compile("Pay .*")).click()
+        expect(page.get_by_role("link", name="No. ")).to_be_visible()
+        addresses.append(page.url.removeprefix(demo.shop))
         choose_at(page, demo, "short-films")
         page.get_by_role("button", name="Reject").click()
         page.wait_for_url("**/shop/thanks?*")

@@ -70,6 +70,15 @@ def demo_tenant(notes: Notes) -> TenantEntry:
         ),
         products=[
             _product(notes, "all-films", "All films", "Every film and series, on every screen", 9900, Unit.MONTH),
+            ProductEntry(
+                id="one-film",
+                name="One film, to rent",
+                description="The one that everybody talks about",
+                price_minor=4900,
+                currency="NOK",
+                access_days=2,
+                vat_percent=Decimal(25),
+            ),
             _product(notes, "short-films", "Short films", "A new one every evening, for the way home", 2900, Unit.WEEK),
         ],
     )
