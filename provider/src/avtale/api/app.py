@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from avtale.api.contract import Api
+from avtale.api.crossing import Crossing
 from avtale.api.doors import Hall
 from avtale.api.envelope import Envelope
 from avtale.api.house import House
@@ -72,6 +73,7 @@ def create_app(house: House) -> Api:
     app.mount(PREFIX, customer_app(app.state.hall, house.version))
     add_reference(app)
     add_problems(app)
+    app.add_middleware(Crossing, tenancy=app.state.hall.tenancy)
     app.add_middleware(Envelope)
     return app
 

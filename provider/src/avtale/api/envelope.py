@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from urllib.parse import unquote
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -31,6 +32,7 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope["path"] = _path(scope)
         request_id = _request_id(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
         started = False
@@ -56,6 +58,18 @@ class Envelope:
                 if started:
                     raise
                 await problem_of(error).answer(scope)(scope, receive, send_marked)
+
+
+def _path(scope: Scope) -> str:
+    """The path, in which a slash that its sender has encoded parts nothing: it stays `%2F`, and so `%25` stays too.
+
+    Whoever wants what a part says decodes it once more.
+    """
+    raw: bytes | None = scope.get("raw_path")
+    if raw is None or b"%" not in raw:
+        return str(scope["path"])
+    parts = (unquote(part) for part in raw.decode("ascii", "replace").split("/"))
+    return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
 
 
 def _request_id(headers: Headers) -> str:

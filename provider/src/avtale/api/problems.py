@@ -110,7 +110,7 @@ class Problem:
             "title": self.code.replace("_", " ").capitalize(),
             "status": self.status,
             "detail": self.detail,
-            "instance": quote(scope["path"], safe="/:@!$&'()*+,;=~"),
+            "instance": quote(scope["path"], safe="/:@!$&'()*+,;=~%"),
             "code": self.code,
             "requestId": scope["state"]["request_id"],
         }

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from avtale.domain.errors import NotFound
 from avtale.storage import tenants
@@ -16,6 +17,7 @@ from avtale.storage.tenants import Issuer, Tenant
 BELIEVED_SECONDS_MAX = 3.0
 
 _HOST = re.compile(r"(?:\[([0-9a-f:.]{2,45})\]|([a-z0-9_.-]{1,253}?)\.?)(?::[0-9]{0,5})?")
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -61,7 +63,12 @@ class Tenancy:
         return site
 
     async def named(self, organization: str, name: str) -> Tenant:
-        """The tenant of the names in a path; raises TenantUnknown."""
+        """The tenant of the names in a path, or of the ids (both are UUIDs); raises TenantUnknown."""
+        if _ID.fullmatch(organization) and _ID.fullmatch(name):
+            async with self._db.routing() as tx:
+                found = await tenants.tenant_by_ids(tx, UUID(organization), UUID(name))
+            if found is not None:
+                return found
         if not _NAME.fullmatch(organization) or not _NAME.fullmatch(name):
             raise TenantUnknown("there is no such tenant")
         async with self._db.routing() as tx:

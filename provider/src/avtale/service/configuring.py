@@ -33,6 +33,7 @@ Url = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$", max_length=1024)]
 ClientUrl = Annotated[
     str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[!$%&'()*+,./0-9:;=?@A-Z_a-z~-]*)?$", max_length=1024)
 ]
+Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$", max_length=255)]
 Parameter = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 
 
@@ -179,6 +180,7 @@ class TenantEntry(_Strict):
     public_url: Url
     zone: str = "Europe/Oslo"
     environment: Literal["test", "production"] = "test"
+    allowed_origins: list[Origin] = Field(default_factory=list)
     grace_days: int = Field(6, ge=0, le=60)
     seller: SellerEntry
     vipps: VippsEntry
@@ -246,6 +248,7 @@ async def apply_tenant(
         grace_days=entry.grace_days,
         rules=BillingRules(entry.vipps.charge_lead_days, entry.vipps.retry_days),
         seller=entry.seller.model_dump(),
+        origins=tuple(entry.allowed_origins),
     )
     async with db.routing() as tx:
         tenant = await tenants.save_tenant(tx, tenant, new_id())

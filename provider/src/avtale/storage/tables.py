@@ -93,6 +93,7 @@ tenants = Table(
     _needed("charge_lead_days", Integer),
     _needed("retry_days", Integer),
     _needed("seller", JSONB),
+    _needed("origins", JSONB),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
     UniqueConstraint("organization_id", "name"),
     CheckConstraint("environment IN ('test', 'production')", name="environment"),

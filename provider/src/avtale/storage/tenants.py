@@ -32,6 +32,8 @@ class Tenant:
     grace_days: int
     rules: BillingRules
     seller: dict[str, Any]
+    #: The origins whose pages may call the API from a browser.
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,11 @@ async def tenant_by_name(tx: Transaction, organization: str, name: str) -> Tenan
     return await _one(tx, _TENANT.where(t.organizations.c.name == organization, t.tenants.c.name == name))
 
 
+async def tenant_by_ids(tx: Transaction, organization_id: UUID, tenant_id: UUID) -> Tenant | None:
+    """The tenant of an id, if it is this organization's."""
+    return await _one(tx, _TENANT.where(t.organizations.c.id == organization_id, t.tenants.c.tenant_id == tenant_id))
+
+
 async def tenant_by_id(tx: Transaction, tenant_id: UUID) -> Tenant | None:
     """The tenant of an id."""
     return await _one(tx, _TENANT.where(t.tenants.c.tenant_id == tenant_id))
@@ -110,6 +117,7 @@ async def save_tenant(tx: Transaction, tenant: Tenant, organization_id: UUID) ->
         "charge_lead_days": tenant.rules.charge_lead_days,
         "retry_days": tenant.rules.retry_days,
         "seller": tenant.seller,
+        "origins": list(tenant.origins),
     }
     await tx.conn.execute(
         insert(t.tenants)
@@ -289,4 +297,5 @@ def _tenant(row: Row[Any]) -> Tenant:
         grace_days=row.grace_days,
         rules=BillingRules(row.charge_lead_days, row.retry_days),
         seller=row.seller,
+        origins=tuple(row.origins),
     )

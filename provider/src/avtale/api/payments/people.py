@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from typing import Annotated
+from urllib.parse import unquote
 
 from fastapi import Path, Query
 
@@ -30,6 +31,7 @@ def encode_subject(subject: str) -> str:
 
 def subjects(encoded: str) -> list[str]:
     """What an encoded id may stand for: the subject it decodes to, if it is canonical base64url, then it itself."""
+    encoded = unquote(encoded)
     try:
         decoded = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
