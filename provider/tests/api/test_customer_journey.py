@@ -370,7 +370,8 @@ async def test_two_tabs_at_once_make_one_request(journey: Journey, window: Brows
     await journey.control("POST", "/faults", fault)
     link = journey.link(transaction_id)
     pages = [await window.new_page() for _ in range(3)]
-    await asyncio.gather(*(one.goto(link) for one in pages))
+    # A browser asks for the same address once at a time.
+    await asyncio.gather(*(one.goto(f"{link}&tab={number}") for number, one in enumerate(pages)))
     for one in pages:
         await expect(one.get_by_role("heading", name="Anna Berg’s telephone")).to_be_visible()
     assert len({one.url for one in pages}) == 1
@@ -461,6 +462,16 @@ async def test_a_sign_in_is_answered_to_the_browser_that_began_it_only(journey: 
         assert "Set-Cookie" not in answer.headers
 
 
+async def test_an_answer_that_somebody_else_asked_for_signs_nobody_in(journey: Journey, page: Page) -> None:
+    transaction_id = await journey.begin()
+    await page.goto(journey.link(transaction_id))
+    await expect(page.get_by_role("button", name="Anna Berg")).to_be_visible()
+    await page.goto(f"{journey.url}{SIGNED_IN}?state={'x' * 32}&code=stolen")
+    await expect(page.get_by_text("not begun here")).to_be_visible()
+    await page.goto(journey.link(transaction_id))
+    await expect(page.get_by_role("button", name="Anna Berg")).to_be_visible()
+
+
 async def test_a_way_back_that_was_made_up_leads_nowhere(journey: Journey) -> None:
     transaction_id = await journey.begin()
     unused = (await journey.landing(transaction_id)).removeprefix(journey.url)
@@ -475,7 +486,7 @@ async def test_an_address_that_is_registered_no_more_is_not_returned_to(journey:
     await to_vipps(journey, page, transaction_id)
     entry = entry_of(journey.url, journey.sandbox, journey.shop)
     assert entry.customer_api is not None
-    del entry.customer_api.clients[0]
+    entry.customer_api.clients[0].return_urls = [f"{journey.shop.url}/moved"]
     await apply_tenant(journey.db, journey.house.gateways, journey.house.sealer, "nordlys", entry, {})
     await page.get_by_role("button", name=APPROVE).click()
     await expect(page.get_by_text("changed its address")).to_be_visible()
