@@ -51,6 +51,8 @@ def default_of(model: type[BaseModel], name: str) -> str | None:
     value: Any = field.get_default(call_default_factory=True)
     if value is None or value == []:
         return None
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"  # as TOML has it
     return f"`{value.value if isinstance(value, StrEnum) else value}`"
 
 
