@@ -11,6 +11,7 @@ from email.utils import formatdate
 from time import time
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
@@ -79,6 +80,34 @@ async def test_an_event_about_nothing_of_ours_is_answered_and_parked(world: Worl
     assert (await deliver(world, secret)).status == 200
     await world.settle()
     assert await kept(world) == ["parked"]
+
+
+async def test_an_event_of_a_payment_settles_its_purchase_and_one_of_another_is_parked(
+    world: World, secret: str
+) -> None:
+    """As the sandbox itself delivers them: registered with the others, signed, and with no `eventType`."""
+    phone = f"47{uuid4().int % 10**8:08}"
+    await world.control("POST", "/people", {"phoneNumber": phone, "name": "Anna", "temperament": "approves"})
+    started = await world.draft(productId="film-rent")
+    await world.control("POST", f"/phone/{phone}/open", {"url": started["confirmationUrl"]})
+    (theirs,) = (await world.control("GET", "/export"))["payments"]
+    event = {
+        "msn": "123456",
+        "reference": theirs["reference"],
+        "pspReference": theirs["history"][-1]["pspReference"],
+        "name": "AUTHORIZED",
+        "amount": {"currency": "NOK", "value": 3900},
+        "timestamp": "2027-01-15T09:00:00.000Z",
+        "success": True,
+    }
+    foreign = event | {"reference": "somebody-elses-order"}
+    for one in (event, event, foreign):
+        assert (await deliver(world, secret, json.dumps(one).encode())).status == 200
+    for _ in range(3):
+        await world.settle()
+    assert sorted(set(await kept(world))) == ["done", "parked"]
+    (purchase,) = (await world.call("GET", "/api/v1/purchases", token=world.anna())).json["purchases"]
+    assert (purchase["status"], purchase["charge"]["captured"]) == ("paid", 3900)
 
 
 async def test_the_host_that_a_proxy_calls_plays_no_part(world: World, secret: str) -> None:
