@@ -38,11 +38,13 @@ class Demonstration:
         self._ready_file = self.data_dir / "ready.json"
         self._ready_file.unlink(missing_ok=True)
         self._log = self.data_dir / "demo.log"
+        # Tests run at the same time must not all want the ports that a person gets.
+        moves = self.new_ports or not (self.data_dir / "demo" / "demo.json").exists()
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AVTALE_")}
         with self._log.open("ab") as output:
             self._began = output.tell()
             self.process = subprocess.Popen(
-                [*self.command, "--ready-file", str(self._ready_file), *(["--new-ports"] if self.new_ports else [])],
+                [*self.command, "--ready-file", str(self._ready_file), *(["--new-ports"] if moves else [])],
                 env=inherited | {"AVTALE_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -166,7 +166,7 @@ def test_what_outlived_its_owner_and_its_guardian_is_ended_by_the_next_start(tmp
 
 
 def test_it_can_be_ended_while_it_starts(tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).with_name("avtale")), "demo"]
+    command = [str(Path(sys.executable).with_name("avtale")), "demo", "--new-ports"]
     environment = os.environ | {"AVTALE_DATA_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True

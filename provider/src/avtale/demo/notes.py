@@ -54,7 +54,7 @@ def read_notes(folder: Path, new_ports: bool) -> Notes:
     except (OSError, ValueError, TypeError) as error:
         raise DemoFailed(f"{path} cannot be read ({error}); without it the data in {folder} is lost") from error
     if notes is None:
-        shop, sandbox = _free_port(SHOP_PORT), _free_port(SANDBOX_PORT)
+        shop, sandbox = _free_port(0 if new_ports else SHOP_PORT), _free_port(0 if new_ports else SANDBOX_PORT)
         # The issuer keeps this name wherever it listens later, so that people stay who they are.
         issuer = f"http://{HOST}:{sandbox}"
         notes = Notes(shop, sandbox, issuer, new_key(), secrets.token_urlsafe(24))

@@ -334,6 +334,12 @@ charges = Table(
         "replan_at",
         postgresql_where=text("replan_at IS NOT NULL"),
     ),
+    Index(
+        "charges_unpaid_ix",
+        "tenant_id",
+        "due",
+        postgresql_where=text("status IN ('failed', 'open')"),
+    ),
 )
 
 attempts = Table(
@@ -447,6 +453,7 @@ inbox = Table(
     UniqueConstraint("tenant_id", "gateway", "key"),
     CheckConstraint("status IN ('new', 'done', 'parked')", name="status"),
     Index("inbox_new_ix", "tenant_id", "id", postgresql_where=text("status = 'new'")),
+    Index("inbox_parked_ix", "tenant_id", "received_at", postgresql_where=text("status = 'parked'")),
 )
 
 ledger = Table(
@@ -469,6 +476,7 @@ ledger = Table(
     CheckConstraint(_among("kind", BookingKind), name="kind"),
     CheckConstraint("amount > 0", name="amount"),
     Index(None, "tenant_id", "charge_id"),
+    Index(None, "tenant_id", "booked_at", "id"),
 )
 
 receipts = Table(
