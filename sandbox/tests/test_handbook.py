@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 from starlette.routing import Mount, Route
 
-from avtale_sandbox.app import _pages
 from avtale_sandbox.control.wire import Door
+from avtale_sandbox.rooms import rooms
 from avtale_sandbox.settings import Settings
 from avtale_sandbox.world import World
 
@@ -74,7 +74,7 @@ async def document(sandbox: Any) -> dict[str, Any]:
 
 def control_routes() -> list[Route]:
     world = World(Settings())
-    mount = next(one for one in _pages(world).routes if isinstance(one, Mount) and one.path == "/_sandbox")
+    mount = next(one for one in rooms(world).routes if isinstance(one, Mount) and one.path == "/_sandbox")
     return [one for one in mount.routes or [] if isinstance(one, Route)]
 
 

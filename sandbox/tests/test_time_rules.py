@@ -143,6 +143,16 @@ async def test_a_charge_is_seen_thirty_days_before_it_is_due(sandbox: Any) -> No
     assert seen["transactionId"].isdigit()
 
 
+@pytest.mark.shows("rule:T22")
+async def test_merchants_hear_nothing_of_what_the_payer_is_told_the_day_before(sandbox: Any, hooked: Any) -> None:
+    agreement_id = await sandbox.agree()
+    charge_id = await sandbox.charge(agreement_id)
+    before = (await sandbox.fetch(agreement_id, charge_id)).body
+    await sandbox.advance_to("2027-02-01T07:59:59Z")
+    assert (await sandbox.fetch(agreement_id, charge_id)).body == before
+    assert hooked.events == ["recurring.agreement-activated.v1"]
+
+
 @pytest.mark.shows("rule:T11")
 async def test_a_reservation_is_released_after_180_days_in_norway(sandbox: Any, hooked: Any) -> None:
     agreement_id = await sandbox.agree()

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cached_property
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request as PageRequest
-from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from .clock import wall_now
 from .control.faults import Action
-from .control.room import ControlRoom
-from .control.wire import Problem, problem_answer
-from .identity import routes as identity
-from .phone import routes as phone
-from .phone.bills import Bills
-from .phone.telephones import Telephones
+from .control.wire import Problem
 from .stripe import pages as stripe_pages
 from .stripe.api import StripeApi
 from .vipps.epayment import landing
@@ -46,7 +38,6 @@ class FrontDoor:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._pages = _pages(world)
         self._number = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,6 +61,13 @@ class FrontDoor:
                 await self._world.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+    @cached_property
+    def _pages(self) -> ASGIApp:
+        # Read late: who never opens a page or the control room does not pay for them.
+        from .rooms import rooms
+
+        return rooms(self._world)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let Starlette answer, and store what was changed before the answer begins."""
@@ -155,38 +153,6 @@ class FrontDoor:
             answer = host.failure(500, f"Internal error, request {request.id}")
         world.settle_all()
         return answer
-
-
-def _pages(world: World) -> Starlette:
-    telephones = Telephones(world.recurring, world.people, world.merchants, world.clock)
-    bills = Bills(world.payments, world.people, world.merchants, world.clock)
-
-    async def too_large(request: PageRequest, problem: Exception) -> Response:
-        return problem_answer(problem if isinstance(problem, Problem) else Problem(500, "Internal error"))
-
-    async def nothing_there(request: PageRequest, problem: Exception) -> Response:
-        assert isinstance(problem, HTTPException)
-        answer = problem_answer(Problem(problem.status_code, problem.detail))
-        answer.headers.update(problem.headers or {})
-        return answer
-
-    async def failed(request: PageRequest, problem: Exception) -> Response:
-        return problem_answer(Problem(500, "Internal error"))
-
-    return Starlette(
-        routes=[
-            Mount(
-                "/_sandbox",
-                routes=ControlRoom(world).routes(identity.control_routes(world.identity)),
-            ),
-            Mount("/identity", routes=identity.routes(world.identity, world.people)),
-            Mount("/phone", routes=phone.routes(telephones, bills)),
-            Mount(stripe_pages.PATH, routes=stripe_pages.StripePages(world.stripe).routes()),
-            *phone.confirmation_routes(telephones),
-            *phone.payment_routes(telephones, bills),
-        ],
-        exception_handlers={Problem: too_large, HTTPException: nothing_there, Exception: failed},
-    )
 
 
 def _is_page(path: str) -> bool:

@@ -42,10 +42,10 @@ async def test_the_terms_are_said_in_full(world: Any, browser: Any) -> None:
 async def test_what_merchants_write_cannot_break_the_page(world: Any, browser: Any) -> None:
     evil = '"><script>x</script>'
     world.merchants.save(
-        Merchant(client_id="e", client_secret="e", subscription_key="e", merchant_serial_number="9", name=evil)
+        Merchant(client_id="e", client_secret="e", subscription_key="e", merchant_serial_number="9999", name=evil)
     )
     draft = world.draft(
-        world.merchants.of_msn("9"),
+        world.merchants.of_msn("9999"),
         product_name=evil,
         product_description=evil,
         initial_charge=world.initial(description=evil),
