@@ -178,6 +178,19 @@ async def test_when_all_tries_are_used_up(shop: Any, sandbox: Any, choice: str, 
         assert latest.status == ("draft" if choice == "unpaid" else "open")
 
 
+async def test_a_card_that_is_lost_is_not_tried_again_but_another_one_is(shop: Any) -> None:
+    subscription = await shop.subscribe("pm_card_sandboxLostOnRenewal")
+    await shop.advance_to("2027-02-18T00:00:00Z")
+    found = await shop.fetch(subscription)
+    assert (found.status, found.latest_invoice.attempt_count) == ("past_due", 1)
+    assert at(found.latest_invoice.next_payment_attempt) == "2027-02-19T10:00Z"
+    card = await shop.v1.payment_methods.attach_async("pm_card_visa", {"customer": found.customer})
+    await shop.v1.subscriptions.update_async(subscription.id, {"default_payment_method": card.id})
+    await shop.advance_to("2027-02-19T10:00:00Z")
+    found = await shop.fetch(subscription)
+    assert (found.status, found.latest_invoice.status, found.latest_invoice.attempt_count) == ("active", "paid", 2)
+
+
 async def test_an_unpaid_invoice_is_paid_with_another_card(shop: Any) -> None:
     subscription = await shop.subscribe("pm_card_sandboxFailsOnRenewal")
     await shop.advance_to("2027-02-15T12:00:00Z")

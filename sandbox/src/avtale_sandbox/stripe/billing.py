@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
 from ..clock import Agenda
 from .books import Books
@@ -14,6 +14,7 @@ from .refusals import invalid
 from .resources import Charge, Invoice, InvoicePayment, Item, Line, PaymentIntent, PaymentMethod, Subscription
 from .wire.customers import invoice_prefix
 
+Reason = Literal["subscription_create", "subscription_cycle", "subscription_update"]
 HOUR, DAY = 3_600, 86_400
 # A renewal's draft waits an hour for the merchant, and up to three days while its webhook is not answered.
 DRAFT_SECONDS = HOUR
@@ -54,9 +55,19 @@ class Billing:
     # From draft to paid.
 
     def draft(
-        self, subscription: Subscription, reason: Any, key: str, number: int, *, start: int, end: int, is_free: bool
+        self,
+        subscription: Subscription,
+        reason: Reason,
+        key: str,
+        number: int,
+        *,
+        before: tuple[int, int],
+        is_free: bool,
     ) -> Invoice:
-        """Make a draft for a period of a subscription, at its prices or for nothing, and tell of it."""
+        """Make a draft for a subscription's period, at its prices or for nothing, and tell of it.
+
+        `before` is the period that has just been used: what an invoice says its own period is.
+        """
         books = self._books
         customer = books.customers.at(subscription.customer)
         invoice = Invoice(
@@ -68,9 +79,12 @@ class Billing:
             subscription=subscription.id,
             currency=subscription.currency,
             reason=reason,
-            lines=[self._line(one, start, end, is_free) for one in subscription.items],
-            period_start=subscription.period_start,
-            period_end=subscription.period_end if reason == "subscription_cycle" else subscription.period_start,
+            lines=[
+                self._line(one, subscription.period_start, subscription.period_end, is_free)
+                for one in subscription.items
+            ],
+            period_start=before[0],
+            period_end=before[1],
             prefix=invoice_prefix(customer),
             customer_email=customer.email,
             customer_name=customer.name,

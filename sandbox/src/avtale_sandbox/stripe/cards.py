@@ -6,14 +6,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-Trouble = Literal["declines", "declines_later", "authentication", "dispute", ""]
-
 
 class Card(Struct, frozen=True, kw_only=True):
     """A test card.
 
-    `declines`: at every use, also when it is saved. `fails_charges`: it can be saved, but not charged.
-    `fails_renewals`: it can be charged while its owner is there, and not after. `authentication`: its owner
+    `code`: it declines at every use; one that `saves` can be kept all the same.
+    `renewal_decline`: it can be charged while its owner is there, and then declines so. `authentication`: its owner
     must say yes at the bank `always`, or `once` (then charges without its owner go well).
     """
 
@@ -24,7 +22,7 @@ class Card(Struct, frozen=True, kw_only=True):
     code: str = ""
     decline_code: str | None = None
     saves: bool = False
-    fails_renewals: bool = False
+    renewal_decline: str = ""
     authentication: Literal["", "always", "once"] = ""
     disputed: bool = False
     words: str = ""
@@ -81,8 +79,11 @@ CARDS: dict[str, Card] = {
         "4000000000000341", "card_declined", "generic_decline", "Visa, can be saved but not charged", saves=True
     ),
     "createDispute": Card(number="4000000000000259", disputed=True, words="Visa, disputed afterwards"),
-    # Not one of Stripe's: a card that is good while its owner looks on, and declines every renewal.
-    "sandboxFailsOnRenewal": Card(number="4000000000000010", fails_renewals=True, words="Visa, renewals are declined"),
+    # Not of Stripe's: cards that are good while their owner looks on, and decline every renewal.
+    "sandboxFailsOnRenewal": Card(
+        number="4000000000000010", renewal_decline="generic_decline", words="Visa, renewals are declined"
+    ),
+    "sandboxLostOnRenewal": Card(number="4000000000000028", renewal_decline="lost_card", words="Visa, lost afterwards"),
 }
 _BY_NUMBER = {card.number: name for name, card in reversed(CARDS.items())}
 
@@ -94,6 +95,9 @@ MESSAGES = {
     "expired_card": "Your card has expired.",
     "incorrect_cvc": "Your card's security code is incorrect.",
     "processing_error": "An error occurred while processing your card. Try again in a little bit.",
+    "invoice_payment_intent_requires_action": (
+        "Payment for this invoice requires additional user action before it can be completed successfully."
+    ),
     "authentication_required": "Your card was declined. This transaction requires authentication.",
 }
 # A bank that says this will not say anything else tomorrow (Stripe, hard declines).
@@ -140,6 +144,6 @@ def verdict(card: Card, *, owner_is_there: bool, is_set_up: bool, is_authenticat
             return NEEDS_ACTION
     if card.code and not (to_save and card.saves):
         return Verdict(card.code, card.decline_code)
-    if card.fails_renewals and not owner_is_there:
-        return Verdict("card_declined", "generic_decline")
+    if card.renewal_decline and not owner_is_there:
+        return Verdict("card_declined", card.renewal_decline)
     return GOOD

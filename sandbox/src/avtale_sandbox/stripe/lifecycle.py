@@ -56,8 +56,7 @@ class Lifecycle:
             "subscription_create",
             key,
             number,
-            start=subscription.period_start,
-            end=subscription.period_end,
+            before=(subscription.period_start, subscription.period_start),
             is_free=is_trial,
         )
         invoice = self._billing.finalize(invoice, method)
@@ -175,15 +174,12 @@ class Lifecycle:
                 self._stop_after_trial(subscription, before)
                 return
             subscription.status = "active"
-        start = subscription.period_end
-        end = self.period_after(subscription, start)
+        used = subscription.period_start, subscription.period_end
+        subscription.period_start, subscription.period_end = used[1], self.period_after(subscription, used[1])
         key, number = self._books.new_id("in")
-        invoice = self._billing.draft(
-            subscription, "subscription_cycle", key, number, start=start, end=end, is_free=False
-        )
-        subscription.period_start, subscription.period_end = start, end
-        subscription.latest_invoice = invoice.id
+        subscription.latest_invoice = key
         self.save(subscription, before)
+        invoice = self._billing.draft(subscription, "subscription_cycle", key, number, before=used, is_free=False)
         self._billing.leave_as_draft(invoice, advances=subscription.status != "unpaid")
 
     def _stop_after_trial(self, subscription: Subscription, before: dict[str, object]) -> None:

@@ -37,7 +37,7 @@ def _groups() -> list[dict[str, Any]]:
         if card.number in numbers:
             continue
         numbers.add(card.number)
-        wrong = card.code or card.fails_renewals or card.disputed
+        wrong = card.code or card.renewal_decline or card.disputed
         group = "The bank asks first" if card.authentication else "Goes wrong" if wrong else "Goes well"
         groups[group].append((name, card))
     return [{"name": name, "cards": cards} for name, cards in groups.items()]

@@ -134,33 +134,47 @@ def merged(old: Mapping[str, str], given: Mapping[str, str] | None) -> dict[str,
     return result
 
 
-def shape(_required: Sequence[str] = (), /, **fields: Kind) -> Kind:
+class Shape:
     """Nested parameters; empty text unsets the whole."""
 
-    def check(value: Any, param: str) -> Any:
+    def __init__(self, needed: Sequence[str], fields: Fields) -> None:
+        self.fields = fields
+        self._needed = needed
+
+    def __call__(self, value: Any, param: str) -> dict[str, Any]:
         if value == "":
             return {}
         if not isinstance(value, dict):
             raise invalid("Invalid object", param=param)
-        return _checked(fields, _required, value, param)
-
-    return check
+        return _checked(self.fields, self._needed, value, param)
 
 
-def items(kind: Kind, most: int = 100) -> Kind:
+class Items:
     """A list; its places are numbers in brackets, or empty brackets."""
 
-    def check(value: Any, param: str) -> list[Any]:
+    def __init__(self, kind: Kind, most: int) -> None:
+        self.kind = kind
+        self._most = most
+
+    def __call__(self, value: Any, param: str) -> list[Any]:
         if value == "":
             return []
         if not isinstance(value, dict) or not all(place.isascii() and place.isdigit() for place in value):
             raise invalid("Invalid array", param=param)
-        if len(value) > most:
-            raise invalid(f"Arrays can have up to {most} elements.", param=param)
-        places = sorted(value, key=int)
-        return [kind(value[place], f"{param}[{place}]") for place in places]
+        if len(value) > self._most:
+            raise invalid(f"Arrays can have up to {self._most} elements.", param=param)
+        places = sorted(value, key=lambda place: int(place[:9]))
+        return [self.kind(value[place], f"{param}[{place}]") for place in places]
 
-    return check
+
+def shape(_required: Sequence[str] = (), /, **fields: Kind) -> Shape:
+    """Nested parameters."""
+    return Shape(_required, fields)
+
+
+def items(kind: Kind, most: int = 100) -> Items:
+    """A list of at most so many."""
+    return Items(kind, most)
 
 
 def either(words: Kind, nested: Kind) -> Kind:

@@ -13,13 +13,11 @@ from ..resources import Price, Product
 from ..wire.speller import Speller
 
 CURRENCIES = frozenset({"nok", "dkk", "sek", "eur", "usd", "gbp", "isk", "chf", "pln"})
-_RECURRING = shape(
-    ["interval"],
-    interval=choice("day", "week", "month", "year"),
-    interval_count=integer(1, 1095),
-    trial_period_days=integer(1, 730),
-    usage_type=choice("licensed"),
-)
+INTERVAL: dict[str, Any] = {
+    "interval": choice("day", "week", "month", "year"),
+    "interval_count": integer(1, 1095),
+}
+_RECURRING = shape(["interval"], trial_period_days=integer(1, 730), usage_type=choice("licensed"), **INTERVAL)
 _PRODUCT: dict[str, Any] = {
     "active": boolean,
     "name": text(),
@@ -43,7 +41,7 @@ _PRICE: dict[str, Any] = {
 NEW_PRICE: dict[str, Any] = {
     "currency": CURRENCY,
     "unit_amount": integer(0, 99_999_999),
-    "recurring": _RECURRING,
+    "recurring": shape(["interval"], **INTERVAL),
     "tax_behavior": _PRICE["tax_behavior"],
 }
 
@@ -68,7 +66,10 @@ class Catalogue:
             "GetProductsId": Action(Params(), self.retrieve_product),
             "PostProductsId": Action(Params(default_price=text(), **_PRODUCT), self.update_product),
             "PostPrices": Action(
-                Params(["currency"], product=text(), product_data=product, **NEW_PRICE | _PRICE), self.create_price
+                Params(
+                    ["currency"], product=text(), product_data=product, **NEW_PRICE | _PRICE | {"recurring": _RECURRING}
+                ),
+                self.create_price,
             ),
             "GetPrices": Action(
                 listing(

@@ -14,14 +14,14 @@ from ..refusals import invalid, no_such
 from ..resources import Customer, PaymentMethod
 from ..wire.speller import Speller
 
-SHIPPING = shape(address=ADDRESS, carrier=text(), name=text(), phone=text(), tracking_number=text())
+_SHIPPING = shape(address=ADDRESS, name=text(), phone=text())
 _CUSTOMER: dict[str, Any] = {
     "email": text(512),
     "name": text(256),
     "phone": text(20),
     "description": text(),
     "address": ADDRESS,
-    "shipping": SHIPPING,
+    "shipping": _SHIPPING,
     "preferred_locales": items(text(10)),
     "metadata": metadata,
     "invoice_settings": shape(default_payment_method=text(), footer=text()),

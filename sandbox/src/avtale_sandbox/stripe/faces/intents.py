@@ -8,14 +8,14 @@ from ..books import Books
 from ..calls import Action, Actions, Call
 from ..events import Events
 from ..methods import Methods
-from ..params import CURRENCY, Params, boolean, choice, integer, items, listing, merged, metadata, shape, text
+from ..params import ADDRESS, CURRENCY, Params, boolean, choice, integer, items, listing, merged, metadata, shape, text
 from ..payments import Payments, client_secret
 from ..refusals import invalid, required
 from ..resources import Intent, PaymentIntent, PaymentMethod, SetupIntent
 from ..setups import Setups
 from ..wire.speller import Speller
 from .catalogue import CURRENCIES
-from .customers import METHOD_FORM, SHIPPING
+from .customers import METHOD_FORM
 
 # Stripe's least amounts, in minor units; where Stripe names none, one unit of money.
 AMOUNT_MIN = {"nok": 300, "dkk": 250, "sek": 300, "eur": 50, "usd": 50, "gbp": 30}
@@ -37,7 +37,9 @@ _MONEY: dict[str, Any] = {
     "setup_future_usage": _FUTURE,
     "statement_descriptor": text(22),
     "statement_descriptor_suffix": text(22),
-    "shipping": SHIPPING,
+    "shipping": shape(
+        ["address", "name"], address=ADDRESS, carrier=text(), name=text(), phone=text(), tracking_number=text()
+    ),
     "transfer_group": text(),
     "capture_method": choice("automatic", "automatic_async", "manual"),
 }

@@ -29,7 +29,7 @@ class Invoices:
         """By name."""
         pay = Params(payment_method=text(), paid_out_of_band=boolean, off_session=boolean, forgive=boolean)
         statuses = choice("draft", "open", "paid", "uncollectible", "void")
-        payment = shape(["type"], type=choice("payment_intent", "charge"), payment_intent=text(), charge=text())
+        payment = shape(["type"], type=choice("payment_intent"), payment_intent=text())
         return {
             "GetInvoices": Action(
                 listing(customer=text(), subscription=text(), status=statuses, collection_method=text()), self.list_all
@@ -117,9 +117,6 @@ class Invoices:
             facet = ("invoice", params["invoice"])
         elif payment.get("payment_intent"):
             facet = ("payment_intent", payment["payment_intent"])
-        elif payment.get("charge"):
-            charge = self._books.charges.get(call.account_id, payment["charge"], "payment[charge]")
-            facet = ("payment_intent", charge.payment_intent)
         rows, more = self._books.invoice_payments.page(
             call.account_id, params, facet, lambda row: params.get("status", row.status) == row.status
         )

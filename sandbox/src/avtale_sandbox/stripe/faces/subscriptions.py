@@ -17,7 +17,11 @@ from ..resources import Item, PaymentMethod, Price, Subscription
 from ..wire.speller import Speller
 from .catalogue import NEW_PRICE, Catalogue
 
-_PRICE_DATA = shape(["currency", "product", "recurring"], product=text(), **NEW_PRICE)
+_PRICE_DATA = shape(
+    ["currency", "product", "recurring"],
+    product=text(),
+    **NEW_PRICE,
+)
 _ITEM = shape(price=text(), price_data=_PRICE_DATA, quantity=integer(1, 999_999), metadata=metadata)
 _CHANGED_ITEM = shape(
     id=text(),
