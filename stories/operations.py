@@ -16,6 +16,10 @@ _HEAD = """# The provider's operations, and the tests that show them
 
 Written by `make coverage` from the published contract and the tests' marks; a test fails when it is out of date, and
 when an operation is shown by nothing. A test says what it shows with `@pytest.mark.shows("payments:<operation id>")`.
+
+Besides these, every operation that needs a token is tried by nobody, by a stranger, and with every other tenant's ids
+and tokens ([tenants apart](../../provider/tests/api/test_tenants_apart.py)), and all are asked at random, rightly and
+wrongly ([conforms](../../provider/tests/api/test_conforms.py)).
 """
 
 
