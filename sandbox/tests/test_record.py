@@ -29,6 +29,8 @@ async def test_calls_are_found_by_what_they_were(sandbox: Any) -> None:
     assert await numbers(sandbox, "status=4xx") == ["CreateChargeV3 400"]
     assert await numbers(sandbox, "status=400&method=get") == []
     assert await numbers(sandbox, "text=sauna&method=POST") == ["DraftAgreementV3 201"]
+    await sandbox.draft(productName='It\'s "new"')
+    assert await numbers(sandbox, "text=it's") == ["DraftAgreementV3 201"]
     assert await numbers(sandbox, "path=/charges&limit=1") == ["CreateChargeV3 400"]
     for wrong in ("limit=-1", "limit=many", "since=never", "since=²"):
         assert (await sandbox.control("GET", f"/requests?{wrong}")).status == 400

@@ -165,7 +165,7 @@ def _mentions(about: str | None, text: str, *bodies: bytes) -> bool:
 
 def _holds(shown: dict[str, Any], text: str | None) -> bool:
     """Whether what is shown, and not what is masked, holds the text; upper and lower case are the same."""
-    return not text or text.casefold() in str(list(shown.values())).casefold()
+    return not text or text.casefold() in "\n".join(map(str, shown.values())).casefold()
 
 
 def _readable(entry: _Entry) -> dict[str, Any]:
