@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo story chaos test check docs coverage lock clean screenshots
+.PHONY: help setup demo story bench chaos test check docs coverage lock clean screenshots
 
 help:  ## Show this text
 	@echo "avtale: subscriptions and one-time purchases on Vipps MobilePay and Stripe, with a sandbox for both."
@@ -46,6 +46,11 @@ demo: setup  ## A shop, Vipps, telephones and an operator's page in your browser
 
 story: setup  ## Run the main job: real processes, seven people, three months on the turned clock
 	@$(BIN)/python -m stories
+
+# PEERS=folder in which `npm install @stoplight/prism-cli wiremock` was run; ONLY=speed, growth or year.
+bench: setup  ## Measure the sandbox, beside Prism and WireMock if npm has them (needs wrk)
+	@$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS_EACH),2) \
+		$(if $(PEERS),--peers $(PEERS)) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
 
 # SEED=7 runs one seed again; SHORT=1 is the cut that the CI runs.
 chaos: setup  ## Months of business while processes die and the gateway fails; then both books must agree

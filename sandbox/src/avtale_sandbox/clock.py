@@ -86,6 +86,16 @@ class _Kind(Struct, frozen=True):
     fire: Callable[[str], None]
 
 
+class _Entry(Struct, frozen=True, order=True, gc=False):
+    """That something is due; of plain values alone, so that the collector of garbage need not look at it."""
+
+    at: int
+    rank: int
+    number: int
+    kind: str
+    key: str
+
+
 class Agenda:
     """What is due when. The row is the schedule: an entry counts only while its row says the same instant.
 
@@ -94,7 +104,7 @@ class Agenda:
 
     def __init__(self) -> None:
         self._kinds: dict[str, _Kind] = {}
-        self._heap: list[tuple[int, int, int, str, str]] = []
+        self._heap: list[_Entry] = []
         self.on_earlier: Callable[[], None] = lambda: None
 
     def declare(self, kind: str, rank: int, due_at: Callable[[str], int | None], fire: Callable[[str], None]) -> None:
@@ -103,7 +113,7 @@ class Agenda:
 
     def add(self, at: int, kind: str, number: int, key: str) -> None:
         """Note that the row of this kind under this key is due at the instant."""
-        entry = (at, self._kinds[kind].rank, number, kind, key)
+        entry = _Entry(at, self._kinds[kind].rank, number, kind, key)
         heapq.heappush(self._heap, entry)
         if self._heap[0] is entry:
             self.on_earlier()
@@ -112,9 +122,9 @@ class Agenda:
         """The earliest instant at which something is due, or None."""
         heap = self._heap
         while heap:
-            at, _, _, kind, key = heap[0]
-            if self._kinds[kind].due_at(key) == at:
-                return at
+            first = heap[0]
+            if self._kinds[first.kind].due_at(first.key) == first.at:
+                return first.at
             heapq.heappop(heap)
         return None
 
@@ -122,8 +132,8 @@ class Agenda:
         """Do what is due up to `now`, at most `count_max` things; gives how many were done."""
         fired = 0
         while (at := self.next_at()) is not None and at <= now and (count_max is None or fired < count_max):
-            _, _, _, kind, key = heapq.heappop(self._heap)
-            self._kinds[kind].fire(key)
+            entry = heapq.heappop(self._heap)
+            self._kinds[entry.kind].fire(entry.key)
             fired += 1
         return fired
 

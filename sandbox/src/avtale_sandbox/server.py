@@ -22,7 +22,8 @@ from .settings import Settings
 from .world import World
 
 _SHUTDOWN_SECONDS = 1
-_YOUNG_OBJECTS_MAX = 20_000
+# So many new objects, and the collector looks at them: some milliseconds each time.
+YOUNG_OBJECTS_MAX = 10_000
 
 
 class _Protocol(HttpToolsProtocol):
@@ -53,7 +54,7 @@ class _Server(uvicorn.Server):
         # What lives now lives long: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(_YOUNG_OBJECTS_MAX, 20, 50)
+        gc.set_threshold(YOUNG_OBJECTS_MAX, 20, 50)
         if self._ready_path is not None:
             _write_whole(self._ready_path, {"url": self.url, "pid": os.getpid(), "port": port})
         self.on_listening(self.url)

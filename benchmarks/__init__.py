@@ -1,0 +1,1 @@
+"""What `make bench` measures: the sandbox, beside other ways to stand in for an API."""
