@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 
-import segno
-
 from .resources import QrFormat
 
 _QUIET_ZONE = 4
@@ -17,6 +15,9 @@ def image(address: str, kind: QrFormat, size: int) -> tuple[str, bytes]:
     A PNG is as large as whole pixels for each square allow, and at most `size` (pixels) a side; an SVG has no
     size of its own.
     """
+    # Read when the first code is drawn: it is a tenth of the time of a start.
+    import segno
+
     code = segno.make(address, error="m", micro=False)
     out = io.BytesIO()
     if kind == "IMAGE/PNG":
