@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from .clock import wall_now
 from .control.faults import Action
 from .control.wire import Problem
-from .stripe import pages as stripe_pages
+from .stripe import operations as stripe_paths
 from .stripe.api import StripeApi
 from .vipps.epayment import landing
 from .vipps.exchange import Answer, Request, json_answer
@@ -28,9 +28,8 @@ Send = Callable[[Message], Awaitable[None]]
 # Where the server puts a connection's transport, for the fault that cuts it.
 TRANSPORT = "avtale_sandbox.transport"
 
-STRIPE = "/stripe/"
 _PAYMENT_PAGES = (landing.PATH, landing.QR_PATH)
-_PAGES = ("/_sandbox", "/identity", "/phone", confirmation.PATH, *_PAYMENT_PAGES, *stripe_pages.PAGES)
+_PAGES = ("/_sandbox", "/identity", "/phone", confirmation.PATH, *_PAYMENT_PAGES, *stripe_paths.PAGES)
 
 
 class FrontDoor:
@@ -108,7 +107,9 @@ class FrontDoor:
             body=body[0],
             base_url=_base_url(scope, by_name),
         )
-        host: Gateway | StripeApi = world.stripe.api if request.path.startswith(STRIPE) else world.gateway
+        host: Gateway | StripeApi = (
+            world.stripe.api if request.path.startswith(stripe_paths.PREFIX + "/") else world.gateway
+        )
         found = host.find(request.method, request.path)
         operation_id = None if found.target is None else found.target.operation.id
         fault = world.faults.for_call(request.method, request.path, operation_id, found.values.get("agreementId"))

@@ -14,7 +14,8 @@ from .identity import routes as identity
 from .phone import routes as phone
 from .phone.bills import Bills
 from .phone.telephones import Telephones
-from .stripe import pages as stripe_pages
+from .stripe.operations import PREFIX as STRIPE
+from .stripe.pages import StripePages
 from .world import World
 
 
@@ -43,7 +44,7 @@ def rooms(world: World) -> Starlette:
             ),
             Mount("/identity", routes=identity.routes(world.identity, world.people)),
             Mount("/phone", routes=phone.routes(telephones, bills)),
-            Mount(stripe_pages.PATH, routes=stripe_pages.StripePages(world.stripe).routes()),
+            Mount(STRIPE, routes=StripePages(world.stripe).routes()),
             *phone.confirmation_routes(telephones),
             *phone.payment_routes(telephones, bills),
         ],

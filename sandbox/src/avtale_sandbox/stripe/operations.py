@@ -5,6 +5,9 @@ from __future__ import annotations
 from ..contracts.contract import Operation
 
 PREFIX = "/stripe"
+CONFIRM = f"{PREFIX}/confirm"
+# What of Stripe's paths are pages; the rest is the API.
+PAGES = (CONFIRM, f"{PREFIX}/invoices", f"{PREFIX}/receipts", f"{PREFIX}/static")
 
 _TABLE = """
 PostCustomers                               POST   /v1/customers

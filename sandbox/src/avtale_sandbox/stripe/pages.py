@@ -18,13 +18,10 @@ from ..phone import phrases
 from .browser import Browser
 from .cards import CARDS, MESSAGES, Card
 from .house import Stripe
+from .operations import CONFIRM, PREFIX
 from .refusals import Refused
 from .resources import PaymentIntent, SetupIntent
 
-PATH = "/stripe"
-CONFIRM = f"{PATH}/confirm"
-# What of Stripe's paths are pages; the rest is the API.
-PAGES = (CONFIRM, f"{PATH}/invoices", f"{PATH}/receipts", f"{PATH}/static")
 _OPEN = ("requires_payment_method", "requires_confirmation")
 _AUTHENTICATION_FAILED = "You said no to your bank. Nothing was taken. You can try again, or take another card."
 
@@ -49,7 +46,9 @@ class StripePages:
     def __init__(self, stripe: Stripe) -> None:
         self._stripe = stripe
         self._browser = Browser(stripe)
-        self._pages = Pages(Path(__file__).parent / "templates", {"money": phrases.money}, path=PATH, groups=_groups())
+        self._pages = Pages(
+            Path(__file__).parent / "templates", {"money": phrases.money}, path=PREFIX, groups=_groups()
+        )
 
     def routes(self) -> list[BaseRoute]:
         """Where they are, to mount at `/stripe`; whoever mounts them commits the store before an answer leaves."""
