@@ -107,19 +107,6 @@ class Till:
         await self.sandbox.control("POST", "/merchants", merchants[0] | permissions)
 
 
-def code(reply: Any) -> str | None:
-    """The error code in a problem, after a look at its shape."""
-    assert reply.headers["Content-Type"] == "application/problem+json", reply.body
-    body = reply.body
-    assert body["status"] == reply.status
-    assert body["type"] == f"https://httpstatuses.io/{reply.status}"
-    assert body["traceId"].startswith("00-")
-    assert len(body["traceId"]) == 55
-    assert body["instance"].startswith("/v1/")
-    codes = [one["reason"] for one in body["extraDetails"] if one["name"] == "ErrorCode"]
-    return codes[0] if codes else None
-
-
 @pytest.fixture
 def till(sandbox: Any) -> Till:
     """The till of the demo merchant."""
