@@ -15,7 +15,7 @@ TESTS = ("sandbox/tests", "stories/tests", "provider/tests")
 CONTRACTS = ROOT / "sandbox" / "src" / "avtale_sandbox" / "contracts"
 VIPPS = ROOT / "sandbox" / "src" / "avtale_sandbox" / "vipps"
 
-#: The time rules of Recurring and what stands around it, as the sandbox keeps them.
+#: The time rules of Recurring and what stands around it (T), and of single payments (P), as the sandbox keeps them.
 RULES = {
     "T1": "A draft that nobody answers expires after ten minutes, and the merchant is told",
     "T2": "The confirmation address works as long as the draft waits, and not longer",
@@ -39,6 +39,12 @@ RULES = {
     "T20": "The end of a campaign changes what is shown, and no charge",
     "T21": "The payer's id is there after the approval",
     "T22": "The payer is told of a charge the day before it is due, which merchants do not see",
+    "P1": "A payment that nobody answers expires after ten minutes, and the merchant is told",
+    "P2": "The link to a payment must be opened within five minutes; a QR image is gone with it",
+    "P3": "A long-living payment ends when the merchant says: in more than ten minutes and within sixty days",
+    "P4": "A reservation can be captured or cancelled until its market's days are over, and is then released",
+    "P5": "What was captured can be refunded for a year after the reservation",
+    "P6": "After seven days a capture finds money on the card, or fails",
 }
 #: What the front of the host answers before an operation is reached.
 GATEWAY = {
