@@ -17,9 +17,10 @@ from schemathesis.checks import CHECKS, load_all_checks
 
 from avtale_sandbox.contracts.contract import Contract
 
-CONTRACTS = ("recurring-v2", "recurring-v3", "webhooks", "accesstoken", "userinfo", "login")
+CONTRACTS = ("recurring-v2", "recurring-v3", "epayment", "webhooks", "accesstoken", "userinfo", "login")
 ANNA = "4791234567"
 V3 = "/recurring/v3/agreements"
+PAYMENTS = "/epayment/v1/payments"
 EXAMPLES = 15
 
 load_all_checks()
@@ -56,7 +57,9 @@ class Shop:
         self.headers = {
             "Authorization": f"Bearer {token}",
             "Ocp-Apim-Subscription-Key": "dev-subscription-key",
+            "Merchant-Serial-Number": "123456",
         }
+        self.references: list[str] = []
         self.agreements: list[str] = []
         self.charges: list[tuple[str, str]] = []
         self.subs: list[str] = []
@@ -97,6 +100,39 @@ class Shop:
         charge_id = self.call("POST", f"{V3}/{agreement_id}/charges", body | changes)["chargeId"]
         self.charges.append((agreement_id, charge_id))
 
+    def ask(self, approved: bool = True, **changes: Any) -> str:
+        reference = f"film-{len(self.references):08}"
+        body: dict[str, Any] = {
+            "amount": {"currency": "NOK", "value": 9900},
+            "paymentMethod": {"type": "WALLET"},
+            "reference": reference,
+            "returnUrl": "https://film.example/back",
+            "userFlow": "WEB_REDIRECT",
+        }
+        self.call("POST", PAYMENTS, body | changes)
+        self.references.append(reference)
+        if approved:
+            self.control(f"/phone/{ANNA}/payments/{reference}/approve")
+        return reference
+
+    def sell(self) -> None:
+        """Payments in every state, some of them captured and refunded in part."""
+        merchant = self.http.get(f"{self.url}/_sandbox/merchants").json()["merchants"][0]
+        self.control("/merchants", merchant | {"pushMessageAllowed": True, "longLivingAllowed": True})
+        scope = {"scope": "name address email phoneNumber birthDate"}
+        for share in (9900, 500):
+            path = f"{PAYMENTS}/{self.ask(profile=scope, metadata={'a': 'b'})}"
+            amount = {"modificationAmount": {"currency": "NOK", "value": share}}
+            self.call("POST", f"{path}/capture", amount)
+            self.call("POST", f"{path}/refund", amount)
+        self.ask()
+        self.call("POST", f"{PAYMENTS}/{self.ask()}/cancel")
+        self.call("POST", f"{PAYMENTS}/{self.ask(False)}/cancel")
+        self.control(f"/phone/{ANNA}/payments/{self.ask(False)}/reject")
+        self.control("/clock/advance", {"by": "PT10M"})
+        self.ask(False, userFlow="QR", qrFormat={"format": "IMAGE/PNG"})
+        self.ask(False, userFlow="PUSH_MESSAGE", customer={"phoneNumber": ANNA})
+
     def fill(self) -> None:
         shapes: list[dict[str, Any]] = [
             {},
@@ -133,6 +169,7 @@ class Shop:
         stopped = self.agree()
         self.control(f"/phone/{ANNA}/agreements/{stopped}/reject")
         self.subs = [self.call("GET", f"{V3}/{one}")["sub"] for one in self.agreements[:2]]
+        self.sell()
         self.call("POST", "/webhooks/v1/webhooks", {"url": "https://film.example", "events": ["a.b.v1"]})
 
 
@@ -184,5 +221,7 @@ def aim(values: dict[str, Any], data: Any, shop: Shop) -> None:
         agreement_id = data.draw(st.sampled_from(shop.agreements))
     if "agreementId" in values:
         values["agreementId"] = agreement_id
+    if "reference" in values:
+        values["reference"] = data.draw(st.sampled_from(shop.references))
     if "sub" in values:
         values["sub"] = data.draw(st.sampled_from(shop.subs))
