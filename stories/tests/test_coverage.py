@@ -29,4 +29,4 @@ def test_events_errors_and_rules_are_found_in_the_sources() -> None:
     assert "event:recurring.charge-captured.v1" in subjects["Events"]
     assert "event:epayments.payment.created.v1" in subjects["Events"]
     assert {"error:charge-due-too-soon", "error:validation-error"} <= set(subjects["Errors"])
-    assert len(subjects["Time rules"]) == 22
+    assert len(subjects["Time rules"]) == 28

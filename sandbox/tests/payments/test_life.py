@@ -29,6 +29,7 @@ async def test_a_new_payment_waits_and_moves_no_money(till: Any) -> None:
 @pytest.mark.shows("operation:capturePayment", "operation:cancelPayment", "operation:refundPayment")
 async def test_approve_capture_in_parts_cancel_the_rest_refund_in_parts(till: Any) -> None:
     reference = await till.paid(amount={"currency": "NOK", "value": 1000})
+    assert "redirectUrl" not in (await till.get(reference)).body
     assert await till.sums(reference) == ("AUTHORIZED", 1000, 0, 0, 0)
     for step, sums in (
         (till.capture(reference, 150), (1000, 0, 150, 0)),

@@ -53,7 +53,8 @@ class EpaymentApi:
     def fetch(self, call: Call) -> Answer:
         """One payment."""
         payment = self._model.fetch(call.merchant, call.values["reference"])
-        shape = payment_shape(payment, self._redirect_url(call, payment), self._model.payer(payment))
+        url = self._redirect_url(call, payment) if payment.state == "CREATED" else None
+        shape = payment_shape(payment, url, self._model.payer(payment))
         return json_answer(200, shape)
 
     def events(self, call: Call) -> Answer:
