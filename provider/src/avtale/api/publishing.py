@@ -90,6 +90,27 @@ def slice_of(contract: Mapping[str, Any], tag: str) -> dict[str, Any]:
     return {"openapi": contract["openapi"], "info": info, "paths": paths, "components": components}
 
 
+def example(contract: Mapping[str, Any], operation: Operation) -> str:
+    """A request as curl makes it; `{…}` and `$…` are to be filled in, and the body is the contract's own example."""
+    said = ["curl", *([] if operation.method == "GET" else ["-X", operation.method]), f'"$AVTALE{operation.path}"']
+    if operation.said.get("security"):
+        said.append('-H "Authorization: Bearer $TOKEN"')
+    for kind, body in operation.said.get("requestBody", {}).get("content", {}).items():
+        shown = _schema(contract, body["schema"])["examples"][0]
+        if kind == "application/json":
+            said += [f'-H "Content-Type: {kind}"', f"-d '{json.dumps(shown, ensure_ascii=False)}'"]
+        else:
+            said += [f'-d "{name}={value}"' for name, value in shown.items()]
+    return " ".join(said)
+
+
+def _schema(contract: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "$ref" not in schema:
+        return schema
+    found: Mapping[str, Any] = contract["components"]["schemas"][schema["$ref"].removeprefix(_SCHEMAS)]
+    return found
+
+
 def index(contract: Mapping[str, Any]) -> str:
     """A page that fits into a language model's context: every operation in a few lines, and what is planned."""
     return "\n".join(_index(contract)) + "\n"
@@ -120,7 +141,7 @@ def _index(contract: Mapping[str, Any]) -> Iterator[str]:
         yield f"## {tag}"
         for operation in mine:
             yield ""
-            yield from _lines(operation)
+            yield from _lines(contract, operation)
     if PLANNED:
         yield ""
         yield "## Planned"
@@ -131,7 +152,7 @@ def _index(contract: Mapping[str, Any]) -> Iterator[str]:
             yield f"- {planned.method} `{planned.path}` `{planned.operation_id}` ({planned.tag}): {planned.summary}"
 
 
-def _lines(operation: Operation) -> Iterator[str]:
+def _lines(contract: Mapping[str, Any], operation: Operation) -> Iterator[str]:
     said = operation.said
     yield f"### {operation.method} {operation.path} `{operation.id}`"
     yield f"**{said['summary']}.** {_shortened(said.get('description', ''))}".rstrip()
@@ -144,6 +165,7 @@ def _lines(operation: Operation) -> Iterator[str]:
         facts.append(f"body: {_content(said['requestBody'])}")
     facts.append(f"200: {_content(said['responses']['200'])}")
     yield " • ".join(facts)
+    yield f"`{example(contract, operation)}`"
 
 
 def _content(part: Mapping[str, Any]) -> str:

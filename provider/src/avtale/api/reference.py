@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from avtale.api.planned import PLANNED
-from avtale.api.publishing import INDEX, WHOLE, by_tag, published, slice_name, slug
+from avtale.api.publishing import INDEX, WHOLE, by_tag, example, published, slice_name, slug
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _templates = Environment(loader=PackageLoader("avtale.api"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -46,6 +46,7 @@ def _page_of(contract: Mapping[str, Any]) -> str:
         slice_name=slice_name,
         slug=slug,
         schema_of=_schema_of,
+        example=partial(example, contract),
     )
 
 

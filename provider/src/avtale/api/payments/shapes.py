@@ -99,6 +99,11 @@ class Shape(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
+def _shown(**example: str | int) -> ConfigDict:
+    """The settings of a shape that the contract shows with an example, which a test sends."""
+    return ConfigDict(json_schema_extra={"examples": [{**example}]})
+
+
 class Money(Shape):
     """A sum in minor units of one currency (ISO 4217)."""
 
@@ -193,6 +198,8 @@ class Agreements(Shape):
 class GiftRequest(Shape):
     """To whom to give which subscription, why, and for how long; nobody is charged for it."""
 
+    model_config = _shown(subject="auth0|6f2c", productId="film-month", reason="complimentary", end="2027-12-31")
+
     subject: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_visible)] = Field(
         description="who: the subject of their tokens", examples=["auth0|6f2c"]
     )
@@ -206,6 +213,8 @@ class GiftRequest(Shape):
 class ForceAcceptRequest(Shape):
     """In whose name to approve: the telephone of a test person."""
 
+    model_config = _shown(phoneNumber="4791234567")
+
     phone_number: str = Field(pattern=r"^[0-9]{8,15}$", description="country code first", examples=["4791234567"])
 
 
@@ -218,6 +227,8 @@ class Deleted(Shape):
 
 class CheckoutRequest(Shape):
     """What to subscribe to or to buy, and where to return from Vipps."""
+
+    model_config = _shown(productId="film-month", returnUrl="https://film.example/thanks")
 
     product_id: ProductId
     return_url: ReturnUrl
@@ -283,6 +294,8 @@ class Purchases(Shape):
 
 class RefundRequest(Shape):
     """How much to give back, and why: the person reads the reason."""
+
+    model_config = _shown(amount=4900, reason="The film stopped half-way")
 
     amount: int = Field(ge=1, le=AMOUNT_MAX, description="minor units (øre, cent)")
     reason: OneLine

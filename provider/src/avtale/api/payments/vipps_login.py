@@ -24,6 +24,13 @@ _FORM: dict[str, Any] = {
         _FORM_TYPE: {
             "schema": {
                 "type": "object",
+                "examples": [
+                    {
+                        "grant_type": "authorization_code",
+                        "code": "$CODE",
+                        "redirect_uri": "https://film.example/signed-in",
+                    }
+                ],
                 "required": ["grant_type", "code", "redirect_uri"],
                 "properties": {
                     "grant_type": {"type": "string", "enum": ["authorization_code"]},

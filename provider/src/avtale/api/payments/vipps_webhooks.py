@@ -23,7 +23,11 @@ routes = Routes("Vipps Webhooks", Door)
         "requestBody": {
             "required": True,
             "description": "An event of Vipps Recurring. Its exact bytes are signed.",
-            "content": {"application/json": {"schema": {"type": "object"}}},
+            "content": {
+                "application/json": {
+                    "schema": {"type": "object", "examples": [{"eventType": "recurring.charge-captured.v1"}]}
+                }
+            },
         }
     },
 )
