@@ -22,16 +22,23 @@ async def allow(world: World, *origins: str) -> None:
         await tx.conn.execute(tables.tenants.update().where(mine).values(origins=list(origins)))
 
 
-async def test_a_page_of_a_listed_origin_may_call(world: World) -> None:
+@pytest.mark.parametrize(
+    ("asks", "reads"),
+    [
+        ("/api/v1/pay/vipps/checkout", "/api/v1/agreements"),
+        ("/v1/customer/payment/vipps/agreement", "/v1/customer/payment/vipps/agreement"),
+    ],
+)
+async def test_a_page_of_a_listed_origin_may_call(world: World, asks: str, reads: str) -> None:
     await allow(world, SHOP)
     async with serving(world.house) as world.url:
-        asked = await world.call("OPTIONS", "/api/v1/pay/vipps/checkout", headers={"Origin": SHOP} | ASK)
+        asked = await world.call("OPTIONS", asks, headers={"Origin": SHOP} | ASK)
         assert (asked.status, asked.body) == (204, b"")
         assert asked.headers["Access-Control-Allow-Origin"] == SHOP
         assert "Idempotency-Key" in asked.headers["Access-Control-Allow-Headers"]
         assert "Access-Control-Allow-Credentials" not in asked.headers
         for token, status in ((world.anna(), 200), (None, 401)):
-            answer = await world.call("GET", "/api/v1/agreements", token=token, headers={"Origin": SHOP})
+            answer = await world.call("GET", reads, token=token, headers={"Origin": SHOP})
             assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (status, SHOP)
             assert "X-Request-Id" in answer.headers["Access-Control-Expose-Headers"]
             assert "Origin" in answer.headers["Vary"]

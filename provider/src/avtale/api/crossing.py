@@ -10,7 +10,7 @@ from avtale.api.tenancy import Tenancy, TenantUnknown
 from avtale.storage.database import DatabaseDown
 
 #: Where programs are answered. Pages for people are of one origin, and nobody else's scripts call them.
-_PREFIX = "/api/"
+_PREFIXES = ("/api/", "/v1/customer/")
 _METHODS = "GET, POST, PUT, PATCH, DELETE"
 _HEADERS = "Accept, Accept-Language, Authorization, Content-Type, Idempotency-Key, X-Request-Id"
 _EXPOSED = "Content-Disposition, Retry-After, WWW-Authenticate, X-Request-Id"
@@ -25,7 +25,7 @@ class Crossing:
         self._tenancy = tenancy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(_PREFIX):
+        if scope["type"] != "http" or not scope["path"].startswith(_PREFIXES):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
