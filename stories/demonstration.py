@@ -15,7 +15,7 @@ from typing import Self
 
 from stories.processes import installed
 
-READY_SECONDS_MAX = 90.0
+READY_SECONDS_MAX = 150.0
 END_SECONDS_MAX = 60.0
 PAUSE_SECONDS = 0.05
 

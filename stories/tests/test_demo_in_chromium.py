@@ -15,7 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from stories.demonstration import Demonstration
 from stories.tests.readable import FAULTS
 
-pytestmark = pytest.mark.story
+#: Some start everything three times, and the machine may have other work.
+pytestmark = [pytest.mark.story, pytest.mark.timeout(400)]
 
 TURN_MILLISECONDS_MAX = 90_000
 

@@ -42,6 +42,17 @@ def test_a_configured_base_names_the_issuer() -> None:
     assert identity.issuer("http://127.0.0.1:8400") == "https://sandbox.example/identity"
 
 
+async def test_an_issuer_with_a_name_of_its_own_is_reached_where_it_was_asked(issuer: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(issuer.identity, "_base_url", "http://127.0.0.1:8400")
+    async with issuer.http.get(f"{issuer.url}/.well-known/openid-configuration") as answer:
+        document = await answer.json()
+    assert document["issuer"] == "http://127.0.0.1:8400/identity"
+    assert document["token_endpoint"] == f"{issuer.url}/token"
+    assert document["jwks_uri"] == f"{issuer.url}/jwks.json"
+    _, answer = await issuer.control("tokens", {"subject": "x|1"})
+    assert (await issuer.claims(answer["accessToken"]))["iss"] == "http://127.0.0.1:8400/identity"
+
+
 async def test_a_test_orders_a_token(issuer: Any) -> None:
     status, answer = await issuer.control("tokens", {"subject": "x|1"})
     assert (status, answer["expiresIn"]) == (200, 3600)

@@ -18,7 +18,7 @@ from typing import Any
 from avtale.demo.guardian import end
 from avtale.demo.notes import DemoFailed
 
-READY_SECONDS_MAX = 60.0
+READY_SECONDS_MAX = 120.0
 PAUSE_SECONDS = 0.05
 #: A process that dies this often within a minute is not started again.
 DEATHS_A_MINUTE_MAX = 5

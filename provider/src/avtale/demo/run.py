@@ -59,6 +59,8 @@ def run_demo(folder: Path, new_ports: bool, ready_file: Path | None, say: Say) -
             processes.end()
             server.stop()
     except EmbeddedPostgresError as error:
+        if stop.is_set():
+            return  # a terminal's interrupt also reaches what is just making the database; the next start makes it
         raise DemoFailed(str(error)) from error
     finally:
         os.close(lock)
