@@ -73,7 +73,9 @@ async def test_a_partner_names_the_merchant_it_calls_for(sandbox: Any) -> None:
     assert (await called_for(sandbox, "123456", "GET", userinfo)).status == 200
     assert (await called_for(sandbox, "654321", "GET", userinfo)).status == 404
     assert (await called_for(sandbox, None, "GET", userinfo)).status == 403
-    for msn in (None, "", "999999"):
+    strange = OTHER | {"clientId": "third-id", "merchantSerialNumber": "777777"}
+    assert (await sandbox.control("POST", "/merchants", strange)).status == 201
+    for msn in (None, "", "999999", "777777"):
         refused = await called_for(sandbox, msn, "GET", f"{V3}/{mine}")
         assert (refused.status, refused["responseInfo"]["responseCode"]) == (403, 403)
 
