@@ -154,6 +154,7 @@ async def test_a_disputed_payment(shop: Any, sandbox: Any, outcome: str, dispute
     (dispute,) = (await shop.v1.disputes.list_async({"payment_intent": intent.id})).data
     assert (dispute.status, dispute.amount, dispute.reason) == ("needs_response", 14900, "fraudulent")
     assert (await shop.told())[-2:] == ["charge.dispute.created", "charge.dispute.funds_withdrawn"]
+    assert (await shop.v1.charges.retrieve_async(dispute.charge)).disputed
     with pytest.raises(stripe.InvalidRequestError) as caught:
         await shop.v1.refunds.create_async({"payment_intent": intent.id})
     assert caught.value.code == "charge_disputed"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 from ..clock import Agenda
 from .books import Books
 from .cards import HARD_DECLINES, Verdict
+from .drafting import Reason, drafted, intent_for
 from .events import Events
 from .methods import Methods
-from .payments import Payments, client_secret
+from .payments import Payments
 from .refusals import invalid
-from .resources import Charge, Invoice, InvoicePayment, Item, Line, PaymentIntent, PaymentMethod, Subscription
-from .wire.customers import invoice_prefix
+from .resources import Charge, Invoice, PaymentIntent, PaymentMethod, Subscription
 
-Reason = Literal["subscription_create", "subscription_cycle", "subscription_update"]
 HOUR, DAY = 3_600, 86_400
 # A renewal's draft waits an hour for the merchant, and up to three days while its webhook is not answered.
 DRAFT_SECONDS = HOUR
@@ -64,37 +63,11 @@ class Billing:
         before: tuple[int, int],
         is_free: bool,
     ) -> Invoice:
-        """Make a draft for a subscription's period, at its prices or for nothing, and tell of it.
-
-        `before` is the period that has just been used: what an invoice says its own period is.
-        """
-        books = self._books
-        customer = books.customers.at(subscription.customer)
-        invoice = Invoice(
-            id=key,
-            number=number,
-            account=subscription.account,
-            created=books.now,
-            customer=customer.id,
-            subscription=subscription.id,
-            currency=subscription.currency,
-            reason=reason,
-            lines=[
-                self._line(one, subscription.period_start, subscription.period_end, is_free)
-                for one in subscription.items
-            ],
-            period_start=before[0],
-            period_end=before[1],
-            prefix=invoice_prefix(customer),
-            customer_email=customer.email,
-            customer_name=customer.name,
-            customer_phone=customer.phone,
-            customer_address=customer.address,
-            subscription_metadata=subscription.metadata,
-        )
-        books.invoices.put(invoice)
+        """Make a draft for a subscription's period, and tell of it; see `drafted`."""
+        invoice = drafted(self._books, subscription, reason, key, number, before=before, is_free=is_free)
+        self._books.invoices.put(invoice)
         invoice.created_event = self._events.tell("invoice.created", invoice)
-        books.invoices.put(invoice)
+        self._books.invoices.put(invoice)
         return invoice
 
     def leave_as_draft(self, invoice: Invoice, advances: bool) -> None:
@@ -124,7 +97,7 @@ class Billing:
         invoice.status, invoice.finalized_at, invoice.next_at = "open", books.now, None
         invoice.delivered_at = books.now
         if invoice.total > 0:
-            intent = self._intent(invoice, method)
+            intent = intent_for(self._books, invoice, method)
             invoice.payment_intent = intent.id
             self._save(invoice)
             self._events.tell("invoice.finalized", invoice)
@@ -289,59 +262,6 @@ class Billing:
             intent = books.intents.at(payment.payment_intent)
             if intent.status not in ("succeeded", "canceled"):
                 self._payments.cancel(intent, "void_invoice")
-
-    def _intent(self, invoice: Invoice, method: PaymentMethod | None) -> PaymentIntent:
-        books = self._books
-        key, number = books.new_id("pi")
-        intent = PaymentIntent(
-            id=key,
-            number=number,
-            account=invoice.account,
-            created=books.now,
-            client_secret=client_secret(books, key, number),
-            customer=invoice.customer,
-            payment_method=None if method is None else method.id,
-            description="Subscription creation" if invoice.reason == "subscription_create" else "Subscription update",
-            status="requires_payment_method" if method is None else "requires_confirmation",
-            amount=invoice.total,
-            currency=invoice.currency,
-            invoice=invoice.id,
-            setup_future_usage="off_session",
-        )
-        books.intents.put(intent)
-        key, number = books.new_id("inpay")
-        payment = InvoicePayment(
-            id=key,
-            number=number,
-            account=invoice.account,
-            created=books.now,
-            invoice=invoice.id,
-            payment_intent=intent.id,
-            currency=invoice.currency,
-            amount=invoice.total,
-        )
-        books.invoice_payments.put(payment)
-        return intent
-
-    def _line(self, item: Item, start: int, end: int, is_free: bool) -> Line:
-        price = self._books.prices.at(item.price)
-        product = self._books.products.at(price.product)
-        amount = 0 if is_free else price.unit_amount * item.quantity
-        each = f"{price.unit_amount // 100}.{price.unit_amount % 100:02d} {price.currency.upper()}"
-        description = f"{item.quantity} × {product.name} (at {each} / {price.interval})"
-        return Line(
-            id=self._books.part_id("il"),
-            item=item.id,
-            price=price.id,
-            product=product.id,
-            amount=amount,
-            unit_amount=0 if is_free else price.unit_amount,
-            quantity=item.quantity,
-            description=f"Trial period for {product.name}" if is_free else description,
-            start=start,
-            end=end,
-            metadata=item.metadata,
-        )
 
     # What happens by itself.
 

@@ -12,7 +12,7 @@ from .resources import Dispute, Event, InvoicePayment, Row
 from .wire.speller import Speller
 
 KEPT_SECONDS = 30 * 86_400
-KEPT_COUNT_MAX = 100_000
+KEPT_COUNT_MAX = 50_000
 _encode = msgspec.json.Encoder().encode
 
 # (event, lane: what is told in the order in which it happened)

@@ -52,6 +52,8 @@ class Stripe:
     ) -> None:
         """Take what is shared; `note` (account, event, what it is about, instant, body) records all that happens."""
         self.books = Books(store, ids, clock, people)
+        # Until the first request says how it is really called.
+        self.books.base_url = f"http://{settings.host}:{settings.port}"
         self.speller = Speller(self.books)
         self.endpoints = Endpoints(store, ids, self.books.accounts)
         self.deliveries = Deliveries(store, ids, agenda, self.endpoints, settings, "stripe_delivery", RHYTHM)

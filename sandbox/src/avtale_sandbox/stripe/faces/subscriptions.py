@@ -10,73 +10,13 @@ from ..calls import Action, Actions, Call
 from ..events import Events
 from ..lifecycle import ENDED, Lifecycle
 from ..methods import Methods
-from ..params import Params, boolean, choice, instant, integer, items, listing, merged, metadata, shape, text
+from ..params import Params, boolean, choice, integer, items, listing, merged, shape, text
 from ..payments import Payments
 from ..refusals import Refused, invalid, not_played, required
 from ..resources import Item, PaymentMethod, Price, Subscription
 from ..wire.speller import Speller
-from .catalogue import NEW_PRICE, Catalogue
-
-_PRICE_DATA = shape(
-    ["currency", "product", "recurring"],
-    product=text(),
-    **NEW_PRICE,
-)
-_ITEM = shape(price=text(), price_data=_PRICE_DATA, quantity=integer(1, 999_999), metadata=metadata)
-_CHANGED_ITEM = shape(
-    id=text(),
-    price=text(),
-    price_data=_PRICE_DATA,
-    quantity=integer(1, 999_999),
-    metadata=metadata,
-    deleted=boolean,
-)
-_FEEDBACK = choice(
-    "",
-    "customer_service",
-    "low_quality",
-    "missing_features",
-    "other",
-    "switched_service",
-    "too_complex",
-    "too_expensive",
-    "unused",
-)
-_CANCELLATION = shape(comment=text(), feedback=_FEEDBACK)
-_BOTH: dict[str, Any] = {
-    "default_payment_method": text(),
-    "description": text(500),
-    "metadata": metadata,
-    "cancel_at": instant("min_period_end", "max_period_end"),
-    "cancel_at_period_end": boolean,
-    "collection_method": choice("charge_automatically", "send_invoice"),
-    "off_session": boolean,
-    "payment_behavior": choice(
-        "allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"
-    ),
-    "proration_behavior": choice("always_invoice", "create_prorations", "none"),
-    "payment_settings": shape(
-        payment_method_types=items(text()), save_default_payment_method=choice("off", "on_subscription")
-    ),
-    "trial_end": instant("now"),
-    "trial_settings": shape(
-        end_behavior=shape(
-            ["missing_payment_method"], missing_payment_method=choice("cancel", "create_invoice", "pause")
-        )
-    ),
-}
-_STATUSES = choice(
-    "active",
-    "all",
-    "canceled",
-    "ended",
-    "incomplete",
-    "incomplete_expired",
-    "past_due",
-    "paused",
-    "trialing",
-    "unpaid",
-)
+from .catalogue import Catalogue
+from .terms import BOTH, CANCELLATION, CHANGED_ITEM, ITEM, STATUSES
 
 
 class Subscriptions:
@@ -108,23 +48,23 @@ class Subscriptions:
             ["customer", "items"],
             customer=text(),
             currency=text(3),
-            items=items(_ITEM, 20),
+            items=items(ITEM, 20),
             trial_period_days=integer(1, 730),
             trial_from_plan=boolean,
             billing_mode=shape(type=choice("classic", "flexible")),
-            **_BOTH,
+            **BOTH,
         )
         return {
             "PostSubscriptions": Action(create, self.create),
             "GetSubscriptions": Action(
-                listing(customer=text(), price=text(), status=_STATUSES, collection_method=text()), self.list_all
+                listing(customer=text(), price=text(), status=STATUSES, collection_method=text()), self.list_all
             ),
             "GetSubscriptionsSubscriptionExposedId": Action(Params(), self.retrieve),
             "PostSubscriptionsSubscriptionExposedId": Action(
-                Params(items=items(_CHANGED_ITEM, 20), cancellation_details=_CANCELLATION, **_BOTH), self.update
+                Params(items=items(CHANGED_ITEM, 20), cancellation_details=CANCELLATION, **BOTH), self.update
             ),
             "DeleteSubscriptionsSubscriptionExposedId": Action(
-                Params(invoice_now=boolean, prorate=boolean, cancellation_details=_CANCELLATION), self.cancel
+                Params(invoice_now=boolean, prorate=boolean, cancellation_details=CANCELLATION), self.cancel
             ),
         }
 
