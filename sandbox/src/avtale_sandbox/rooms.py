@@ -16,13 +16,15 @@ from .phone.bills import Bills
 from .phone.telephones import Telephones
 from .stripe.operations import PREFIX as STRIPE
 from .stripe.pages import StripePages
+from .vipps.epayment.courier import Courier
 from .world import World
 
 
 def rooms(world: World) -> Starlette:
     """The application; whoever asks it stores what was changed before an answer leaves."""
     telephones = Telephones(world.recurring, world.people, world.merchants, world.clock)
-    bills = Bills(world.payments, world.people, world.merchants, world.clock)
+    courier = Courier(world.settings.webhook_timeout_seconds)
+    bills = Bills(world.payments, world.people, world.merchants, world.clock, courier)
 
     async def too_large(request: Request, problem: Exception) -> Response:
         return problem_answer(problem if isinstance(problem, Problem) else Problem(500, "Internal error"))

@@ -168,7 +168,7 @@ class CastControl:
         """Open a payment request on the telephone; its owner's temperament decides what follows."""
         order = await read(request, OpenOrder)
         number, recurring = request.path_params["number"], self._world.recurring
-        paid = self._paying.open(order.url, number, order.decision)
+        paid = await self._paying.open(order.url, number, order.decision)
         if paid is not None:
             return paid
         try:

@@ -11,6 +11,8 @@ from starlette.routing import BaseRoute
 
 from ..instants import iso
 from ..vipps.epayment import customers
+from ..vipps.epayment.courier import Courier
+from ..vipps.epayment.express import fetch_options
 from ..vipps.epayment.resources import Payment
 from ..vipps.recurring import confirmation
 from ..vipps.refusals import Refused
@@ -20,9 +22,10 @@ from .wire import Door, Problem, answer, read
 
 
 class PaymentOrder(Struct, rename="camel", forbid_unknown_fields=True):
-    """Whose payment is meant; needed only when two sales units have used the same reference."""
+    """Whose payment is meant, if two sales units have used the same reference; the way of delivery, with Express."""
 
     merchant_serial_number: str | None = None
+    shipping_option_id: str | None = None
 
 
 class PaymentControl:
@@ -30,6 +33,7 @@ class PaymentControl:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._courier = Courier(world.settings.webhook_timeout_seconds)
 
     def routes(self) -> list[BaseRoute]:
         """Where they are."""
@@ -43,7 +47,10 @@ class PaymentControl:
 
     async def approve_payment(self, request: Request) -> Response:
         """The person says yes."""
-        return self._approved(await self._meant(request), request.path_params["number"])
+        order = await read(request, PaymentOrder)
+        number = request.path_params["number"]
+        payment = await self._with_options(await self._meant(request), number)
+        return self._approved(payment, number, order.shipping_option_id)
 
     async def reject_payment(self, request: Request) -> Response:
         """The person says no."""
@@ -57,7 +64,7 @@ class PaymentControl:
         token = customers.check_in_token(number, self._world.ids)
         return answer({"personalQr": customers.personal_qr(number), "customerToken": token})
 
-    def open(self, url: str, number: str, decision: str | None) -> Response | None:
+    async def open(self, url: str, number: str, decision: str | None) -> Response | None:
         """Open the address of a payment on the telephone; its owner's temperament decides, if nobody else does.
 
         None when the address is not that of a payment. Raises Problem.
@@ -75,7 +82,7 @@ class PaymentControl:
         temperament = self._world.people.meet(number).temperament
         decision = decision or {"approves": "approve", "rejects": "reject"}.get(temperament)
         if decision == "approve":
-            return self._approved(payment, number)
+            return self._approved(await self._with_options(payment, number), number)
         if decision == "reject":
             return self._rejected(payment, number)
         return answer(_decision(payment, "waits" if decision == "wait" else temperament))
@@ -99,9 +106,13 @@ class PaymentControl:
             raise Problem(409, "Several merchants have used this reference: name one as merchantSerialNumber")
         return found[0]
 
-    def _approved(self, payment: Payment, number: str) -> Response:
+    async def _with_options(self, payment: Payment, number: str) -> Payment:
+        """The payment, after its shop was asked how it delivers to this person, if it wants to be."""
+        return await fetch_options(self._world.payments, self._courier, payment, self._world.people.get(number))
+
+    def _approved(self, payment: Payment, number: str, option_id: str | None = None) -> Response:
         try:
-            payment = self._world.payments.approve(payment.id, number)
+            payment = self._world.payments.approve(payment.id, number, option_id)
         except Refused as refused:
             raise _problem(refused) from None
         return answer(_decision(payment, _DECIDED.get(payment.state, "failed")))

@@ -10,6 +10,8 @@ from ..clock import Clock
 from ..merchants import Merchants
 from ..people import People, Person
 from ..vipps.epayment import landing
+from ..vipps.epayment.courier import Courier, options_of
+from ..vipps.epayment.express import fetch_options
 from ..vipps.epayment.model import Payments
 from ..vipps.epayment.resources import Payment
 from ..vipps.refusals import Refused
@@ -30,6 +32,15 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """One way of delivery, with what it costs."""
+
+    id: str
+    name: str
+    cost: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bill:
     """A payment that waits for its payer, as the app words it."""
 
@@ -41,22 +52,26 @@ class Bill:
     age: int | None
     failed: str | None
     until: str
+    delivery: list[Delivery] | None
 
     @property
     def approve(self) -> str:
         """The words on the button that pays."""
-        return f"Pay {self.amount}"
+        return f"Pay {self.amount}" if self.delivery is None else f"Pay {self.amount} and delivery"
 
 
 class Bills:
     """What is to be paid once. Instants are business time."""
 
-    def __init__(self, payments: Payments, people: People, merchants: Merchants, clock: Clock) -> None:
+    def __init__(
+        self, payments: Payments, people: People, merchants: Merchants, clock: Clock, courier: Courier
+    ) -> None:
         """Take the model and the look-ups it stands on."""
         self._payments = payments
         self._people = people
         self._merchants = merchants
         self._clock = clock
+        self._courier = courier
 
     def payment_of(self, token: str) -> Payment | None:
         """Give the payment that an address is about, whatever its state."""
@@ -88,7 +103,12 @@ class Bills:
             age=payment.ask.minimum_age or None,
             failed=payment.refusal,
             until=self._until(payment, zone),
+            delivery=_deliveries(payment),
         )
+
+    async def fetch_options(self, payment: Payment, person: Person) -> Payment:
+        """Let the shop be asked how it delivers to this person, if it wants to be."""
+        return await fetch_options(self._payments, self._courier, payment, person)
 
     def open(self, payment: Payment, person: Person) -> Payment:
         """Put it into the person's app without an answer; raises NotPossible."""
@@ -97,10 +117,10 @@ class Bills:
         except Refused as refused:
             raise NotPossible(refused.detail) from refused
 
-    def approve(self, payment: Payment, person: Person) -> bool:
+    def approve(self, payment: Payment, person: Person, option_id: str | None) -> bool:
         """Say yes; false when it did not go through and still waits; raises NotPossible."""
         try:
-            return self._payments.approve(payment.id, person.phone_number).state != "CREATED"
+            return self._payments.approve(payment.id, person.phone_number, option_id).state != "CREATED"
         except Refused as refused:
             raise NotPossible(refused.detail) from refused
 
@@ -165,6 +185,15 @@ _STATES: dict[str, tuple[str, str, str | None]] = {
     "EXPIRED": ("Expired", "", "Nobody answered in time"),
     "TERMINATED": ("Called off", "", "The merchant called it off"),
 }
+
+
+def _deliveries(payment: Payment) -> list[Delivery] | None:
+    if payment.ask.shipping is None:
+        return None
+    return [
+        Delivery(one["id"], one["name"], phrases.money(one["amount"]["value"], payment.currency))
+        for one in options_of(payment) or []
+    ]
 
 
 def _item(line: dict[str, Any], currency: str) -> Item:

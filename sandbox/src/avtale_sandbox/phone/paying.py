@@ -51,7 +51,8 @@ class Paying:
         if person is None:
             return self._ask_whose(payment, asked)
         # Looking at it is what keeps the link alive; whose telephone it is may still change.
-        return self._show_bill(self._bills.open(payment, person), person, asked)
+        payment = await self._bills.fetch_options(self._bills.open(payment, person), person)
+        return self._show_bill(payment, person, asked)
 
     async def decide(self, request: Request) -> Response:
         """Take the answer: pay or reject and go back to the merchant, or let the payment wait."""
@@ -70,7 +71,7 @@ class Paying:
             return self._again(request)
         try:
             if answer.get("decision") == "approve":
-                if not self._bills.approve(payment, person):
+                if not self._bills.approve(payment, person, answer.get("delivery")):
                     return self._again(request, person)
             elif answer.get("decision") == "reject":
                 self._bills.reject(payment, person)

@@ -10,12 +10,12 @@ from ...clock import Agenda, Clock
 from ...ids import Ids
 from ...instants import DAY, SECOND, iso, local_day, parse_day
 from ...merchants import Merchant, Merchants
-from ...people import People, Person
+from ...people import Address, People, Person
 from ...settings import Settings
 from ...store import Store
 from ..consents import Consents
 from ..refusals import Refused, invalid
-from . import customers, landing
+from . import courier, customers, landing
 from .events import event_body, event_type
 from .resources import Event, EventName, Payment
 from .rules import check_create, read_ask
@@ -114,13 +114,13 @@ class Payments:
             self.shelf.save(payment)
         return payment
 
-    def approve(self, key: str, phone_number: str) -> Payment:
+    def approve(self, key: str, phone_number: str, option_id: str | None = None) -> Payment:
         """A person says yes, and the money is reserved: AUTHORIZED.
 
         When there is no money, or the person is too young, the payment is given back still CREATED with a
         `refusal`, and may be approved again until it expires; when the person will not share what is asked of
-        them, it is ABORTED. Raises Refused (5090; 10020 when it does not
-        wait; `validation-error`).
+        them, it is ABORTED. `option_id` is the chosen way of delivery, with Express; its cost is added.
+        Raises Refused (5090; 10020 when it does not wait; `validation-error`).
         """
         payment = self.open(key, phone_number)
         if payment.state != "CREATED":
@@ -129,11 +129,11 @@ class Payments:
         if payment.ask.scope and not person.shares:
             self._step(payment, "abort", "ABORTED", payment.amount, now)
             return payment
-        payment.refusal = self._why_not(payment, person, now)
+        payment.refusal = self._why_not(payment, person, now) or self._send_to(payment, person, option_id)
         if payment.refusal is not None:
             self.shelf.save(payment)
             return payment
-        payment.authorized = payment.amount
+        payment.authorized = payment.amount + (payment.shipping or {}).get("shippingCost", 0)
         payment.authorized_at = now
         payment.release_at = now + self._merchant(payment).capture_days * DAY
         if payment.ask.scope:
@@ -147,6 +147,24 @@ class Payments:
         if payment.state != "CREATED":
             raise Refused("10020", f"The payment does not wait for an answer any more; it is {payment.state}")
         self._step(payment, "abort", "ABORTED", payment.amount, self._clock.now())
+        return payment
+
+    def wants_options(self, payment: Payment, person: Person | None) -> Address | None:
+        """The address for which the shop must be asked how it delivers, before this person can pay."""
+        shipping = payment.ask.shipping
+        if payment.state != "CREATED" or person is None or shipping is None or shipping.get("fixedOptions") is not None:
+            return None
+        try:
+            return courier.address_of(person, self._countries(payment))
+        except courier.NoDelivery:
+            return None
+
+    def set_options(self, key: str, groups: list[dict[str, Any]] | None, refusal: str | None = None) -> Payment:
+        """Note what the shop answered, or why there is no answer; raises Refused (5090)."""
+        payment = self._payment(key)
+        if payment.state == "CREATED":
+            payment.groups, payment.refusal = groups, refusal
+            self.shelf.save(payment)
         return payment
 
     def of_person(self, phone_number: str) -> list[Payment]:
@@ -333,6 +351,27 @@ class Payments:
         if payment.amount in AMOUNTS_REFUSED and (merchant.market == "NO" or payment.amount not in _NORWEGIAN_AMOUNTS):
             return AMOUNTS_REFUSED[payment.amount]
         return None if person.has_funds(now, merchant.terms.zone) else NO_MONEY
+
+    def _send_to(self, payment: Payment, person: Person, option_id: str | None) -> str | None:
+        """Choose the way of delivery, with Express; gives why there is none."""
+        if payment.ask.shipping is None:
+            return None
+        try:
+            address = courier.address_of(person, self._countries(payment))
+        except courier.NoDelivery as problem:
+            return str(problem)
+        options = courier.options_of(payment)
+        if options is None:
+            return payment.refusal or "The shop has not said how it can be sent"
+        chosen = next((one for one in options if option_id in (None, one["id"])), None)
+        if chosen is None:
+            return "There is no such way of delivery"
+        payment.shipping = courier.details(address, chosen)
+        return None
+
+    def _countries(self, payment: Payment) -> list[str]:
+        allowed: list[str] = (payment.ask.shipping or {}).get("allowedCountries") or []
+        return allowed or [self._merchant(payment).market]
 
     def _has_funds(self, payment: Payment, merchant: Merchant, now: int) -> bool:
         person = self.payer(payment)

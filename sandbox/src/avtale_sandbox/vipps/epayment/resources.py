@@ -55,6 +55,7 @@ class Payment(Struct, omit_defaults=True, kw_only=True):
 
     `ask.customer` is the number that the merchant named, `person` who has it in their app. `next_at` is when
     something happens by itself: a push arrives, the time to pay is over, or what is reserved is given back.
+    `groups` are the ways of delivery that the shop has named when it was asked, `shipping` the one chosen.
     `refusal` is why the last try to pay it failed, for the payer's eyes. `number` orders things that happen
     at one instant.
     """
@@ -79,6 +80,7 @@ class Payment(Struct, omit_defaults=True, kw_only=True):
     cancelled: int = 0
     captured: int = 0
     refunded: int = 0
+    groups: list[dict[str, Any]] | None = None
     shipping: dict[str, Any] | None = None
     next_at: int | None = None
     log: list[Event] = []
