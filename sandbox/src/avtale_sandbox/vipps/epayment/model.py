@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 from typing import Any
 
 from ...clock import Agenda, Clock
 from ...ids import Ids
-from ...instants import DAY, SECOND, iso, local_day, parse_day
+from ...instants import DAY, SECOND, iso
 from ...merchants import Merchant, Merchants
 from ...people import Address, People, Person
 from ...settings import Settings
@@ -17,6 +16,7 @@ from ..consents import Consents
 from ..refusals import Refused, invalid
 from . import courier, customers, landing
 from .events import event_body, event_type
+from .payers import is_old_enough, why_not
 from .resources import Event, EventName, Payment
 from .rules import check_create, read_ask
 from .shapes import guaranteed_until
@@ -25,22 +25,6 @@ from .states import PAYMENT_STEPS, PaymentStep
 
 # (MSN, event name, order lane, instant, body): what happens to one payment is told in order.
 Publish = Callable[[str, str, str, int, bytes], None]
-
-# Amounts of the test environment that cannot be paid, whatever is on the card (Vipps ePayment, special
-# amounts), in words for the payer.
-AMOUNTS_REFUSED = {
-    151: "There is not enough money on the card",
-    182: "The bank that issued the card said no",
-    183: "The bank suspects fraud",
-    184: "The amount is above the card's limit",
-    186: "The card has expired",
-    187: "The card is not valid",
-    197: "The card's owner could not be verified",
-    202: "The bank asks for a stronger proof of identity",
-}
-# Of these, the ones that only Norway knows.
-_NORWEGIAN_AMOUNTS = frozenset({197, 202})
-NO_MONEY = "There was no money on the card, or it was blocked"
 
 
 class Payments:
@@ -129,7 +113,9 @@ class Payments:
         if payment.ask.scope and not person.shares:
             self._step(payment, "abort", "ABORTED", payment.amount, now)
             return payment
-        payment.refusal = self._why_not(payment, person, now) or self._send_to(payment, person, option_id)
+        payment.refusal = why_not(payment, person, self._merchant(payment), now) or self._send_to(
+            payment, person, option_id
+        )
         if payment.refusal is not None:
             self.shelf.save(payment)
             return payment
@@ -343,15 +329,6 @@ class Payments:
         body = event_body(payment, event, self.payer(payment))
         self._publish(payment.msn, event_type(event), f"payment:{payment.id}", at, body)
 
-    def _why_not(self, payment: Payment, person: Person, now: int) -> str | None:
-        """Why a try to pay fails, in words for the payer; None when it does not."""
-        merchant = self._merchant(payment)
-        if not _is_old_enough(person, payment.ask.minimum_age, now, merchant):
-            return f"You must be at least {payment.ask.minimum_age} years old"
-        if payment.amount in AMOUNTS_REFUSED and (merchant.market == "NO" or payment.amount not in _NORWEGIAN_AMOUNTS):
-            return AMOUNTS_REFUSED[payment.amount]
-        return None if person.has_funds(now, merchant.terms.zone) else NO_MONEY
-
     def _send_to(self, payment: Payment, person: Person, option_id: str | None) -> str | None:
         """Choose the way of delivery, with Express; gives why there is none."""
         if payment.ask.shipping is None:
@@ -381,7 +358,7 @@ class Payments:
         person = None if number is None else self._people.get(number)
         if person is None:
             raise Refused("7010", "Nobody with this number has the app")
-        if not _is_old_enough(person, age, now, merchant):
+        if not is_old_enough(person, age, now, merchant):
             raise Refused("7010", "The customer is too young")
 
     def _payment(self, key: str) -> Payment:
@@ -411,18 +388,3 @@ def _value(payment: Payment, amount: dict[str, Any]) -> int:
     if value == 0:
         raise Refused("4040", "The amount must be more than 0")
     return value
-
-
-def _is_old_enough(person: Person, age: int | None, now: int, merchant: Merchant) -> bool:
-    """Whether somebody whose age is asked for has it; whose birthday is not known has any age."""
-    if not age or person.birth_date is None:
-        return True
-    born, today = parse_day(person.birth_date), local_day(now, merchant.terms.zone)
-    return _birthday(born, age) <= today
-
-
-def _birthday(born: date, age: int) -> date:
-    try:
-        return born.replace(year=born.year + age)
-    except ValueError:
-        return date(born.year + age, 3, 1)
