@@ -237,3 +237,9 @@ async def test_a_key_of_one_operation_is_free_for_another_and_for_somebody_else(
     assert (await world.call("POST", mine, token=world.anna(), headers=headers)).status == 200
     other = f"/api/v1/agreements/{uuid4()}/stop"
     assert (await world.call("POST", other, token=world.anna(), headers=headers)).code == "idempotency_conflict"
+
+
+async def test_a_gift_is_no_agreement_with_vipps(world: World) -> None:
+    assert (await give(world)).status == 200
+    answer = await world.call("GET", "/v1/customer/payment/vipps/agreement", token=world.anna())
+    assert (answer.status, answer.json) == (200, {"recurringAgreements": []})

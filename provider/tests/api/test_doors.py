@@ -119,7 +119,7 @@ async def test_what_is_not_there_is_told_like_everything_else(world: World) -> N
         ("GET", "/api/v1", 404, "route_unknown"),
         ("GET", "/api/v1/agreements//", 404, "route_unknown"),
         ("GET", "//api/v1/agreements", 404, "route_unknown"),
-        ("GET", "/docs", 404, "route_unknown"),
+        ("GET", "/docs/nothing", 404, "route_unknown"),
         ("GET", "/api/v1/agreements/%ff%fe\u2028", 404, "route_unknown"),
         ("DELETE", "/api/v1/agreements", 405, "method_not_allowed"),
         ("GET", CHECKOUT, 405, "method_not_allowed"),

@@ -83,9 +83,10 @@ async def customer_api(db: Database, tenant: Tenant) -> CustomerApi:
 
 
 async def list_valid(db: Database, tenant: Tenant, person: Person) -> list[AgreementView]:
-    """A person's agreements that are in force, newest first."""
+    """A person's agreements with Vipps that are in force, newest first."""
     views = await list_agreements(db, tenant, person)
-    return [view for view in views if view.agreement.status is AgreementStatus.ACTIVE]
+    in_force = [view for view in views if view.agreement.status is AgreementStatus.ACTIVE]
+    return [view for view in in_force if view.agreement.gift_reason is None]
 
 
 async def begin_adding(db: Database, tenant: Tenant, person: Person, product_id: str) -> int | None:
