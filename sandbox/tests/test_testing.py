@@ -183,3 +183,21 @@ def test_a_suite_of_somebody_else_finds_the_fixture(tmp_path: Path) -> None:
         timeout=100,
     )
     assert "1 passed" in run.stdout, run.stdout + run.stderr
+
+
+def test_a_single_payment_is_answered_on_the_telephone(shop: Shop, vipps_sandbox: VippsSandbox) -> None:
+    anna = vipps_sandbox.phone()
+    msn = {"Merchant-Serial-Number": "123456"}
+    for number, (verb, state) in enumerate((("approve", "AUTHORIZED"), ("reject", "ABORTED"))):
+        body = {
+            "amount": {"currency": "NOK", "value": 4900},
+            "paymentMethod": {"type": "WALLET"},
+            "reference": f"film-{number:08}",
+            "returnUrl": "https://film.example/thanks",
+            "userFlow": "WEB_REDIRECT",
+        }
+        _, asked = shop.call("POST", "/epayment/v1/payments", body, msn)
+        told = getattr(anna, verb)(asked["redirectUrl"])
+        assert (told["state"], told["redirectUrl"]) == (state, "https://film.example/thanks")
+        assert shop.call("GET", f"/epayment/v1/payments/film-{number:08}", None, msn)[1]["state"] == state
+    assert [one["state"] for one in anna.payments] == ["AUTHORIZED", "ABORTED"]

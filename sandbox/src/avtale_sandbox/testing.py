@@ -61,15 +61,18 @@ class Phone:
         self.number = number
 
     def open(self, url: str) -> dict[str, Any]:
-        """Open a `vippsConfirmationUrl`; the person's temperament decides what follows."""
+        """Open a `vippsConfirmationUrl` or a payment's `redirectUrl`; the person's temperament decides what follows."""
         return dict(self._sandbox.command("POST", f"/phone/{self.number}/open", {"url": url}))
 
     def approve(self, request: str, max_amount: int | None = None) -> dict[str, Any]:
-        """Say yes to a `vippsConfirmationUrl`, or an agreement id; tells what became of it, and where they are sent."""
+        """Say yes to a `vippsConfirmationUrl` or a payment's `redirectUrl`, or an agreement id.
+
+        Tells what became of it, and where they are sent.
+        """
         return self._decide(request, "approve", {} if max_amount is None else {"maxAmount": max_amount})
 
     def reject(self, request: str) -> dict[str, Any]:
-        """Say no to a `vippsConfirmationUrl`, or an agreement id."""
+        """Say no to a `vippsConfirmationUrl` or a payment's `redirectUrl`, or an agreement id."""
         return self._decide(request, "reject", {})
 
     def stop(self, agreement_id: str) -> dict[str, Any]:
@@ -93,6 +96,11 @@ class Phone:
     def agreements(self) -> list[dict[str, Any]]:
         """What is in their app, with charges."""
         return list(self._sandbox.command("GET", f"/phone/{self.number}")["agreements"])
+
+    @property
+    def payments(self) -> list[dict[str, Any]]:
+        """The single payments in their app, oldest first."""
+        return list(self._sandbox.command("GET", f"/phone/{self.number}")["payments"])
 
     def _decide(self, request: str, decision: str, order: dict[str, Any]) -> dict[str, Any]:
         if "token=" not in request:
