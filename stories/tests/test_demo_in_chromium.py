@@ -256,7 +256,7 @@ def test_a_customer_adds_a_subscription_from_my_page_by_the_way_of_the_customer_
 
 
 def test_a_film_is_rented_once_and_its_days_run_out(demo: Demonstration, page: Page) -> None:
-    sign_in(page, demo, "Ola Nordmann")
+    sign_in(page, demo, "Kari Solberg")
     choose(page, "One film, to rent")
     page.get_by_role("button", name="Reject").click()
     page.wait_for_url("**/shop/thanks?purchaseId=*")
