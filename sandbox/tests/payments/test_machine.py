@@ -91,8 +91,8 @@ class Payments(RuleBasedStateMachine):
     def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> tuple[int, Any]:
         return self.ask(method, path, body, self.headers | {"Idempotency-Key": key or f"k-{next(self.keys)}"})
 
-    @rule(target=payments)
-    def create(self) -> str:
+    @rule(target=payments, paid=st.sampled_from([True, True, False]))
+    def create(self, paid: bool) -> str:
         reference = f"film-{len(self.known):08}"
         body = {
             "amount": {"currency": "NOK", "value": PRICE},
@@ -104,9 +104,14 @@ class Payments(RuleBasedStateMachine):
         assert self.call("POST", PATH, body)[0] == 201
         assert self.call("POST", PATH, body)[0] == 409
         self.known[reference] = Known()
+        if paid:
+            self.decide(reference, "approve")
         return reference
 
     @rule(reference=payments, verb=st.sampled_from(["approve", "reject", "force", "force"]))
+    def answer(self, reference: str, verb: str) -> None:
+        self.decide(reference, verb)
+
     def decide(self, reference: str, verb: str) -> None:
         known = self.known[reference]
         legal = known.state == "CREATED" and known.age < 5
@@ -199,5 +204,5 @@ class Payments(RuleBasedStateMachine):
             assert len({line["pspReference"] for line in one["history"]}) == len(one["history"])
 
 
-Payments.TestCase.settings = hypothesis_settings(max_examples=25, stateful_step_count=25, deadline=None, database=None)
+Payments.TestCase.settings = hypothesis_settings(max_examples=40, stateful_step_count=30, deadline=None, database=None)
 TestPayments = Payments.TestCase
