@@ -174,3 +174,14 @@ async def test_a_token_for_a_person_is_minted(sandbox: Any) -> None:
     reply = await sandbox.control("POST", "/identity/tokens", {"subject": "anna"})
     assert reply.status == 200
     assert reply["accessToken"].count(".") == 2
+
+
+@pytest.mark.parametrize(
+    "said", [{"Origin": "https://attacker.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}]
+)
+async def test_the_page_of_another_site_commands_nothing(sandbox: Any, said: dict[str, str]) -> None:
+    refused = await sandbox.raw("POST", "/_sandbox/reset", None, said)
+    assert refused.status == 403
+    assert (await sandbox.raw("GET", "/_sandbox/health", None, said)).status == 200
+    own = {"Origin": sandbox.url, "Sec-Fetch-Site": "same-origin"}
+    assert (await sandbox.raw("POST", "/_sandbox/tokens/expire", None, own)).status == 204

@@ -222,6 +222,6 @@ async def shop(db: Database, sandbox: str) -> AsyncIterator[Shop]:
     sealer = Sealer([new_key()])
     await turn_clock(db, START, running=False)
     async with Outbound() as outbound, aiohttp.ClientSession() as http:
-        gateways = TenantGateways(db, sealer, outbound, call_seconds_max=2.0)
+        gateways = TenantGateways(db, sealer, outbound, call_seconds_max=4.0)
         tenant = await apply_tenant(db, gateways, sealer, "nord", entry, {})
         yield Shop(db, gateways, sealer, tenant, sandbox, http)

@@ -11,8 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..pages.forms import same_origin
+
 Body = TypeVar("Body")
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Problem(Exception):
@@ -83,15 +88,22 @@ def whole_number(request: Request, name: str) -> int | None:
 
 
 def guarded(endpoint: Endpoint) -> Endpoint:
-    """Spell what an endpoint raises as a problem."""
+    """Spell what an endpoint raises as a problem, and do nothing for the page of another site."""
 
     async def spelled(request: Request) -> Response:
         try:
+            if request.method not in _SAFE and _sent_by_a_page(request) and not same_origin(request):
+                raise Problem(403, "Another site's page may not command this sandbox")
             return await endpoint(request)
         except Problem as problem:
             return problem_answer(problem)
 
     return spelled
+
+
+def _sent_by_a_page(request: Request) -> bool:
+    """Whether a browser sent this for a page: programs name no origin."""
+    return "origin" in request.headers or "sec-fetch-site" in request.headers
 
 
 def problem_answer(problem: Problem) -> Response:
