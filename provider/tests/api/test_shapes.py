@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from avtale.api.payments.shapes import RETURN_URL_LENGTH_MAX, CheckoutRequest
+from avtale.api.payments.kinds import RETURN_URL_LENGTH_MAX
+from avtale.api.payments.shapes import CheckoutRequest
 
 
 def wish(**more: Any) -> CheckoutRequest:

@@ -8,8 +8,9 @@ from fastapi import Query
 
 from avtale.api.contract import refusals
 from avtale.api.doors import PersonDoor, Routes, TheHouse, TheVisit
+from avtale.api.payments.kinds import Flag
 from avtale.api.payments.paths import AgreementId, IdempotencyKey, parse_id
-from avtale.api.payments.shapes import Agreement, Agreements, Flag
+from avtale.api.payments.shapes import Agreement, Agreements
 from avtale.service.reading import get_agreement, list_agreements
 from avtale.service.repeating import bind_key
 from avtale.service.stopping import stop_agreement

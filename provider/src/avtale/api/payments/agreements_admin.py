@@ -11,9 +11,10 @@ from starlette.requests import Request
 from avtale.api.contract import refusals
 from avtale.api.doors import AdminDoor, Routes, TheHouse, TheVisit, visit_of
 from avtale.api.payments.agreements import IncludeDrafts
+from avtale.api.payments.kinds import Flag
 from avtale.api.payments.paths import AgreementId, IdempotencyKey, parse_id
 from avtale.api.payments.people import EncodedId, IssuerName, subjects
-from avtale.api.payments.shapes import Agreement, Agreements, Deleted, Flag, ForceAcceptRequest, GiftRequest
+from avtale.api.payments.shapes import Agreement, Agreements, Deleted, ForceAcceptRequest, GiftRequest
 from avtale.service.checkout import Person
 from avtale.service.forcing import force_accept, force_delete
 from avtale.service.giving import Gift, give_agreement

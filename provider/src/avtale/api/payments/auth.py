@@ -5,7 +5,7 @@ from __future__ import annotations
 from avtale.api.contract import refusals
 from avtale.api.doors import PersonDoor, Routes, TheHouse, TheVisit
 from avtale.api.payments.paths import IdempotencyKey
-from avtale.api.payments.shapes import EntitlementObject
+from avtale.api.payments.setup_shapes import EntitlementObject
 from avtale.service.entitling import set_up_entitlements
 from avtale.service.repeating import bind_key
 

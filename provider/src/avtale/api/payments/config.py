@@ -6,7 +6,7 @@ from starlette.requests import Request
 
 from avtale.api.contract import refusals
 from avtale.api.doors import AdminDoor, Routes, TheHouse, TheVisit, hall_of
-from avtale.api.payments.shapes import ConfigErrors
+from avtale.api.payments.setup_shapes import ConfigErrors
 from avtale.service.inspecting import find_config_errors
 
 routes = Routes("Config", AdminDoor)

@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse
 
 from avtale.api.contract import refusals
 from avtale.api.doors import AdminDoor, Door, Routes, TheHouse, TheVisit, hall_of
-from avtale.api.payments.shapes import ClockTurn, iso
+from avtale.api.payments.kinds import iso
+from avtale.api.payments.shapes import ClockTurn
 from avtale.domain.errors import Invalid
 from avtale.service.auditing import export
 from avtale.service.turning import quietness, turn_clock

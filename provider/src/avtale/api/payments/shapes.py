@@ -1,125 +1,36 @@
-"""The shapes of requests and answers, as the contract publishes them."""
+"""The shapes of requests and answers about agreements, purchases and their money, as the contract publishes them."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict
-from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from datetime import date
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    Strict,
-    WithJsonSchema,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-from avtale.domain import money
+from avtale.api.payments.kinds import (
+    AMOUNT_MAX,
+    Day,
+    Instant,
+    Interval,
+    MinorUnits,
+    Money,
+    OneLine,
+    ProductId,
+    ReturnUrl,
+    Shape,
+    Subject,
+    shown,
+)
 from avtale.domain.agreement import Agreement as DomainAgreement
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import Charge as DomainCharge
 from avtale.domain.charge import ChargeStatus
-from avtale.domain.periods import Unit
 from avtale.domain.purchase import PurchaseStatus
 from avtale.domain.receipt import ReceiptKind
-from avtale.service import entitling, inspecting
 from avtale.service.following import PurchaseView
-from avtale.service.inspecting import Severity
 from avtale.service.reading import AgreementView
 from avtale.storage.receipts import Receipt as StoredReceipt
-
-#: Vipps takes 1024 characters (Recurring v3, merchantRedirectUrl), of which our reference needs 49.
-RETURN_URL_LENGTH_MAX = 975
-#: More than any charge, and within what every JSON reader counts exactly.
-AMOUNT_MAX = 2**31 - 1
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]+")
-_NOT_FOR_APPS = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "ftp", "ws", "wss"})
-
-
-def iso(instant: datetime) -> str:
-    """An instant as ISO 8601 in UTC, with Z."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _return_url(text: str) -> str:
-    if not _URL.fullmatch(text):
-        raise ValueError("must be an absolute address (https://… or an app's own scheme), percent-encoded")
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError("must be an absolute address") from error
-    scheme = parts.scheme.lower()
-    if scheme in _NOT_FOR_APPS:
-        raise ValueError(f"cannot be a {scheme} address")
-    if scheme in ("http", "https") and (not host or "@" in parts.netloc):
-        raise ValueError("must name a host, and no user")
-    return text
-
-
-def _flag(said: object) -> object:
-    """A switch in a query: there without a value it is on, as `true` and `1` are."""
-    if isinstance(said, str):
-        return {"": True, "true": True, "1": True, "false": False, "0": False}.get(said.lower(), said)
-    return said
-
-
-def _visible(text: str) -> str:
-    if not text.isprintable() or not text.strip():
-        raise ValueError("must be a text on one line, not blank")
-    return text
-
-
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Instant = Annotated[
-    datetime, PlainSerializer(iso, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
-]
-MinorUnits = Annotated[int, Field(description="minor units (øre, cent)")]
-ReturnUrl = Annotated[
-    str,
-    Field(min_length=1, max_length=RETURN_URL_LENGTH_MAX, examples=["https://film.example/thanks"]),
-    AfterValidator(_return_url),
-]
-ProductId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", examples=["film-month"])]
-Day = Annotated[date, Strict(False)]
-OneLine = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_visible)]
-
-
-class Shape(BaseModel):
-    """The base of all shapes: camelCase outside, exact types, and no members that nobody knows."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
-
-
-def _shown(**example: str | int) -> ConfigDict:
-    """The settings of a shape that the contract shows with an example, which a test sends."""
-    return ConfigDict(json_schema_extra={"examples": [{**example}]})
-
-
-class Money(Shape):
-    """A sum in minor units of one currency (ISO 4217)."""
-
-    amount: MinorUnits
-    currency: str = Field(examples=["NOK"])
-
-    @staticmethod
-    def of(sum_: money.Money) -> Money:
-        return Money(amount=sum_.amount, currency=sum_.currency)
-
-
-class Interval(Shape):
-    """How long a period lasts."""
-
-    unit: Unit
-    count: int
 
 
 class Charge(Shape):
@@ -198,11 +109,9 @@ class Agreements(Shape):
 class GiftRequest(Shape):
     """To whom to give which subscription, why, and for how long; nobody is charged for it."""
 
-    model_config = _shown(subject="auth0|6f2c", productId="film-month", reason="complimentary", end="2027-12-31")
+    model_config = shown(subject="auth0|6f2c", productId="film-month", reason="complimentary", end="2027-12-31")
 
-    subject: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_visible)] = Field(
-        description="who: the subject of their tokens", examples=["auth0|6f2c"]
-    )
+    subject: Subject = Field(description="who: the subject of their tokens", examples=["auth0|6f2c"])
     issuer: str | None = Field(None, max_length=1024, description="whose subject, where the tenant has several issuers")
     product_id: ProductId
     reason: Literal["complimentary", "repair"]
@@ -213,7 +122,7 @@ class GiftRequest(Shape):
 class ForceAcceptRequest(Shape):
     """In whose name to approve: the telephone of a test person."""
 
-    model_config = _shown(phoneNumber="4791234567")
+    model_config = shown(phoneNumber="4791234567")
 
     phone_number: str = Field(pattern=r"^[0-9]{8,15}$", description="country code first", examples=["4791234567"])
 
@@ -228,7 +137,7 @@ class Deleted(Shape):
 class CheckoutRequest(Shape):
     """What to subscribe to or to buy, and where to return from Vipps."""
 
-    model_config = _shown(productId="film-month", returnUrl="https://film.example/thanks")
+    model_config = shown(productId="film-month", returnUrl="https://film.example/thanks")
 
     product_id: ProductId
     return_url: ReturnUrl
@@ -295,7 +204,7 @@ class Purchases(Shape):
 class RefundRequest(Shape):
     """How much to give back, and why: the person reads the reason."""
 
-    model_config = _shown(amount=4900, reason="The film stopped half-way")
+    model_config = shown(amount=4900, reason="The film stopped half-way")
 
     amount: int = Field(ge=1, le=AMOUNT_MAX, description="minor units (øre, cent)")
     reason: OneLine
@@ -385,91 +294,3 @@ class ClockTurn(Shape):
     now: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")
     running: bool
     wait_seconds_max: float = Field(2.0, ge=0, le=60)
-
-
-class ConfigError(Shape):
-    """One thing that is wrong with the tenant's set-up."""
-
-    code: str = Field(examples=["webhook_missing"], description="stable")
-    severity: Severity
-    provider: str = Field(examples=["vipps"], description="whose part it is: avtale, identity, vipps")
-    subject: str = Field(description="what it concerns: a product, an issuer, an address, the tenant")
-    message: str = Field(description="what it means")
-    action: str = Field(description="what to do")
-
-
-class ConfigErrors(Shape):
-    """What is wrong now, the worst first."""
-
-    errors: list[ConfigError]
-
-    @staticmethod
-    def of(found: list[inspecting.ConfigError]) -> ConfigErrors:
-        return ConfigErrors(errors=[ConfigError(**asdict(one)) for one in found])
-
-
-class Entitlement(Shape):
-    """Access to a product, through an agreement or a purchase."""
-
-    product_id: str
-    access_until: Instant
-    agreement_id: UUID | None
-    purchase_id: UUID | None
-
-
-class EntitlementObject(Shape):
-    """What a person may use now; an identity provider makes the claim `entitlements` from it."""
-
-    issuer: str
-    subject: str
-    created_at: Instant
-    entitlements: list[Entitlement]
-
-    @staticmethod
-    def of(found: entitling.EntitlementObject) -> EntitlementObject:
-        return EntitlementObject(
-            issuer=found.person.issuer,
-            subject=found.person.subject,
-            created_at=found.created_at,
-            entitlements=[
-                Entitlement(
-                    product_id=one.product_id,
-                    access_until=one.access_until,
-                    agreement_id=one.agreement_id,
-                    purchase_id=one.purchase_id,
-                )
-                for one in found.entitlements
-            ],
-        )
-
-
-class LoginParameters(Shape):
-    """What a front end needs to send a person to Vipps to sign in; nothing of it is secret."""
-
-    client_id: str
-    authorization_endpoint: str
-    response_type: Literal["code"] = "code"
-    scope: str
-    redirect_uris: list[str] = Field(description="the addresses that people may be sent back to")
-    token_endpoint: str = Field(description="where the code is exchanged: here, for it needs the tenant's secret")
-
-
-class LoginTokens(BaseModel):
-    """Vipps' answer, passed on as it is (RFC 6749, 5.1)."""
-
-    model_config = ConfigDict(extra="allow")
-
-    access_token: str
-    token_type: str
-    id_token: str | None = None
-    expires_in: int | None = None
-    scope: str | None = None
-
-
-class LoginRefusal(BaseModel):
-    """Why no tokens are given (RFC 6749, 5.2)."""
-
-    model_config = ConfigDict(extra="allow")
-
-    error: str = Field(examples=["invalid_grant"])
-    error_description: str | None = None

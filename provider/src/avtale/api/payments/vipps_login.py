@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from avtale.api.contract import refusals
 from avtale.api.doors import Door, Routes, TheHouse, hall_of, read_body
-from avtale.api.payments.shapes import LoginParameters, LoginRefusal, LoginTokens
+from avtale.api.payments.setup_shapes import LoginParameters, LoginRefusal, LoginTokens
 from avtale.service.signing_in import RedirectForeign, exchange_code, login_parameters
 
 routes = Routes("Vipps", Door)
