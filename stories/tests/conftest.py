@@ -50,7 +50,7 @@ async def world(database: Path) -> AsyncIterator[World]:
         pytest.fail(f"{error}\n{error.tail}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A real browser without a window; the tests that want one are skipped where there is none."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
