@@ -42,7 +42,7 @@ class Scale:
     kill_chance: float
 
 
-SHORT = Scale(people=60, days=100, step_days=5, kill_chance=0.3)
+SHORT = Scale(people=40, days=70, step_days=5, kill_chance=0.3)
 FULL = Scale(people=200, days=184, step_days=4, kill_chance=0.35)
 
 
