@@ -6,14 +6,11 @@ import asyncio
 import io
 import json
 import socket
-import subprocess
-import sysconfig
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -38,7 +35,8 @@ from avtale.storage.sealing import Sealer, new_key
 from avtale.storage.tenants import Issuer as RegisteredIssuer
 from avtale.storage.tenants import Tenant
 
-START = datetime(2027, 1, 15, 9, tzinfo=UTC)
+from ..conftest import START
+
 AUDIENCE = "film"
 ADMIN = "avtale:admin"
 CLOCK_TOKEN = "turn-turn-turn"
@@ -130,30 +128,6 @@ async def issuer() -> AsyncIterator[Issuer]:
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     yield made
     await runner.cleanup()
-
-
-@pytest.fixture(scope="session")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a sandbox that the tests of these doors share; its clock stands still."""
-    ready = tmp_path_factory.mktemp("sandbox") / "ready.json"
-    start = START.isoformat().replace("+00:00", "Z")
-    process = subprocess.Popen(
-        [
-            *(Path(sysconfig.get_path("scripts")) / "avtale-sandbox", "serve", "--port", "0"),
-            *("--clock", "frozen", "--start-at", start, "--ready-file", ready),
-        ],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(1500):
-            if ready.exists():
-                break
-            assert process.poll() is None, "the sandbox ended"
-            time.sleep(0.02)
-        yield json.loads(ready.read_text())["url"]
-    finally:
-        process.kill()
-        process.wait()
 
 
 @dataclass
@@ -376,8 +350,6 @@ async def world(db: Database, issuer: Issuer, sandbox: str) -> AsyncIterator[Wor
     await turn_clock(db, START, running=False)
     bound = listen()
     async with Outbound() as outbound, aiohttp.ClientSession() as http:
-        async with http.post(f"{sandbox}/_sandbox/reset") as answer:
-            assert answer.status < 300
         gateways = TenantGateways(db, sealer, outbound, call_seconds_max=5.0)
         film, avis = [
             await apply_tenant(

@@ -14,7 +14,8 @@ from avtale.service.billing import bill
 from avtale.service.turning import turn_clock
 from avtale.storage import tables
 
-from .conftest import START, World, serving
+from ..conftest import START
+from .conftest import World, serving
 
 ANNA = encode_subject("auth0|anna")
 CREATE = "/api/v1/agreements/admin/create"

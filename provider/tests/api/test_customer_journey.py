@@ -28,8 +28,9 @@ from avtale.storage.customer_apis import get_addition
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer, new_key
 
-from .conftest import START, World, address, fetch_json, listen, serving, tenant_entry
+from ..conftest import START
 from .conftest import Issuer as AnyIssuer
+from .conftest import World, address, fetch_json, listen, serving, tenant_entry
 
 EXECUTABLE = shutil.which("chromium") or shutil.which("chromium-browser")
 API = "/v1/customer/payment/vipps/agreement"
@@ -151,8 +152,6 @@ async def journey(db: Database, sandbox: str, shop: Shop) -> AsyncIterator[Journ
     await turn_clock(db, START, running=False)
     bound = listen()
     async with Outbound() as outbound, aiohttp.ClientSession() as http:
-        async with http.post(f"{sandbox}/_sandbox/reset") as answer:
-            assert answer.status < 300
         gateways = TenantGateways(db, sealer, outbound, call_seconds_max=5.0)
         entry = entry_of(address(bound), sandbox, shop)
         film = await apply_tenant(db, gateways, sealer, "nordlys", entry, {})

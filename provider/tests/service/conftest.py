@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sysconfig
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +33,8 @@ from avtale.storage.due import due_tenants
 from avtale.storage.sealing import Sealer, new_key
 from avtale.storage.tenants import Tenant
 
-START = datetime(2027, 1, 15, 9, tzinfo=UTC)
+from ..conftest import START
+
 OPERATOR = Person("https://id.example", "op")
 PHONE = "4791234567"
 
@@ -151,29 +150,6 @@ class Shop:
         """The agreements as the sandbox has them."""
         exported = await self.control("GET", "/export")
         return list(exported["agreements"])
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[str]:
-    """The address of a sandbox of its own."""
-    ready = tmp_path / "sandbox.json"
-    command = Path(sysconfig.get_path("scripts")) / "avtale-sandbox"
-    start = START.isoformat().replace("+00:00", "Z")
-    process = await asyncio.create_subprocess_exec(
-        command,
-        *("serve", "--port", "0", "--clock", "frozen", "--start-at", start, "--ready-file", str(ready)),
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(500):
-            if ready.exists():
-                break
-            assert process.returncode is None, "the sandbox ended"
-            await asyncio.sleep(0.02)
-        yield json.loads(ready.read_text())["url"]
-    finally:
-        process.kill()
-        await process.wait()
 
 
 @pytest.fixture

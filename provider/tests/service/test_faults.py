@@ -19,7 +19,8 @@ from avtale.service.stopping import stop_agreement
 from avtale.service.turning import turn_clock
 from avtale.storage import calls, charges, inbox
 
-from .conftest import OPERATOR, PHONE, START, Shop
+from ..conftest import START
+from .conftest import OPERATOR, PHONE, Shop
 
 CREATE = {"operationId": "CreateChargeV3"}
 DRAFT = {"operationId": "DraftAgreementV3"}

@@ -23,7 +23,8 @@ from avtale.service.refunding import refund_charge
 from avtale.service.turning import turn_clock
 from avtale.storage import charges, inbox
 
-from .conftest import OPERATOR, PHONE, START, Shop
+from ..conftest import START
+from .conftest import OPERATOR, PHONE, Shop
 
 CREATE = {"operationId": "createPayment"}
 CAPTURE = {"operationId": "capturePayment"}

@@ -13,7 +13,8 @@ from avtale.service.checkout import Person
 from avtale.service.refunding import refund_charge
 from avtale.service.stopping import stop_agreement
 
-from .conftest import OPERATOR, PHONE, START, Shop
+from ..conftest import START
+from .conftest import OPERATOR, PHONE, Shop
 
 
 async def test_three_months_are_three_charges_and_three_receipts(shop: Shop) -> None:
