@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from typing import Any
-
-from yarl import URL
+from typing import TYPE_CHECKING, Any
 
 from ..clock import wall_now
 from ..ids import Ids
@@ -19,6 +17,9 @@ from .params import merged
 from .refusals import invalid
 from .resources import WebhookEndpoint
 from .shelf import Shelf
+
+if TYPE_CHECKING:
+    from yarl import URL
 
 ENDPOINTS_MAX = 16
 _DELAYS = (5 * MINUTE, 15 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR)

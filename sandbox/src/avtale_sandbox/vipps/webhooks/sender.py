@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from yarl import URL
-
 from ...clock import Clock, wall_now
 from ...settings import Settings
 from .deliveries import Attempt, Deliveries, Delivery, Receivers
@@ -15,9 +13,10 @@ from .signing import signed_headers, target_of
 
 if TYPE_CHECKING:
     import aiohttp
+    from yarl import URL
 
 # (secret, where to, body) to the headers that prove who sends
-Sign = Callable[[str, URL, bytes], dict[str, str]]
+Sign = Callable[[str, "URL", bytes], dict[str, str]]
 
 
 class Sender:

@@ -6,12 +6,16 @@ import base64
 import hashlib
 import hmac
 from email.utils import formatdate
+from typing import TYPE_CHECKING
 
-from yarl import URL
+if TYPE_CHECKING:
+    from yarl import URL
 
 
 def target_of(url: str) -> URL:
     """The address to send to, kept letter for letter when it is plain ASCII; raises ValueError."""
+    from yarl import URL  # late, as the client that it comes with
+
     target = URL(url, encoded=url.isascii())
     if target.scheme not in ("http", "https") or not target.host:
         raise ValueError("must be an http or https address")
