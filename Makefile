@@ -8,6 +8,9 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 ARGS ?=
 
+# Every process here is a new one: without compiled modules on the disk each start would take seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo story bench chaos test check docs coverage lock clean screenshots
 

@@ -15,11 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from avtale import __version__
-from avtale.api.app import create_contract
-from avtale.api.keys import IssuerKeys
-from avtale.api.publishing import published
-from avtale.demo.notes import DemoFailed
-from avtale.demo.run import run_demo
 from avtale.domain.errors import Refusal
 from avtale.logs import set_up_logs
 from avtale.runtime import Runtime, open_runtime
@@ -33,12 +28,12 @@ from avtale.storage.database import DatabaseDown
 from avtale.storage.embedded import EmbeddedPostgres
 from avtale.storage.embedded_programs import EmbeddedPostgresError
 from avtale.storage.home import make_home
-from avtale.storage.migrate import migrate
 from avtale.storage.readiness import NotReady, check_ready
 from avtale.storage.sealing import SealBroken, new_key
 from avtale.storage.tenants import all_tenants
 from avtale.worker.fleet import add_tasks, run_worker
 
+# What only one command needs is imported by that command: a worker starts without the API, and `--help` at once.
 app = typer.Typer(
     name="avtale",
     help="A payment provider for subscriptions and purchases on Vipps MobilePay and Stripe.\n\n"
@@ -113,6 +108,9 @@ def demo(
     ready_file: ReadyFile = None,
 ) -> None:
     """Show everything on one machine: the sandbox, a database, a shop. Data stays in AVTALE_DATA_DIR/demo."""
+    from avtale.demo.notes import DemoFailed
+    from avtale.demo.run import run_demo
+
     try:
         run_demo(Settings().data_dir / "demo", new_ports, ready_file, lambda line: print(line, flush=True))
     except DemoFailed as error:
@@ -147,6 +145,8 @@ def db_embedded(
 @db_app.command("migrate")
 def db_migrate() -> None:
     """Bring the database to today's schema, as its owner. Running it again is safe."""
+    from avtale.storage.migrate import migrate
+
     settings = Settings()
     try:
         owner = needed(settings.database_owner_url, "DATABASE_OWNER_URL")
@@ -201,6 +201,9 @@ def openapi(
     folder: Annotated[Path, typer.Argument(help="Where the contract is published.")] = Path("docs/openapi"),
 ) -> None:
     """Write the contract: the whole OpenAPI file, a slice for each tag, and an index for language models."""
+    from avtale.api.app import create_contract
+    from avtale.api.publishing import published
+
     files = published(create_contract(__version__).openapi())
     (folder / "tags").mkdir(parents=True, exist_ok=True)
     for stale in {*folder.glob("*.openapi.json"), *folder.glob("tags/*.openapi.json")}:
@@ -230,6 +233,8 @@ async def _doctor(settings: Settings) -> None:
 
 
 async def _see_tenants(runtime: Runtime) -> None:
+    from avtale.api.keys import IssuerKeys
+
     async with runtime.db.routing() as tx:
         everyone = await all_tenants(tx)
     if not everyone:

@@ -9,17 +9,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from procrastinate import App
 
 from avtale import __version__
-from avtale.api.app import create_app
-from avtale.api.contract import Api
-from avtale.api.house import House, SignInPlan
-from avtale.console.app import add_console
-from avtale.console.house import ConsoleHouse
 from avtale.domain.agreement import Terms
 from avtale.domain.errors import Conflict
 from avtale.domain.ports import LoginGateway, PaymentGateway, RecurringGateway, WebhookReader
@@ -37,6 +32,10 @@ from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer
 from avtale.storage.tenants import VippsAccount, get_vipps_account
 from avtale.worker.fleet import Waker, open_fleet
+
+if TYPE_CHECKING:
+    from avtale.api.contract import Api
+    from avtale.api.house import House
 
 #: How long a tenant's account is believed before its row is read again, in seconds of wall time.
 ACCOUNT_SECONDS_MAX = 5.0
@@ -110,6 +109,8 @@ class Runtime:
 
     def house(self) -> House:
         """What the HTTP faces need."""
+        from avtale.api.house import House, SignInPlan
+
         token = self.settings.clock_token
         return House(
             db=self.db,
@@ -126,6 +127,10 @@ class Runtime:
 
     def application(self, closing: asyncio.Event) -> Api:
         """The HTTP faces: the API, and the pages where they are asked for. `closing` ends what would go on."""
+        from avtale.api.app import create_app
+        from avtale.console.app import add_console
+        from avtale.console.house import ConsoleHouse
+
         app = create_app(self.house())
         settings = self.settings
         if settings.console:

@@ -12,7 +12,7 @@ import msgspec
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
-_HEADER = b'{"avtaleSandboxState":1}\n'
+_HEADER = b'{"avtaleSandboxState":2}\n'
 _json = msgspec.json.Encoder()
 
 
@@ -161,7 +161,9 @@ class Store:
                 try:
                     if lines == 0:
                         if line != _HEADER:
-                            raise StateFileError(f"{path} is not a state file of this sandbox")
+                            raise StateFileError(
+                                f"{path} is not a state file of this version of the sandbox: remove it to begin anew"
+                            )
                     else:
                         self._apply(decode(line))
                 except msgspec.DecodeError as problem:

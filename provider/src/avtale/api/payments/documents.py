@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from fpdf import FPDF
 from jinja2 import Environment, PackageLoader
 
 from avtale.domain.receipt import ReceiptKind
 from avtale.storage.receipts import Receipt
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 _FONT = Path(str(files("avtale.api") / "fonts" / "DejaVuSans.ttf"))
 _FAMILY = "DejaVu"
@@ -117,6 +119,8 @@ def page(document: Document) -> str:
 
 def pdf(document: Document) -> bytes:
     """The document as a PDF on one sheet of A4, its letters embedded."""
+    from fpdf import FPDF  # late: with its font library, a fifth of what the API would read at its start
+
     sheet = FPDF(format="A4")
     sheet.set_margin(22)
     sheet.add_font(_FAMILY, fname=_FONT)

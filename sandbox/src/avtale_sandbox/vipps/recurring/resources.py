@@ -40,7 +40,7 @@ class Campaign(Struct, frozen=True, omit_defaults=True, kw_only=True):
     explanation: str = ""
 
 
-class Agreement(Struct, omit_defaults=True, kw_only=True):
+class Agreement(Struct, array_like=True, omit_defaults=True, kw_only=True):
     """A payer's consent to be charged.
 
     `phone_number` is what the merchant wrote in the draft, `person` who has it in their app. `next_at` is
@@ -94,7 +94,7 @@ class Try(Struct, array_like=True, frozen=True):
     reason: FailureReason | None = None
 
 
-class Charge(Struct, omit_defaults=True, kw_only=True):
+class Charge(Struct, array_like=True, omit_defaults=True, kw_only=True):
     """One payment under an agreement.
 
     `due` is a local date `YYYY-MM-DD` in the merchant's market. `next_at` is when something happens by
