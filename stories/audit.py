@@ -31,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     audit_money.numbers_run_on,
     audit_time.anchors_are_activations,
     audit_time.periods_are_the_calendars,
+    audit_time.phases_follow,
     audit_time.calendar_allows,
     audit_time.nothing_skipped,
     audit_time.access_is_paid_for,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from stories.almanac import iso, local_day, midnight, period_start
+from stories.almanac import iso, local_day, midnight
 from stories.books import Books, Difference
 from stories.exports import Agreement, GatewayAgreement
 
@@ -29,6 +29,30 @@ def anchors_are_activations(books: Books) -> Iterator[Difference]:
                 f"The agreement began on {', '.join(map(str, sorted(days))) or 'no day'} at the gateway; the "
                 f"provider counts its periods from {agreement.anchor}.",
             )
+
+
+def phases_follow(books: Books) -> Iterator[Difference]:
+    """Periods are first counted from the anchor, and no later phase begins in time that was paid for before it."""
+    for agreement in books.provider.agreements:
+        paid = _paid_periods(books, agreement)
+        for phase in agreement.phases:
+            if phase.from_period == 1:
+                earliest = agreement.anchor
+                wrong = phase.start != earliest
+            else:
+                before = [books.ends(agreement, p) for p in paid if p < phase.from_period]
+                earliest = max((day for day in before if day), default=agreement.anchor)
+                wrong = earliest is not None and phase.start < earliest
+            if wrong:
+                yield Difference(
+                    "phase_misplaced",
+                    agreement.agreement_id,
+                    phase.from_period,
+                    str(earliest),
+                    str(phase.start),
+                    f"Period {phase.from_period} is counted from {phase.start}; what is paid before it lasts to "
+                    f"{earliest}.",
+                )
 
 
 def calendar_allows(books: Books) -> Iterator[Difference]:
@@ -76,7 +100,7 @@ def periods_are_the_calendars(books: Books) -> Iterator[Difference]:
                 )
             seen.add(charge.period)
             starts = books.starts(agreement, charge.period)
-            ends = books.starts(agreement, charge.period + 1)
+            ends = books.ends(agreement, charge.period)
             never_began = starts is None and charge.captured == 0
             if (charge.period_start, charge.period_end) != (starts, ends) and not never_began:
                 yield Difference(
@@ -139,14 +163,16 @@ def expected_access(books: Books, agreement: Agreement) -> datetime | None:
 
     A period is paid when a gateway charge drawn for it was captured and not given back in full (a refund of
     a part takes nothing away), or when it costs nothing. Access ends at local midnight, in the tenant's
-    zone, of the day on which the last paid period ends: the first day of the period after it, counted from
-    the anchor with clamping. While the gateway holds the agreement ACTIVE, the export's grace days are added
+    zone, of the day after the last paid period, counted from the anchor (or from where its phase begins) with
+    clamping. While the gateway holds the agreement ACTIVE, the export's grace days are added
     to that day before it is turned into an instant; an agreement that ended keeps the paid time and no grace.
     """
     paid = _paid_periods(books, agreement)
     if not paid or agreement.anchor is None:
         return None
-    ends = period_start(agreement.anchor, agreement.unit, agreement.count, max(paid) + 1)
+    ends = books.ends(agreement, max(paid))
+    if ends is None:
+        return None
     if any(t.status == "ACTIVE" for t in books.drawn.get(agreement.agreement_id, [])):
         ends += timedelta(days=agreement.grace_days)
     return midnight(ends, agreement.zone)

@@ -16,6 +16,7 @@ from stories.exports import (
     GatewayAgreement,
     GatewayCharge,
     GatewayPayment,
+    Phase,
     ProviderExport,
     Purchase,
     SandboxExport,
@@ -93,9 +94,19 @@ class Books:
 
     def starts(self, agreement: Agreement, period: int) -> date | None:
         """The first day of a period by this audit's own calendar, or None while there is no anchor."""
+        return self._counted(agreement, period, 0)
+
+    def ends(self, agreement: Agreement, period: int) -> date | None:
+        """The day after a period's last: counted as its start is, whatever the next period is counted from."""
+        return self._counted(agreement, period, 1)
+
+    def _counted(self, agreement: Agreement, period: int, further: int) -> date | None:
         if agreement.anchor is None:
             return None
-        return period_start(agreement.anchor, agreement.unit, agreement.count, period)
+        # A phase for period 1 says what the interval was then; without one it never changed.
+        phases = agreement.phases or (Phase(1, agreement.anchor, agreement.unit, agreement.count),)
+        phase = max((one for one in phases if one.from_period <= period), key=lambda one: one.from_period)
+        return period_start(phase.start, phase.unit, phase.count, period - phase.from_period + 1 + further)
 
     def money_of(self, agreement: Agreement) -> Iterator[Match]:
         """The gateway charges of an agreement that ever took money."""

@@ -81,8 +81,21 @@ class Charge:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """From a period on, periods are counted from a day; `unit` and `count` are how long each lasts."""
+
+    from_period: int
+    start: date
+    unit: str
+    count: int
+
+
+@dataclass(frozen=True)
 class Agreement:
-    """The provider's agreement, with what it needs to count periods and access."""
+    """The provider's agreement, with what it needs to count periods and access.
+
+    Without `phases` every period is counted from the anchor.
+    """
 
     agreement_id: str
     gateway_ids: frozenset[str]
@@ -91,6 +104,7 @@ class Agreement:
     anchor: date | None
     unit: str
     count: int
+    phases: tuple[Phase, ...]
     zone: ZoneInfo
     grace_days: int
     access_until: datetime | None
@@ -261,11 +275,16 @@ def _agreement(node: Node) -> Agreement:
         anchor=node.maybe_day("anchorDate"),
         unit=interval.text("unit"),
         count=interval.whole("count"),
+        phases=tuple(_phase(n) for n in node.items("phases")),
         zone=node.zone("zone"),
         grace_days=node.whole("graceDays"),
         access_until=node.maybe_instant("accessUntil"),
         charges=tuple(_charge(n) for n in node.items("charges")),
     )
+
+
+def _phase(node: Node) -> Phase:
+    return Phase(node.whole("fromPeriod"), node.day("start"), node.text("unit"), node.whole("count"))
 
 
 def _purchase(node: Node) -> Purchase:

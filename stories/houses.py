@@ -37,6 +37,7 @@ class Offer:
     charge_lead_days: int = 3
     retry_days: int = 5
     merchant_serial_number: str = "123456"
+    metered_id: str = "film-metered"
     rental_id: str = "film-rent"
     rental_name: str = "A film for two days"
     rental_price: int = 3900
@@ -229,6 +230,36 @@ name = "nordlys"
   interval_count = 1
   vat_percent = "25"
   agreement_url = "https://film.example/agreement"
+
+    [[organizations.tenants.products.campaigns]]
+    id = "three-months"
+    kind = "period"
+    price_minor = 14900
+    period = "month"
+    period_count = 3
+
+    [[organizations.tenants.products.campaigns]]
+    id = "spring"
+    kind = "price"
+    price_minor = 0
+    until = "2027-03-15"
+
+    [[organizations.tenants.products.campaigns]]
+    id = "festival"
+    kind = "event"
+    price_minor = 4900
+    until = "2027-03-10"
+    event_text = "to the festival"
+
+  [[organizations.tenants.products]]
+  id = "{offer.metered_id}"
+  name = "Film, by the hour"
+  price_minor = 4900
+  currency = "{offer.currency}"
+  interval = "{offer.interval}"
+  vat_percent = "25"
+  agreement_url = "https://film.example/agreement"
+  suggested_max_minor = 50000
 
   [[organizations.tenants.products]]
   id = "{offer.rental_id}"

@@ -136,15 +136,15 @@ class Shop:
 
     world: World
 
-    async def checkout(self, person: Person, *, key: str | None = None) -> Deal:
-        """A draft for the person to approve."""
-        offer = self.world.houses.offer
-        answer = await person.provider.checkout(offer.product_id, key=key, phoneNumber=person.phone_number)
+    async def checkout(self, person: Person, *, key: str | None = None, product: str = "", **wish: Any) -> Deal:
+        """A draft for the person to approve; `wish` says more of the checkout, such as its `campaign`."""
+        product = product or self.world.houses.offer.product_id
+        answer = await person.provider.checkout(product, key=key, phoneNumber=person.phone_number, **wish)
         return Deal(self.world, person, answer["agreementId"], answer["confirmationUrl"])
 
-    async def subscribe(self, person: Person) -> Deal:
+    async def subscribe(self, person: Person, **wish: Any) -> Deal:
         """Checkout, and the person opens the phone; comes back when both houses are quiet."""
-        deal = await self.checkout(person)
+        deal = await self.checkout(person, **wish)
         await deal.open_phone()
         await self.world.settle()
         return deal

@@ -142,6 +142,7 @@ def _live(made: Pair, life: Life, numbers: Numbers) -> None:
         "status": life.end,
         "anchorDate": life.began.isoformat() if ever_active else None,
         "interval": {"unit": life.unit, "count": life.count},
+        "phases": [],
         "zone": "Europe/Oslo",
         "graceDays": life.grace_days,
         "accessUntil": None,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avtale.domain.campaign import Campaign, CampaignKind
 from avtale.domain.charge import Totals
 from avtale.domain.money import Money
 from avtale.domain.periods import Interval, Unit
@@ -81,6 +82,72 @@ def test_every_interval_has_its_name(draft_wish, terms, unit):
 def test_a_product_that_vipps_would_refuse_is_refused_before(draft_wish, terms, change, complaint):
     with pytest.raises(ValueError, match=complaint):
         translate.write_draft(replace(draft_wish, terms=replace(terms, **change)))
+
+
+CAMPAIGNS = {
+    "price": Campaign("a", CampaignKind.PRICE, 0, until=date(2027, 6, 1)),
+    "period": Campaign("b", CampaignKind.PERIOD, 14900, length=Interval(Unit.MONTH, 3)),
+    "event": Campaign("c", CampaignKind.EVENT, 4900, until=date(2027, 6, 1), text="to the cup"),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("price", {"type": "PRICE_CAMPAIGN", "price": 0, "end": "2027-05-31T22:00:00Z"}),
+        ("period", {"type": "PERIOD_CAMPAIGN", "price": 14900, "period": {"unit": "MONTH", "count": 3}}),
+        (
+            "event",
+            {
+                "type": "EVENT_CAMPAIGN",
+                "price": 4900,
+                "eventDate": "2027-05-31T22:00:00Z",
+                "eventText": "to the cup",
+            },
+        ),
+    ],
+)
+def test_a_campaign_is_shown_and_its_price_is_the_first(draft_wish, terms, kind, said):
+    campaign = CAMPAIGNS[kind]
+    ends_at = datetime(2027, 5, 31, 22, tzinfo=UTC) if campaign.until else None
+    wish = replace(draft_wish, terms=replace(terms, campaign=campaign), campaign_ends_at=ends_at)
+    draft = json.loads(translate.write_draft(wish).body)
+    assert draft["campaign"] == said
+    assert draft["pricing"]["amount"] == 9900
+    assert draft.get("initialCharge", {"amount": 0})["amount"] == campaign.price
+
+
+def test_a_price_that_varies_suggests_a_limit_and_reads_the_one_that_was_chosen(draft_wish, terms):
+    wish = replace(draft_wish, terms=replace(terms, suggested_max=50000))
+    assert json.loads(translate.write_draft(wish).body)["pricing"] == {
+        "type": "VARIABLE",
+        "suggestedMaxAmount": 50000,
+        "currency": "NOK",
+    }
+    said = {"id": "agr_1", "status": "ACTIVE", "pricing": {"type": "VARIABLE", "maxAmount": 30000}}
+    assert translate.read_agreement(json.dumps(said).encode(), "agr_1").limit == 30000
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"suggested_max": 99}, "suggested limit"),
+        ({"suggested_max": 2_000_001}, "suggested limit"),
+        ({"suggested_max": 5000}, "more than the suggested limit"),
+        ({"suggested_max": 50000, "campaign": CAMPAIGNS["price"]}, "no campaigns"),
+        ({"campaign": replace(CAMPAIGNS["price"], price=99)}, "100 to"),
+        ({"campaign": replace(CAMPAIGNS["event"], text="x" * 16)}, "longer than 15"),
+        ({"interval": Interval(Unit.MONTH, 37)}, "1 to 31 months"),
+    ],
+)
+def test_terms_that_vipps_would_refuse(terms, change, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        translate.check_terms(replace(terms, **change))
+
+
+def test_many_months_are_shown_as_years(draft_wish, terms):
+    wish = replace(draft_wish, terms=replace(terms, interval=Interval(Unit.MONTH, 36)))
+    assert json.loads(translate.write_draft(wish).body)["interval"] == {"unit": "YEAR", "count": 3}
 
 
 @pytest.mark.parametrize("currency", ["DKK", "EUR"])

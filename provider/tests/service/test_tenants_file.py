@@ -32,6 +32,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Login": configuring.LoginEntry,
     "Issuers": configuring.IssuerEntry,
     "Products": configuring.ProductEntry,
+    "Campaigns": configuring.CampaignEntry,
     "Customer API": configuring.CustomerApiEntry,
     "Clients": configuring.ClientEntry,
 }
@@ -93,8 +94,10 @@ def test_the_example_of_the_page_has_every_key(example: Path) -> None:
     assert tenant.customer_api is not None
     for entry in (*entries, tenant.customer_api, *tenant.customer_api.clients):
         assert entry.model_fields_set == set(type(entry).model_fields), type(entry).__name__
-    subscription, purchase = tenant.products
-    assert subscription.model_fields_set | purchase.model_fields_set == set(configuring.ProductEntry.model_fields)
+    said = [product.model_fields_set for product in tenant.products]
+    assert set().union(*said) == set(configuring.ProductEntry.model_fields)
+    said = [campaign.model_fields_set for product in tenant.products for campaign in product.campaigns]
+    assert set().union(*said) == set(configuring.CampaignEntry.model_fields)
 
 
 async def test_the_example_of_the_page_is_applied(example: Path, db: Database, gateways: TenantGateways) -> None:

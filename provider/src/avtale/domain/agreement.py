@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from avtale.domain.campaign import Campaign
 from avtale.domain.errors import IllegalStep
 from avtale.domain.money import Money
-from avtale.domain.periods import Interval
+from avtale.domain.periods import Interval, Period, period
 
 
 class AgreementStatus(StrEnum):
@@ -81,7 +82,11 @@ def step(status: AgreementStatus, verb: AgreementVerb) -> AgreementStatus:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a person agrees to: product, price for each period, and how long a period is."""
+    """What a person agrees to: product, price for each period, and how long a period is.
+
+    With a `suggested_max` (minor units) the price may vary: a period costs what the merchant says, at most the limit
+    that the person chooses at the gateway, where this one is suggested.
+    """
 
     product_id: str
     name: str
@@ -90,6 +95,17 @@ class Terms:
     interval: Interval
     vat_basis_points: int
     agreement_url: str
+    campaign: Campaign | None = None
+    suggested_max: int | None = None
+
+    @property
+    def first_price(self) -> Money:
+        """What period 1 costs."""
+        return self.price if self.campaign is None else replace(self.price, amount=self.campaign.price)
+
+    def first_period(self, anchor: date) -> Period:
+        """Period 1: an interval, or what the campaign makes of it."""
+        return (self.campaign and self.campaign.first_period(anchor)) or period(anchor, self.interval, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +115,8 @@ class Agreement:
     `last_period` is the last period that has a charge; `next_charge_at` is when the next one is planned.
     One with a `gift_reason` was given by an administrator: no gateway knows it, and `next_charge_at` is its end.
     Access ends at `access_ends_at` whatever is paid; a `hidden_at` one is shown to nobody but the books.
+    Period `phase_period` begins on `phase_start` (period 1 on the anchor, without one), and the periods after it are
+    counted from there. `limit` is what the person lets a charge be at most, `next_amount` what the next one is to be.
     """
 
     id: UUID
@@ -120,3 +138,28 @@ class Agreement:
     gift_reason: str | None = None
     access_ends_at: datetime | None = None
     hidden_at: datetime | None = None
+    phase_period: int = 1
+    phase_start: date | None = None
+    limit: int | None = None
+    next_amount: int | None = None
+
+    def period(self, number: int) -> Period:
+        """A period of the present terms; raises ValueError for one from before they held."""
+        counted_from = self.phase_start or self.anchor
+        if counted_from is None:
+            raise ValueError("an agreement that never became active has no periods")
+        regular = period(counted_from, self.terms.interval, number - self.phase_period + 1)
+        return replace(regular, number=number)
+
+    @property
+    def next_period(self) -> Period:
+        """The first period that has no charge yet."""
+        return self.period(self.last_period + 1)
+
+    def price_of(self, this: Period) -> Money:
+        """What a period costs: the campaign's price, or the one that is in force when it begins."""
+        terms = self.terms
+        special = terms.campaign.price_of(this.number, this.start) if terms.campaign else None
+        if special is None and terms.suggested_max is not None:
+            special = self.next_amount
+        return terms.price if special is None else replace(terms.price, amount=special)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from avtale.domain.errors import Invalid
-from avtale.domain.periods import Interval, Period, local_date, period, start_of
+from avtale.domain.periods import Period, local_date, start_of
 
 #: Vipps takes a charge until midnight before its due date (Vipps Recurring, how it works, since October 2025).
 DUE_DAYS_MIN = 1
@@ -35,21 +35,22 @@ class PlannedCharge:
     wait_for_operator: bool
 
 
-def plan_at(anchor: date, interval: Interval, number: int, rules: BillingRules, zone: str) -> datetime:
-    """The instant (UTC) from which period `number` is to be charged: `charge_lead_days` before it starts."""
-    starts = period(anchor, interval, number).start
+def plan_at(starts: date, rules: BillingRules, zone: str) -> datetime:
+    """The instant (UTC) from which a period is to be charged: `charge_lead_days` before it starts."""
     return start_of(starts - timedelta(days=rules.charge_lead_days), zone)
 
 
-def plan(anchor: date, interval: Interval, number: int, now: datetime, zone: str) -> PlannedCharge:
-    """The charge for period `number`, due when the period starts or on the earliest legal date after an outage.
+def plan(this: Period, now: datetime, zone: str) -> PlannedCharge:
+    """The charge for a period, due when it starts or on the earliest legal date after an outage.
 
     The anchor is kept. At most one late period is billed by itself; a second one waits for an operator.
     """
-    today = local_date(now, zone)
-    this = period(anchor, interval, number)
-    due = max(this.start, today + timedelta(days=DUE_DAYS_MIN))
-    return PlannedCharge(this, due, wait_for_operator=this.end <= today)
+    return PlannedCharge(this, due_on(this.start, now, zone), wait_for_operator=this.end <= local_date(now, zone))
+
+
+def due_on(wanted: date, now: datetime, zone: str) -> date:
+    """The wanted date, or the earliest on which a charge that is made now can be due."""
+    return max(wanted, local_date(now, zone) + timedelta(days=DUE_DAYS_MIN))
 
 
 def settled_by(due: date, retry_days: int, zone: str) -> datetime:

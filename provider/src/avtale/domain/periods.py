@@ -18,16 +18,20 @@ class Unit(StrEnum):
     YEAR = "year"
 
 
+#: Longer intervals are mistakes of a digit; what a gateway can show of them is the gateway's matter.
+COUNT_MAX = 366
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """How long one period lasts: a count of days, weeks, months or years (1 to 31)."""
+    """How long one period lasts: a count of days, weeks, months or years (1 to 366)."""
 
     unit: Unit
     count: int = 1
 
     def __post_init__(self) -> None:
-        if not 1 <= self.count <= 31:
-            raise ValueError(f"an interval counts 1 to 31 units, not {self.count}")
+        if not 1 <= self.count <= COUNT_MAX:
+            raise ValueError(f"an interval counts 1 to {COUNT_MAX} units, not {self.count}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +58,11 @@ def plus(anchor: date, interval: Interval, times: int) -> date:
     return date(year, month0 + 1, min(anchor.day, calendar.monthrange(year, month0 + 1)[1]))
 
 
-def period(anchor: date, interval: Interval, number: int, first: Interval | None = None) -> Period:
-    """Period `number` of an agreement with this anchor; `first` is the length of period 1 when a campaign sets it."""
+def period(anchor: date, interval: Interval, number: int) -> Period:
+    """Period `number`, counted from the one that begins on `anchor`."""
     if number < 1:
         raise ValueError(f"periods count from 1, not {number}")
-    if first is None:
-        return Period(number, plus(anchor, interval, number - 1), plus(anchor, interval, number))
-    regular = plus(anchor, first, 1)
-    if number == 1:
-        return Period(1, anchor, regular)
-    return Period(number, plus(regular, interval, number - 2), plus(regular, interval, number - 1))
+    return Period(number, plus(anchor, interval, number - 1), plus(anchor, interval, number))
 
 
 def local_date(instant: datetime, zone: str) -> date:

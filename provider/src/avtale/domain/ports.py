@@ -28,7 +28,10 @@ class WrittenRequest:
 
 @dataclass(frozen=True, slots=True)
 class DraftWish:
-    """What a draft of an agreement says. `order_id` is the initial charge's; `reference` names our agreement."""
+    """What a draft of an agreement says. `order_id` is the initial charge's; `reference` names our agreement.
+
+    `campaign_ends_at` is the instant of the campaign's last date, where it has one.
+    """
 
     draft_id: UUID
     order_id: UUID
@@ -37,6 +40,7 @@ class DraftWish:
     redirect_url: str
     phone_number: str | None
     is_app: bool
+    campaign_ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,17 @@ class GatewayAgreementState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObservedAgreement:
-    """One reading of an agreement; `started_at` is None unless it was ever active."""
+    """One reading of an agreement; `started_at` is None unless it was ever active.
+
+    `limit` is what its person lets a charge be at most, in minor units, where the price may vary.
+    """
 
     gateway_agreement_id: str
     external_id: str | None
     state: GatewayAgreementState
     started_at: datetime | None
     stopped_at: datetime | None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,16 @@ from uuid import UUID
 from avtale.domain.agreement import Agreement, AgreementStatus, AgreementVerb, step
 from avtale.domain.billing import plan_at
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
-from avtale.domain.periods import local_date, period
+from avtale.domain.periods import Interval, Period, Unit, local_date, period
 from avtale.domain.ports import GatewayAgreementState, ObservedAgreement, RecurringGateway
 from avtale.service import settling
 from avtale.service.ids import new_id
-from avtale.storage import agreements, calls, charges, checks, locks
+from avtale.storage import agreements, calls, charges, checks, locks, phases
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Transaction
+from avtale.storage.phases import Phase
 from avtale.storage.tenants import Tenant
 
 #: A draft in one of these states may still be approved by its person.
@@ -48,7 +49,7 @@ async def settle_draft(
     if agreement.gateway_agreement_id == observed.gateway_agreement_id:
         if observed.state is GatewayAgreementState.STOPPED:
             return await _stop(tx, tenant, agreement, observed.stopped_at or tx.now)
-        return agreement
+        return await _noted_limit(tx, agreement, observed)
     if agreement.gateway_agreement_id is not None:
         if approved and draft.status != "lost":
             await _undo(tx, gateway, agreement, draft, observed)
@@ -62,6 +63,15 @@ async def settle_draft(
         verb = AgreementVerb.REJECT if observed.state is GatewayAgreementState.STOPPED else AgreementVerb.EXPIRE
         return await _end_draft(tx, agreement, list(drafts.values()), draft_id, verb)
     return agreement
+
+
+async def _noted_limit(tx: Transaction, agreement: Agreement, observed: ObservedAgreement) -> Agreement:
+    """What the person lets a charge be at most: they change it when they like, and nobody tells us."""
+    if agreement.terms.suggested_max is None or observed.limit in (None, agreement.limit):
+        return agreement
+    noted = replace(agreement, limit=observed.limit)
+    await agreements.save_agreements(tx, [noted])
+    return replace(noted, version=noted.version + 1)
 
 
 async def bury_draft(tx: Transaction, draft_id: UUID) -> None:
@@ -98,6 +108,8 @@ async def _activate(
 ) -> Agreement:
     started = observed.started_at or tx.now
     anchor = local_date(started, tenant.zone)
+    first = agreement.terms.first_period(anchor)
+    made_by_campaign = first.end != period(anchor, agreement.terms.interval, 1).end
     siblings = await agreements.agreements_of(
         tx, agreement.issuer, agreement.subject, product_id=agreement.terms.product_id, lock=True
     )
@@ -112,7 +124,10 @@ async def _activate(
         anchor=anchor,
         last_period=1,
         activated_at=started,
-        next_charge_at=plan_at(anchor, agreement.terms.interval, 2, tenant.rules, tenant.zone),
+        next_charge_at=plan_at(first.end, tenant.rules, tenant.zone),
+        phase_period=2 if made_by_campaign else 1,
+        phase_start=first.end if made_by_campaign else None,
+        limit=observed.limit if agreement.terms.suggested_max is not None else None,
     )
     await agreements.update_draft(tx, draft.id, status="won")
     if doubled:
@@ -122,11 +137,24 @@ async def _activate(
     else:
         await agreements.save_agreements(tx, [active])
     active = replace(active, version=active.version + 1)
+    if made_by_campaign:
+        await phases.add_phases(tx, _campaign_phases(active, first))
     kind = ChargeKind.STRAY if doubled else ChargeKind.INITIAL
     await _initial_charge(tx, active, draft, observed.gateway_agreement_id, kind)
-    if active.terms.price.amount == 0:
+    if active.terms.first_price.amount == 0:
         await settling.grant(tx, tenant, [active.id])
     return active
+
+
+def _campaign_phases(agreement: Agreement, first: Period) -> list[Phase]:
+    """A first period of its own length, and the regular ones after it."""
+    campaign = agreement.terms.campaign
+    length = campaign.length if campaign else None
+    length = length or Interval(Unit.DAY, (first.end - first.start).days)
+    return [
+        Phase(agreement.id, 1, first.start, length, "campaign"),
+        Phase(agreement.id, 2, first.end, agreement.terms.interval, "after_campaign"),
+    ]
 
 
 async def _initial_charge(
@@ -139,8 +167,9 @@ async def _initial_charge(
     """The charge that the gateway took at approval; a price of nothing is a waived charge and no order."""
     if agreement.anchor is None:
         raise RuntimeError("an active agreement has an anchor")
-    first = period(agreement.anchor, agreement.terms.interval, 1)
-    free = agreement.terms.price.amount == 0
+    first = agreement.terms.first_period(agreement.anchor)
+    price = agreement.terms.first_price
+    free = price.amount == 0
     charge = Charge(
         id=new_id(),
         agreement_id=agreement.id,
@@ -150,7 +179,7 @@ async def _initial_charge(
         period_start=first.start,
         period_end=first.end,
         due=first.start,
-        price=agreement.terms.price,
+        price=price,
         vat_basis_points=agreement.terms.vat_basis_points,
         status=ChargeStatus.WAIVED if free else ChargeStatus.OPEN,
         totals=Totals(),
@@ -176,7 +205,7 @@ async def _undo(
     if observed.state is GatewayAgreementState.ACTIVE:
         request = gateway.write_stop(new_id(), observed.gateway_agreement_id)
         await calls.write_calls(tx, [Call(request, CallKind.STOP, draft.id)], lease_seconds_max=0)
-    if agreement.terms.price.amount:
+    if agreement.terms.first_price.amount:
         await _initial_charge(tx, agreement, draft, observed.gateway_agreement_id, ChargeKind.STRAY)
 
 

@@ -12,7 +12,7 @@ from avtale.domain.billing import settled_by
 from avtale.domain.charge import OPEN_ATTEMPTS, Charge
 from avtale.domain.purchase import Purchase, PurchaseStatus, purchase_access
 from avtale.domain.settlement import BookingKind
-from avtale.storage import agreements, charges, entitlements, purchases, receipts
+from avtale.storage import agreements, charges, entitlements, phases, purchases, receipts
 from avtale.storage.database import Database
 from avtale.storage.entitlements import Entitlement
 from avtale.storage.receipts import LedgerEntry, Receipt
@@ -46,6 +46,7 @@ async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
         entries = await receipts.all_entries(tx)
         documents = await receipts.all_receipts(tx)
         access = await entitlements.entitlements_of(tx, [*ids, *bought_ids])
+        counted = await phases.phases_of(tx, ids)
     addresses: dict[UUID, list[str]] = defaultdict(list)
     for draft in drafts:
         if draft.gateway_agreement_id is not None:
@@ -69,6 +70,15 @@ async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
                 "status": a.status.value,
                 "anchorDate": a.anchor.isoformat() if a.anchor else None,
                 "interval": {"unit": a.terms.interval.unit.value, "count": a.terms.interval.count},
+                "phases": [
+                    {
+                        "fromPeriod": phase.from_period,
+                        "start": phase.start.isoformat(),
+                        "unit": phase.interval.unit.value,
+                        "count": phase.interval.count,
+                    }
+                    for phase in counted.get(a.id, [])
+                ],
                 "zone": tenant.zone,
                 "graceDays": tenant.grace_days,
                 "accessUntil": iso(access[a.id].access_until) if a.id in access else None,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from avtale.domain.agreement import Agreement, AgreementStatus
-from avtale.domain.billing import PlannedCharge, plan, plan_at
+from avtale.domain.billing import PlannedCharge, due_on, plan, plan_at
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.ports import ChargeWish, Gateways, RecurringGateway
 from avtale.service import settling
@@ -68,9 +68,9 @@ async def _attempt_anew(tx: Transaction, tenant: Tenant, gateway: RecurringGatew
         if agreement.status is not AgreementStatus.ACTIVE or agreement.anchor is None or charge.period is None:
             await charges.close_charge(tx, charge.id, ChargeStatus.CANCELLED, None)
             continue
-        planned = plan(agreement.anchor, agreement.terms.interval, charge.period, tx.now, tenant.zone)
-        await charges.replan_charge(tx, charge.id, None, planned.due)
-        again = replace(charge, due=planned.due)
+        due = due_on(charge.period_start, tx.now, tenant.zone)
+        await charges.replan_charge(tx, charge.id, None, due)
+        again = replace(charge, due=due)
         attempt = _attempt(agreement, again)
         await charges.insert_attempts(tx, [attempt])
         written.append(_order(tenant, gateway, attempt, again, agreement))
@@ -78,25 +78,22 @@ async def _attempt_anew(tx: Transaction, tenant: Tenant, gateway: RecurringGatew
 
 
 def _plan(tx: Transaction, tenant: Tenant, agreement: Agreement) -> PlannedCharge:
-    if agreement.anchor is None:
-        raise RuntimeError("an agreement that is due has an anchor")
-    return plan(agreement.anchor, agreement.terms.interval, agreement.last_period + 1, tx.now, tenant.zone)
+    return plan(agreement.next_period, tx.now, tenant.zone)
 
 
 def _moved(agreement: Agreement, planned: PlannedCharge, tenant: Tenant) -> Agreement:
-    if agreement.anchor is None:
-        raise RuntimeError("an agreement that is due has an anchor")
-    following = planned.period.number + 1
-    return replace(
+    moved = replace(
         agreement,
         last_period=planned.period.number,
-        next_charge_at=plan_at(agreement.anchor, agreement.terms.interval, following, tenant.rules, tenant.zone),
         parked_reason="late_periods" if planned.wait_for_operator else None,
+        next_amount=None,
     )
+    return replace(moved, next_charge_at=plan_at(moved.next_period.start, tenant.rules, tenant.zone))
 
 
 def _charge(agreement: Agreement, planned: PlannedCharge) -> Charge:
-    free = agreement.terms.price.amount == 0
+    price = agreement.price_of(planned.period)
+    free = price.amount == 0
     return Charge(
         id=new_id(),
         agreement_id=agreement.id,
@@ -106,7 +103,7 @@ def _charge(agreement: Agreement, planned: PlannedCharge) -> Charge:
         period_start=planned.period.start,
         period_end=planned.period.end,
         due=planned.due,
-        price=agreement.terms.price,
+        price=price,
         vat_basis_points=agreement.terms.vat_basis_points,
         status=ChargeStatus.WAIVED if free else ChargeStatus.OPEN,
         totals=Totals(),

@@ -67,9 +67,9 @@ async def start_purchase(
 ) -> PurchaseCheckout:
     """Make a payment for a product that is bought once, or answer the one that this wish has already made.
 
-    Raises Invalid (`product_unknown`), Conflict (`purchase_active`, `checkout_ended`, `idempotency_conflict`),
-    GatewayRefused, GatewayBusy, and GatewayUnknown (with `purchase_id`, which can be polled) when the gateway does
-    not answer: the same payment is then asked for until it does.
+    Raises Invalid (`product_unknown`, `campaign_unknown`), Conflict (`purchase_active`, `checkout_ended`,
+    `idempotency_conflict`), GatewayRefused, GatewayBusy, and GatewayUnknown (with `purchase_id`, which can be polled)
+    when the gateway does not answer: the same payment is then asked for until it does.
     """
     payments = await gateways.payments(tenant.id)
     async with db.tenant(tenant.id) as tx:
@@ -105,6 +105,8 @@ async def _purchase_for(
     terms = await tenants.get_product(tx, wish.product_id)
     if not isinstance(terms, PurchaseTerms):
         raise Invalid(f"there is no product {wish.product_id!r} that is bought once", code="product_unknown")
+    if wish.campaign is not None:
+        raise Invalid("what is bought once has no campaigns", code="campaign_unknown")
     await locks.lock_person_and_product(tx, person.issuer, person.subject, wish.product_id)
     new = _new_purchase(tx, person, terms)
     first_use = new.id

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
+from avtale.domain.campaign import Campaign
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown, Invalid
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled
+from avtale.domain.periods import local_date, start_of
 from avtale.domain.ports import Drafted, DraftWish, Gateways, RecurringGateway, WrittenRequest
 from avtale.service.ids import new_id
 from avtale.storage import agreements, calls, checks, idempotency, locks, tenants
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import Call, CallKind
+from avtale.storage.campaigns import campaigns_on_sale
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Transaction
 from avtale.storage.tenants import Tenant
@@ -41,7 +44,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutWish:
-    """What a person wants to subscribe to or to buy, and where to return.
+    """What a person wants to subscribe to or to buy, under which of its campaigns, and where to return.
 
     `returns_alone`: nobody else's draft will do, for it would lead back to another address.
     """
@@ -50,6 +53,7 @@ class CheckoutWish:
     return_url: str
     phone_number: str | None = None
     is_app: bool = False
+    campaign: str | None = None
     returns_alone: bool = field(default=False, repr=False)  # no part of what an Idempotency-Key stands for
 
 
@@ -72,16 +76,17 @@ async def start_checkout(
 ) -> Checkout:
     """Draft an agreement, or answer the one that this wish has already drafted.
 
-    Raises Invalid (`product_unknown`), Conflict (`agreement_active`, `idempotency_conflict`), GatewayRefused,
+    Raises Invalid (`product_unknown`, `campaign_unknown`, `campaign_over`), Conflict (`agreement_active`,
+    `idempotency_conflict`), GatewayRefused,
     GatewayBusy, and GatewayUnknown (with `agreement_id`, which can be polled) when Vipps does not answer.
     """
     gateway = await gateways.recurring(tenant.id)
     for drafts_left in reversed(range(DRAFTS_COUNT_MAX)):
         async with db.tenant(tenant.id) as tx:
-            agreement, found = await _agreement_for(tx, person, wish, idempotency_key)
+            agreement, found = await _agreement_for(tx, tenant, person, wish, idempotency_key)
             if found is not None:
                 return found
-            draft, request = await _write_draft(tx, gateway, agreement, wish)
+            draft, request = await _write_draft(tx, tenant, gateway, agreement, wish)
         outcome = await gateway.draft(request)
         async with db.tenant(tenant.id) as tx:
             checkout = await _record_draft(tx, draft, outcome)
@@ -97,12 +102,14 @@ async def start_checkout(
 
 
 async def _agreement_for(
-    tx: Transaction, person: Person, wish: CheckoutWish, idempotency_key: str | None
+    tx: Transaction, tenant: Tenant, person: Person, wish: CheckoutWish, idempotency_key: str | None
 ) -> tuple[Agreement, Checkout | None]:
     """The pending agreement for this wish, new or found, and its draft if that one can still be approved."""
     terms = await tenants.get_product(tx, wish.product_id)
     if not isinstance(terms, Terms):
         raise Invalid(f"there is no product {wish.product_id!r} on sale", code="product_unknown")
+    if wish.campaign is not None:
+        terms = replace(terms, campaign=await _campaign(tx, tenant, wish.product_id, wish.campaign))
     await locks.lock_person_and_product(tx, person.issuer, person.subject, wish.product_id)
     new = _new_agreement(tx, person, terms)
     first_use = new.id
@@ -139,6 +146,16 @@ async def _agreement_for(
     return new, None
 
 
+async def _campaign(tx: Transaction, tenant: Tenant, product_id: str, campaign_id: str) -> Campaign:
+    offered = (await campaigns_on_sale(tx)).get(product_id, [])
+    campaign = next((one for one in offered if one.id == campaign_id), None)
+    if campaign is None:
+        raise Invalid(f"product {product_id!r} has no campaign {campaign_id!r}", code="campaign_unknown")
+    if not campaign.offered(local_date(tx.now, tenant.zone)):
+        raise Invalid(f"the campaign {campaign_id!r} is over", code="campaign_over")
+    return campaign
+
+
 def _still_open(tx: Transaction, agreement: Agreement) -> bool:
     return agreement.status is AgreementStatus.PENDING and agreement.created_at + DRAFT_LIFE > tx.now
 
@@ -172,7 +189,7 @@ async def _open_draft(tx: Transaction, agreement: Agreement, left_min: timedelta
 
 
 async def _write_draft(
-    tx: Transaction, gateway: RecurringGateway, agreement: Agreement, wish: CheckoutWish
+    tx: Transaction, tenant: Tenant, gateway: RecurringGateway, agreement: Agreement, wish: CheckoutWish
 ) -> tuple[Draft, WrittenRequest]:
     draft = Draft(
         id=new_id(),
@@ -183,6 +200,7 @@ async def _write_draft(
         confirmation_url=None,
         expires_at=tx.now + DRAFT_LIFE,
     )
+    until = agreement.terms.campaign.until if agreement.terms.campaign else None
     drafted = DraftWish(
         draft_id=draft.id,
         order_id=draft.order_id,
@@ -191,6 +209,7 @@ async def _write_draft(
         redirect_url=with_reference(wish.return_url, "agreementId", agreement.id),
         phone_number=wish.phone_number,
         is_app=wish.is_app,
+        campaign_ends_at=start_of(until, tenant.zone) if until else None,
     )
     try:
         request = gateway.write_draft(drafted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,11 +18,13 @@ from avtale.domain.agreement import Terms
 from avtale.domain.billing import BillingRules
 from avtale.domain.errors import Invalid
 from avtale.domain.money import BASIS_POINTS, Money
-from avtale.domain.periods import Interval, Unit
+from avtale.domain.periods import COUNT_MAX, Interval, Unit
 from avtale.domain.ports import Gateways
 from avtale.domain.purchase import PurchaseTerms
+from avtale.service.catalogue import CampaignEntry
 from avtale.service.ids import new_id
 from avtale.storage import tenants
+from avtale.storage.campaigns import save_campaigns
 from avtale.storage.customer_apis import Client, CustomerApi, save_customer_api
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer
@@ -113,10 +116,12 @@ class ProductEntry(_Strict):
     price_minor: int = Field(ge=0, le=2_000_000)
     currency: Literal["NOK", "DKK", "EUR"]
     interval: Unit | None = None
-    interval_count: int = Field(1, ge=1, le=31)
+    interval_count: int = Field(1, ge=1, le=COUNT_MAX)
     access_days: int | None = Field(None, ge=1, le=3650)
     vat_percent: Decimal = Field(ge=0, le=100, decimal_places=2)
     agreement_url: Url | None = None
+    suggested_max_minor: int | None = Field(None, ge=1, le=30_000_000)
+    campaigns: list[CampaignEntry] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _one_form(self) -> ProductEntry:
@@ -124,6 +129,10 @@ class ProductEntry(_Strict):
             raise ValueError("a product has an interval (a subscription) or access_days (a single purchase)")
         if (self.interval is None) != (self.agreement_url is None):
             raise ValueError("a subscription has an agreement_url, and a single purchase has none")
+        if self.interval is None and (self.campaigns or self.suggested_max_minor is not None):
+            raise ValueError("a single purchase has neither campaigns nor a price that may vary")
+        if len({campaign.id for campaign in self.campaigns}) < len(self.campaigns):
+            raise ValueError("two campaigns have the same id")
         return self
 
     def terms(self) -> Terms | PurchaseTerms:
@@ -140,6 +149,7 @@ class ProductEntry(_Strict):
             interval=Interval(self.interval, self.interval_count),
             vat_basis_points=vat,
             agreement_url=self.agreement_url,
+            suggested_max=self.suggested_max_minor,
         )
 
 
@@ -262,6 +272,8 @@ async def apply_tenant(
         await tenants.save_vipps_login(tx, VippsLogin(login.scope, tuple(login.redirect_uris)) if login else None)
         await tenants.save_issuers(tx, [Issuer(**issuer.model_dump()) for issuer in entry.issuers])
         await tenants.save_products(tx, [product.terms() for product in entry.products])
+        offered = {product.id: [one.campaign() for one in product.campaigns] for product in entry.products}
+        await save_campaigns(tx, offered)
         await save_customer_api(tx, entry.customer_api.api() if entry.customer_api else None)
     return tenant
 
@@ -269,8 +281,12 @@ async def apply_tenant(
 def _check(gateways: Gateways, entry: TenantEntry) -> None:
     """What no single field can tell. Raises Invalid (`product_unsellable`, `insecure_…`, `client_twice`)."""
     for product in entry.products:
+        terms = product.terms()
         try:
-            gateways.check_terms(product.terms())
+            gateways.check_terms(terms)
+            if isinstance(terms, Terms):
+                for campaign in product.campaigns:
+                    gateways.check_terms(replace(terms, campaign=campaign.campaign()))
         except ValueError as error:
             raise Invalid(f"product {product.id!r}: {error}", code="product_unsellable") from error
     if entry.environment == "production" and not entry.vipps.base_url.startswith("https://"):

@@ -11,7 +11,6 @@ from avtale.domain.access import PAID
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.charge import Charge
 from avtale.domain.errors import Invalid, NotFound
-from avtale.domain.periods import period
 from avtale.domain.ports import Gateways
 from avtale.domain.purchase import PurchaseTerms
 from avtale.service.checking import read_now
@@ -44,7 +43,7 @@ class AgreementView:
         this = self.agreement
         if this.next_charge_at is None or this.anchor is None or this.gift_reason is not None:
             return None
-        return period(this.anchor, this.terms.interval, this.last_period + 1).start.isoformat()
+        return this.next_period.start.isoformat()
 
 
 async def find_person(db: Database, tenant: Tenant, subjects: Sequence[str], issuer: str | None) -> Person:

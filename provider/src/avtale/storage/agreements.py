@@ -14,6 +14,7 @@ from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.money import Money
 from avtale.domain.periods import Interval, Unit
 from avtale.storage import tables as t
+from avtale.storage.campaigns import campaign_row, read_campaign
 from avtale.storage.database import Job, Transaction
 
 
@@ -48,6 +49,8 @@ async def insert_agreement(tx: Transaction, agreement: Agreement) -> None:
             interval_count=terms.interval.count,
             vat_basis_points=terms.vat_basis_points,
             agreement_url=terms.agreement_url,
+            campaign=campaign_row(terms.campaign),
+            suggested_max=terms.suggested_max,
             **_state(agreement),
         )
     )
@@ -196,12 +199,16 @@ _STATE = (
     "parked_reason",
     "access_ends_at",
     "hidden_at",
+    "phase_period",
+    "phase_start",
+    "limit_amount",
+    "next_amount",
 )
 
 
 def _state(agreement: Agreement) -> dict[str, object]:
     names: Sequence[str] = (*_STATE, "created_at", "gift_reason", "version")
-    return {name: getattr(agreement, name) for name in names}
+    return {name: getattr(agreement, "limit" if name == "limit_amount" else name) for name in names}
 
 
 def _agreement(row: Row[Any]) -> Agreement:
@@ -217,6 +224,8 @@ def _agreement(row: Row[Any]) -> Agreement:
             interval=Interval(Unit(row.interval_unit), row.interval_count),
             vat_basis_points=row.vat_basis_points,
             agreement_url=row.agreement_url,
+            campaign=read_campaign(row.campaign),
+            suggested_max=row.suggested_max,
         ),
         status=AgreementStatus(row.status),
         gateway_agreement_id=row.gateway_agreement_id,
@@ -233,4 +242,8 @@ def _agreement(row: Row[Any]) -> Agreement:
         gift_reason=row.gift_reason,
         access_ends_at=row.access_ends_at,
         hidden_at=row.hidden_at,
+        phase_period=row.phase_period,
+        phase_start=row.phase_start,
+        limit=row.limit_amount,
+        next_amount=row.next_amount,
     )

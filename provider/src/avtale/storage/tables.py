@@ -178,6 +178,8 @@ products = Table(
     _needed("vat_basis_points", Integer),
     Column("agreement_url", Text),
     _needed("on_sale", Boolean),
+    Column("campaigns", JSONB, nullable=False, server_default="[]"),
+    Column("suggested_max", BigInteger),
     PrimaryKeyConstraint("tenant_id", "id"),
     CheckConstraint("price >= 0", name="price"),
     CheckConstraint(_among("interval_unit", Unit), name="interval_unit"),
@@ -218,10 +220,17 @@ agreements = Table(
     Column("gift_reason", Text),
     _instant("access_ends_at"),
     _instant("hidden_at"),
+    Column("campaign", JSONB(none_as_null=True)),
+    Column("suggested_max", BigInteger),
+    Column("limit_amount", BigInteger),
+    Column("next_amount", BigInteger),
+    Column("phase_period", Integer, nullable=False, server_default="1"),
+    Column("phase_start", Date),
     _needed("version", BigInteger),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "gateway_agreement_id"),
     CheckConstraint("gift_reason IS NULL OR (gateway_agreement_id IS NULL AND price = 0)", name="gift"),
+    CheckConstraint("suggested_max IS NOT NULL OR num_nonnulls(limit_amount, next_amount) = 0", name="variable"),
     CheckConstraint(_among("status", AgreementStatus), name="status"),
     CheckConstraint("status NOT IN ('active', 'stopping') OR anchor IS NOT NULL", name="anchor"),
     Index("agreements_person_ix", "tenant_id", "issuer", "subject", "created_at"),
@@ -241,6 +250,23 @@ agreements = Table(
         "id",
         postgresql_where=text("next_charge_at IS NOT NULL AND parked_reason IS NULL"),
     ),
+)
+
+#: From which period on an agreement's periods are counted from which day; none where that never changed.
+agreement_phases = Table(
+    "agreement_phases",
+    metadata,
+    _tenant(),
+    _needed("agreement_id", Uuid),
+    _needed("from_period", Integer),
+    _needed("start", Date),
+    _needed("interval_unit", Text),
+    _needed("interval_count", SmallInteger),
+    _needed("reason", Text),
+    _instant("created_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "agreement_id", "from_period"),
+    ForeignKeyConstraint(["tenant_id", "agreement_id"], ["agreements.tenant_id", "agreements.id"]),
+    CheckConstraint(_among("interval_unit", Unit), name="interval_unit"),
 )
 
 #: One attempt to get an agreement drafted; the first that the person approves is the agreement.

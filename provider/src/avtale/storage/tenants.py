@@ -236,12 +236,14 @@ def _form(terms: Terms | PurchaseTerms) -> dict[str, object]:
             "interval_count": None,
             "agreement_url": None,
             "access_days": terms.access_days,
+            "suggested_max": None,
         }
     return {
         "interval_unit": terms.interval.unit,
         "interval_count": terms.interval.count,
         "agreement_url": terms.agreement_url,
         "access_days": None,
+        "suggested_max": terms.suggested_max,
     }
 
 
@@ -278,6 +280,7 @@ def _terms(row: Row[Any]) -> Terms | PurchaseTerms:
         interval=Interval(Unit(row.interval_unit), row.interval_count),
         vat_basis_points=row.vat_basis_points,
         agreement_url=row.agreement_url,
+        suggested_max=row.suggested_max,
     )
 
 

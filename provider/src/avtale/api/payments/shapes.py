@@ -23,7 +23,8 @@ from avtale.api.payments.kinds import (
     shown,
 )
 from avtale.domain.agreement import Agreement as DomainAgreement
-from avtale.domain.agreement import AgreementStatus
+from avtale.domain.agreement import AgreementStatus, Terms
+from avtale.domain.campaign import CampaignKind
 from avtale.domain.charge import Charge as DomainCharge
 from avtale.domain.charge import ChargeStatus
 from avtale.domain.purchase import PurchaseStatus
@@ -64,6 +65,47 @@ class Charge(Shape):
         )
 
 
+class Campaign(Shape):
+    """The campaign that an agreement was made under.
+
+    `price`: what each period costs that begins before `until`. `period` and `event`: what the first period costs.
+    """
+
+    campaign_id: str
+    kind: CampaignKind
+    price: Money
+    until: date | None
+
+    @staticmethod
+    def of(terms: Terms) -> Campaign | None:
+        campaign = terms.campaign
+        if campaign is None:
+            return None
+        price = Money(amount=campaign.price, currency=terms.price.currency)
+        return Campaign(campaign_id=campaign.id, kind=campaign.kind, price=price, until=campaign.until)
+
+
+class VariablePrice(Shape):
+    """A price that may vary: a period costs at most what the person allows in the gateway's app."""
+
+    suggested_max: Money
+    limit: Money | None = Field(description="what the person allows, as far as we know; it can change at any time")
+    next_amount: Money | None = Field(description="what the next period is to cost, where that was said")
+
+    @staticmethod
+    def of(agreement: DomainAgreement) -> VariablePrice | None:
+        terms = agreement.terms
+        if terms.suggested_max is None:
+            return None
+        limit, following = agreement.limit, agreement.next_amount
+        currency = terms.price.currency
+        return VariablePrice(
+            suggested_max=Money(amount=terms.suggested_max, currency=currency),
+            limit=None if limit is None else Money(amount=limit, currency=currency),
+            next_amount=None if following is None else Money(amount=following, currency=currency),
+        )
+
+
 class Agreement(Shape):
     """A person's agreement about one product; one that an administrator has given has the provider `none`."""
 
@@ -71,8 +113,10 @@ class Agreement(Shape):
     provider: Literal["vipps", "none"]
     product_id: str
     status: AgreementStatus
-    price: Money
+    price: Money = Field(description="of a period, without a campaign")
     interval: Interval
+    campaign: Campaign | None
+    variable_price: VariablePrice | None
     created_at: Instant
     activated_at: Instant | None
     stopped_at: Instant | None
@@ -91,6 +135,8 @@ class Agreement(Shape):
             status=agreement.status,
             price=Money.of(agreement.terms.price),
             interval=Interval(unit=agreement.terms.interval.unit, count=agreement.terms.interval.count),
+            campaign=Campaign.of(agreement.terms),
+            variable_price=VariablePrice.of(agreement),
             created_at=agreement.created_at,
             activated_at=agreement.activated_at,
             stopped_at=agreement.stopped_at,
@@ -145,6 +191,12 @@ class CheckoutRequest(Shape):
         None, pattern=r"^[0-9]{10,15}$", description="country code first, digits only", examples=["4791234567"]
     )
     is_app: bool = Field(False, description="the checkout began in an app, not in a browser")
+    campaign: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_.-]{1,64}$",
+        description="the id of one of the product's campaigns",
+        examples=["summer"],
+    )
 
 
 class CheckoutAnswer(Shape):

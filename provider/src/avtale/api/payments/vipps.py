@@ -32,7 +32,7 @@ async def checkout(
         house.gateways,
         visit.tenant,
         visit.caller.person,
-        CheckoutWish(wish.product_id, wish.return_url, wish.phone_number, wish.is_app),
+        CheckoutWish(wish.product_id, wish.return_url, wish.phone_number, wish.is_app, wish.campaign),
         idempotency_key,
     )
     return CheckoutAnswer(

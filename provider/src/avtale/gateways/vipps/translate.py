@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from avtale.domain.agreement import Terms
+from avtale.domain.campaign import Campaign, CampaignKind
 from avtale.domain.charge import Totals
 from avtale.domain.money import Money
+from avtale.domain.periods import Interval, Unit
 from avtale.domain.ports import (
     ChargeWish,
     Drafted,
@@ -35,6 +38,12 @@ URL_LENGTH_MAX = 1024
 EXTERNAL_ID_LENGTH_MAX = 64
 RETRY_DAYS_MAX = 14
 AMOUNT_MAX = 2**31 - 1
+
+INTERVAL_COUNT_MAX = 31
+EVENT_TEXT_LENGTH_MAX = 15
+SUGGESTED_MAX_MIN = 100
+#: The highest limit that can be suggested in each currency, in minor units (Vipps Recurring, price ceilings).
+SUGGESTED_MAX_MAX: Mapping[str, int] = {"NOK": 2_000_000, "DKK": 30_000_000, "EUR": 200_000}
 
 #: The smallest amount of each currency that a sales unit can charge in, in minor units.
 AMOUNT_MIN: Mapping[str, int] = {"NOK": 100, "DKK": 1, "EUR": 1}
@@ -71,6 +80,44 @@ def check_terms(terms: Terms) -> None:
     if not terms.agreement_url.startswith(("https://", "http://")):
         raise ValueError("agreement_url is a web address")
     _check_price(terms.price)
+    _check_interval(terms.interval)
+    if terms.suggested_max is not None:
+        _check_suggested_max(terms.price, terms.suggested_max)
+    if terms.campaign is not None:
+        _check_campaign(terms, terms.campaign)
+
+
+def _check_suggested_max(price: Money, suggested_max: int) -> None:
+    most = SUGGESTED_MAX_MAX[price.currency]
+    if not SUGGESTED_MAX_MIN <= suggested_max <= most:
+        raise ValueError(f"a suggested limit in {price.currency} is {SUGGESTED_MAX_MIN} to {most} minor units")
+    if price.amount > suggested_max:
+        raise ValueError("the price is more than the suggested limit")
+
+
+def _check_campaign(terms: Terms, campaign: Campaign) -> None:
+    if terms.suggested_max is not None:
+        raise ValueError("a product whose price may vary has no campaigns")
+    if campaign.price:
+        _check_price(Money(campaign.price, terms.price.currency))
+    if campaign.text is not None:
+        _fits("event_text", campaign.text, EVENT_TEXT_LENGTH_MAX)
+    if campaign.length is not None:
+        _check_interval(campaign.length)
+
+
+def _check_interval(interval: Interval) -> None:
+    _interval(interval)
+
+
+def _interval(interval: Interval) -> dict[str, Any]:
+    """An interval as Vipps counts it: 1 to 31 units, so that many months or weeks must be whole years."""
+    unit, count = interval.unit, interval.count
+    if unit is Unit.MONTH and count > INTERVAL_COUNT_MAX and count % 12 == 0:
+        unit, count = Unit.YEAR, count // 12
+    if count > INTERVAL_COUNT_MAX:
+        raise ValueError(f"Vipps counts 1 to {INTERVAL_COUNT_MAX} {unit.value}s in an interval, not {count}")
+    return {"unit": unit.value.upper(), "count": count}
 
 
 def _check_price(price: Money) -> None:
@@ -110,25 +157,31 @@ def webhook_path(webhook_id: str) -> str:
 
 
 def write_draft(wish: DraftWish) -> WrittenRequest:
-    """A draft with an initial charge that is captured at approval. Raises ValueError where Vipps would refuse it."""
+    """A draft with an initial charge that is captured at approval, unless its first period costs nothing.
+
+    Raises ValueError where Vipps would refuse it.
+    """
     terms = wish.terms
     check_terms(terms)
     _fits("the redirect URL", wish.redirect_url, URL_LENGTH_MAX)
     said: dict[str, Any] = {
-        "pricing": {"type": "LEGACY", "amount": terms.price.amount, "currency": terms.price.currency},
-        "interval": {"unit": terms.interval.unit.value.upper(), "count": terms.interval.count},
+        "pricing": _pricing(terms),
+        "interval": _interval(terms.interval),
         "merchantRedirectUrl": wish.redirect_url,
         "merchantAgreementUrl": terms.agreement_url,
         "productName": terms.name,
         "externalId": str(wish.draft_id),
-        "initialCharge": {
-            "amount": terms.price.amount,
+    }
+    if terms.first_price.amount:
+        said["initialCharge"] = {
+            "amount": terms.first_price.amount,
             "description": terms.name,
             "transactionType": "DIRECT_CAPTURE",
             "orderId": str(wish.order_id),
             "externalId": f"{wish.reference}.1",
-        },
-    }
+        }
+    if terms.campaign is not None:
+        said["campaign"] = _campaign(terms.campaign, wish.campaign_ends_at)
     if terms.description is not None:
         said["productDescription"] = terms.description
     if wish.phone_number is not None:
@@ -138,6 +191,23 @@ def write_draft(wish: DraftWish) -> WrittenRequest:
     if wish.is_app:
         said["isApp"] = True
     return WrittenRequest(wish.draft_id, "POST", AGREEMENTS, json_bytes(said))
+
+
+def _pricing(terms: Terms) -> dict[str, Any]:
+    if terms.suggested_max is not None:
+        return {"type": "VARIABLE", "suggestedMaxAmount": terms.suggested_max, "currency": terms.price.currency}
+    return {"type": "LEGACY", "amount": terms.price.amount, "currency": terms.price.currency}
+
+
+def _campaign(campaign: Campaign, ends_at: datetime | None) -> dict[str, Any]:
+    if campaign.length is not None:
+        return {"type": "PERIOD_CAMPAIGN", "price": campaign.price, "period": _interval(campaign.length)}
+    if ends_at is None:
+        raise RuntimeError("a campaign without a length has an end")
+    at = ends_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if campaign.kind is CampaignKind.EVENT:
+        return {"type": "EVENT_CAMPAIGN", "price": campaign.price, "eventDate": at, "eventText": campaign.text}
+    return {"type": "PRICE_CAMPAIGN", "price": campaign.price, "end": at}
 
 
 def write_charge(wish: ChargeWish) -> WrittenRequest:
@@ -222,7 +292,16 @@ def read_agreement(body: bytes, gateway_agreement_id: str) -> ObservedAgreement:
         state=state,
         started_at=optional_instant(said, "start"),
         stopped_at=optional_instant(said, "stop"),
+        limit=_limit(said),
     )
+
+
+def _limit(said: Json) -> int | None:
+    """What the person lets a charge be at most; nothing is said of it while the agreement waits for approval."""
+    pricing = said.get("pricing")
+    if not isinstance(pricing, dict) or pricing.get("maxAmount") is None:
+        return None
+    return minor_units(pricing, "maxAmount")
 
 
 def read_charge(body: bytes, order_id: str) -> ObservedCharge:

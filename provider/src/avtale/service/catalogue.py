@@ -1,0 +1,37 @@
+"""What a tenants file says of a product's campaigns."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from avtale.domain.campaign import Campaign, CampaignKind
+from avtale.domain.periods import Interval, Unit
+
+
+class CampaignEntry(BaseModel):
+    """A campaign of a subscription: `until` for a price or an event, `period` for a period, `event_text` for an event.
+
+    Vipps shows an event's text after a price: 15 characters, in small letters.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    kind: CampaignKind
+    price_minor: int = Field(ge=0, le=2_000_000)
+    until: date | None = None
+    period: Unit | None = None
+    period_count: int = Field(1, ge=1, le=31)
+    event_text: str | None = Field(None, min_length=1, max_length=15)
+    offered_until: date | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> CampaignEntry:
+        self.campaign()
+        return self
+
+    def campaign(self) -> Campaign:
+        length = Interval(self.period, self.period_count) if self.period else None
+        return Campaign(self.id, self.kind, self.price_minor, self.until, length, self.event_text, self.offered_until)
