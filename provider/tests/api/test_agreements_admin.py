@@ -99,6 +99,43 @@ async def test_what_was_given_can_be_stopped(world: World) -> None:
     assert cut["accessUntil"] == "2027-01-15T09:00:00Z"
 
 
+@pytest.mark.shows("payments:postV1AgreementsAdminCreate", "payments:postV1AgreementsStop")
+async def test_a_gift_may_begin_later_and_gives_nothing_before(world: World) -> None:
+    async def turn(instant: str) -> None:
+        await turn_clock(world.db, datetime.fromisoformat(instant), running=False)
+        await bill(world.db, world.house.gateways, world.film)
+
+    given = (await give(world, start="2027-01-20")).json
+    assert (given["status"], given["beginsOn"], given["accessUntil"]) == ("pending", "2027-01-20", None)
+    assert await listed(world) == [given]
+    await turn("2027-01-19T22:59:59Z")
+    assert await listed(world) == [given]
+    await turn("2027-01-19T23:00:00Z")
+    (begun,) = await listed(world)
+    assert (begun["status"], begun["accessUntil"]) == ("active", "2027-01-31T23:00:00Z")
+    assert [charge["status"] for charge in begun["charges"]] == ["waived"]
+
+    other = (await give(world, subject="auth0|bjørn", start="2027-01-25")).json
+    taken_back = (await world.call("POST", stop_path(other), token=world.bjorn())).status
+    assert taken_back == 403
+    path = f"/api/v1/agreements/{other['agreementId']}/stop"
+    assert (await world.call("POST", path, token=world.bjorn())).json["status"] == "expired"
+    await turn("2027-01-31T23:00:00Z")
+    (ended,) = await listed(world)
+    assert (ended["status"], ended["accessUntil"]) == ("stopped", "2027-01-31T23:00:00Z")
+    assert await audit(world.db, world.film) == []
+
+
+async def test_a_gift_whose_person_has_subscribed_meanwhile_comes_to_nothing(world: World) -> None:
+    given = (await give(world, start="2027-01-20")).json
+    await world.subscribe()
+    await turn_clock(world.db, datetime.fromisoformat("2027-01-20T09:00:00Z"), running=False)
+    await bill(world.db, world.house.gateways, world.film)
+    agreements = await listed(world)
+    assert [one["status"] for one in agreements] == ["active"]
+    assert given["agreementId"] not in [one["agreementId"] for one in agreements]
+
+
 async def test_a_gift_is_given_once_for_a_key(world: World) -> None:
     first = await give(world, key="gift-1")
     again = await give(world, key="gift-1")
@@ -114,7 +151,8 @@ async def test_a_gift_is_given_once_for_a_key(world: World) -> None:
     [
         ({"end": "2027-01-15"}, "gift_dates"),
         ({"end": "2040-01-15"}, "gift_dates"),
-        ({"start": "2027-01-16"}, "gift_dates"),
+        ({"start": "2027-02-01"}, "gift_dates"),
+        ({"start": "2047-01-16", "end": "2047-02-01"}, "gift_dates"),
         ({"start": "2026-12-01", "end": "2027-01-01"}, "gift_dates"),
         ({"issuer": "https://id.example"}, "issuer_unknown"),
         ({"productId": "nothing"}, "product_unknown"),

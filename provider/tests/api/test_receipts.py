@@ -17,6 +17,7 @@ from avtale.domain.receipt import ReceiptKind, Sums
 from avtale.storage.receipts import Receipt
 
 from .conftest import Answer, World
+from .test_config import change, codes, register
 
 OFFERED = ("application/json", "text/html", "application/pdf")
 SELLER = {
@@ -164,3 +165,50 @@ async def test_three_forms_say_the_same_figures(world: World) -> None:
                     assert f"NOK {minor // 100}.{minor % 100:02d}" in text
             refused: Answer = await world.call("GET", path, token=token, headers={"Accept": "image/png"})
             assert (refused.status, refused.code) == (406, "not_acceptable")
+
+
+@pytest.mark.shows("payments:listV1Receipt", "payments:listV1ConfigErrors")
+async def test_a_receipt_in_euros_says_its_vat_in_kroner(world: World) -> None:
+    finnish = {"clientId": "fi", "clientSecret": "fi-secret", "subscriptionKey": "fi-key", "market": "FI"}
+    await world.control("POST", "/merchants", finnish | {"merchantSerialNumber": "765432"})
+    product = {
+        "id": "film-month",
+        "name": "Film",
+        "price_minor": 1000,
+        "currency": "EUR",
+        "interval": "month",
+        "vat_percent": "25",
+        "agreement_url": "https://film.example/me",
+    }
+    account = {
+        "client_id": "fi",
+        "client_secret": "fi-secret",
+        "subscription_key": "fi-key",
+        "merchant_serial_number": "765432",
+    }
+    await change(world, vipps=account, products=[product])
+    await register(world)
+    assert await codes(world) == ["exchange_rate_missing"]
+    without = await world.paid(world.bjorn())
+    rates = [
+        {"currency": "EUR", "day": day, "nok": nok} for day, nok in (("2027-01-01", "11.6543"), ("2027-02-01", "9"))
+    ]
+    await change(world, vipps=account, products=[product], exchange_rates=rates)
+    assert await codes(world) == []
+    with_rate = await world.paid()
+    assert without["charges"][0]["status"] == "paid"
+    for agreement in (without, with_rate):
+        refund = f"/api/v1/charges/{agreement['charges'][0]['chargeId']}/refunds"
+        said = {"amount": 500, "reason": "half of it"}
+        assert (await world.call("POST", refund, token=world.admin(), json=said)).status == 200
+    await world.settle()
+    note, receipt = (await world.call("GET", "/api/v1/receipt", token=world.anna())).json["receipts"]
+    # 200 cents of VAT, and half of them given back.
+    assert receipt["vatInNok"] == {"amount": 2331, "rate": "11.6543", "rateDate": "2027-01-01"}
+    assert note["vatInNok"] == {"amount": 1165, "rate": "11.6543", "rateDate": "2027-01-01"}
+    page_of = await world.call(
+        "GET", f"/api/v1/receipt/{receipt['receiptId']}", token=world.anna(), headers={"Accept": "text/html"}
+    )
+    assert "VAT in NOK (1 EUR = NOK 11.6543)" in page_of.body.decode()
+    documents = (await world.call("GET", "/api/v1/receipt", token=world.bjorn())).json["receipts"]
+    assert [one["vatInNok"] for one in documents] == [None, None]

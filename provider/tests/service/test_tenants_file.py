@@ -33,6 +33,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Issuers": configuring.IssuerEntry,
     "Products": configuring.ProductEntry,
     "Campaigns": configuring.CampaignEntry,
+    "Exchange rates": configuring.ExchangeRateEntry,
     "Customer API": configuring.CustomerApiEntry,
     "Clients": configuring.ClientEntry,
 }
@@ -92,7 +93,7 @@ def test_the_example_of_the_page_has_every_key(example: Path) -> None:
     (tenant,) = organization.tenants
     entries = [organization, tenant, tenant.seller, tenant.vipps, tenant.vipps.login, *tenant.issuers]
     assert tenant.customer_api is not None
-    for entry in (*entries, tenant.customer_api, *tenant.customer_api.clients):
+    for entry in (*entries, *tenant.exchange_rates, tenant.customer_api, *tenant.customer_api.clients):
         assert entry.model_fields_set == set(type(entry).model_fields), type(entry).__name__
     said = [product.model_fields_set for product in tenant.products]
     assert set().union(*said) == set(configuring.ProductEntry.model_fields)

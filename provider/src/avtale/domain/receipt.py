@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
 from avtale.domain.money import vat_included, vat_returned
@@ -22,6 +23,15 @@ class Sums:
     gross: int
     vat: int
     vat_basis_points: int
+
+
+#: The currency in which Norwegian bookkeeping wants VAT to be stated (bookkeeping regulation, 5-1-1).
+BOOKKEEPING_CURRENCY = "NOK"
+
+
+def vat_in_nok(vat: int, nok_per_unit: Decimal) -> int:
+    """VAT of another currency in øre, rounded half up; both currencies have hundredths."""
+    return int((vat * nok_per_unit).quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
 def receipt_sums(captured: int, vat_basis_points: int) -> Sums:

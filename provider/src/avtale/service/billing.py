@@ -10,7 +10,7 @@ from avtale.domain.billing import PlannedCharge, due_on, plan, plan_at
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.ports import ChargeWish, Gateways, RecurringGateway
 from avtale.service import settling
-from avtale.service.giving import end_given
+from avtale.service.giving import begin_given, end_given
 from avtale.service.ids import new_id
 from avtale.service.sending import lease_seconds, send_written
 from avtale.storage import agreements, calls, charges
@@ -23,6 +23,8 @@ from avtale.storage.tenants import Tenant
 async def bill(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max: int = 500) -> bool:
     """Plan and send one batch of charges; True when there may be more."""
     gateway = await gateways.recurring(tenant.id)
+    async with db.tenant(tenant.id) as tx:
+        await begin_given(tx, tenant, batch_count_max)
     async with db.tenant(tenant.id) as tx:
         written = await plan_charges(tx, tenant, gateway, batch_count_max)
         written += await _attempt_anew(tx, tenant, gateway, batch_count_max)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from avtale.domain.agreement import Agreement
 from avtale.domain.charge import Attempt, Charge
+from avtale.domain.periods import local_date
 from avtale.domain.purchase import Purchase
-from avtale.domain.receipt import ReceiptKind, Sums, credit_sums, receipt_sums
+from avtale.domain.receipt import (
+    BOOKKEEPING_CURRENCY,
+    ReceiptKind,
+    Sums,
+    credit_sums,
+    receipt_sums,
+    vat_in_nok,
+)
 from avtale.domain.settlement import Booking, BookingKind, Settlement
 from avtale.service.ids import new_id
 from avtale.storage import receipts
 from avtale.storage.database import Transaction
+from avtale.storage.exchange_rates import rates_on
 from avtale.storage.receipts import LedgerEntry, Receipt
 from avtale.storage.tenants import Tenant
 
@@ -44,7 +56,32 @@ async def book(
                 left -= part
         if left:
             raise RuntimeError(f"charge {charge.id} gave back {left} more than it has receipts for")
-    return documents
+    return await _with_vat_in_nok(tx, tenant, documents, issued)
+
+
+async def _with_vat_in_nok(
+    tx: Transaction, tenant: Tenant, documents: Sequence[Receipt], issued: Sequence[Receipt]
+) -> list[Receipt]:
+    """Documents in other currencies say their VAT in NOK: by the day's rate, a credit note by its receipt's.
+
+    Without a rate they go without: money that moved is booked all the same, and the missing rate is an error of the
+    set-up.
+    """
+    foreign = [d for d in documents if d.currency != BOOKKEEPING_CURRENCY and d.sums.vat]
+    if not foreign:
+        return list(documents)
+    rates = await rates_on(tx, local_date(tx.now, tenant.zone))
+    said: dict[UUID, dict[str, Any]] = {r.id: r.content["vatInNok"] for r in issued if "vatInNok" in r.content}
+    for document in foreign:
+        rate = rates.get(document.currency)
+        if document.kind is ReceiptKind.RECEIPT and rate is not None:
+            said[document.id] = {"rate": f"{rate.nok.normalize():f}", "rateDate": rate.day.isoformat()}
+        elif document.corrects_id in said:
+            said[document.id] = said[document.corrects_id]
+        if document.id in said:
+            amount = vat_in_nok(document.sums.vat, Decimal(said[document.id]["rate"]))
+            said[document.id] = said[document.id] | {"amount": amount}
+    return [replace(d, content=d.content | {"vatInNok": said[d.id]}) if d.id in said else d for d in documents]
 
 
 def _creditable(charge_id: UUID, documents: Sequence[Receipt]) -> list[tuple[Receipt, int]]:

@@ -1,8 +1,10 @@
-"""What a tenants file says of a product's campaigns."""
+"""What a tenants file says of a product's campaigns, and of the currencies that it sells in."""
 
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -35,3 +37,13 @@ class CampaignEntry(BaseModel):
     def campaign(self) -> Campaign:
         length = Interval(self.period, self.period_count) if self.period else None
         return Campaign(self.id, self.kind, self.price_minor, self.until, length, self.event_text, self.offered_until)
+
+
+class ExchangeRateEntry(BaseModel):
+    """What one unit of a currency is worth in NOK from a day on, until the next rate's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    currency: Literal["DKK", "EUR"]
+    day: date
+    nok: Decimal = Field(gt=0, lt=10_000, decimal_places=8)

@@ -21,12 +21,13 @@ from avtale.domain.money import BASIS_POINTS, Money
 from avtale.domain.periods import COUNT_MAX, Interval, Unit
 from avtale.domain.ports import Gateways
 from avtale.domain.purchase import PurchaseTerms
-from avtale.service.catalogue import CampaignEntry
+from avtale.service.catalogue import CampaignEntry, ExchangeRateEntry
 from avtale.service.ids import new_id
 from avtale.storage import tenants
 from avtale.storage.campaigns import save_campaigns
 from avtale.storage.customer_apis import Client, CustomerApi, save_customer_api
 from avtale.storage.database import Database
+from avtale.storage.exchange_rates import ExchangeRate, save_rates
 from avtale.storage.sealing import Sealer
 from avtale.storage.tenants import Issuer, Tenant, VippsAccount, VippsLogin
 
@@ -196,6 +197,7 @@ class TenantEntry(_Strict):
     vipps: VippsEntry
     issuers: list[IssuerEntry] = Field(min_length=1)
     products: list[ProductEntry] = Field(default_factory=list)
+    exchange_rates: list[ExchangeRateEntry] = Field(default_factory=list)
     customer_api: CustomerApiEntry | None = None
 
     @field_validator("zone")
@@ -274,12 +276,13 @@ async def apply_tenant(
         await tenants.save_products(tx, [product.terms() for product in entry.products])
         offered = {product.id: [one.campaign() for one in product.campaigns] for product in entry.products}
         await save_campaigns(tx, offered)
+        await save_rates(tx, [ExchangeRate(**rate.model_dump()) for rate in entry.exchange_rates])
         await save_customer_api(tx, entry.customer_api.api() if entry.customer_api else None)
     return tenant
 
 
 def _check(gateways: Gateways, entry: TenantEntry) -> None:
-    """What no single field can tell. Raises Invalid (`product_unsellable`, `insecure_…`, `client_twice`)."""
+    """What no single field can tell. Raises Invalid (`product_unsellable`, `insecure_…`, `…_twice`)."""
     for product in entry.products:
         terms = product.terms()
         try:
@@ -289,6 +292,8 @@ def _check(gateways: Gateways, entry: TenantEntry) -> None:
                     gateways.check_terms(replace(terms, campaign=campaign.campaign()))
         except ValueError as error:
             raise Invalid(f"product {product.id!r}: {error}", code="product_unsellable") from error
+    if len({(rate.currency, rate.day) for rate in entry.exchange_rates}) < len(entry.exchange_rates):
+        raise Invalid(f"tenant {entry.name!r}: two exchange rates are for the same day", code="rate_twice")
     if entry.environment == "production" and not entry.vipps.base_url.startswith("https://"):
         raise Invalid(f"tenant {entry.name!r}: production calls go to https:// only", code="insecure_gateway")
     clients = entry.customer_api.clients if entry.customer_api else []

@@ -26,7 +26,7 @@ GIFT_DAYS_MAX = 3660
 
 @dataclass(frozen=True, slots=True)
 class Gift:
-    """Access for a person from a local date (None: today) up to, not including, another."""
+    """Access for a person from a local date (None: today) up to, not including, another; the first may be to come."""
 
     person: Person
     product_id: str
@@ -37,6 +37,8 @@ class Gift:
 
 async def give_agreement(db: Database, tenant: Tenant, gift: Gift, by: Person, key: str | None) -> UUID:
     """Make an active agreement that no gateway knows; a repeat with the same key answers the same one.
+
+    One that starts later is pending until then, and gives no access before.
 
     Raises Invalid (`issuer_unknown`, `product_unknown`, `gift_dates`) and Conflict (`agreement_active`).
     """
@@ -55,9 +57,38 @@ async def give_agreement(db: Database, tenant: Tenant, gift: Gift, by: Person, k
             raise Conflict(detail, code="agreement_active", agreement_id=str(active.id))
         given = _agreement(tx, tenant, gift, terms, start, end, new)
         await agreements.insert_agreement(tx, given)
-        await charges.insert_charges(tx, [_charge(given, start, end)])
-        await grant(tx, tenant, [given.id])
+        if given.status is AgreementStatus.ACTIVE:
+            await charges.insert_charges(tx, [_charge(given, start, end)])
+            await grant(tx, tenant, [given.id])
     return new
+
+
+async def begin_given(tx: Transaction, tenant: Tenant, batch_count_max: int) -> None:
+    """The first day of these gifts has come. One whose person has the product already meanwhile comes to nothing."""
+    for waiting in await agreements.gifts_to_begin(tx, batch_count_max):
+        # The same lock as a checkout takes first, and then the rows.
+        await locks.lock_person_and_product(tx, waiting.issuer, waiting.subject, waiting.terms.product_id)
+        gift = await agreements.get_agreement(tx, waiting.id, lock=True)
+        if gift is None or gift.status is not AgreementStatus.PENDING or gift.next_charge_at is None:
+            continue
+        held = await agreements.agreements_of(tx, gift.issuer, gift.subject, product_id=gift.terms.product_id)
+        if any(one.status is AgreementStatus.ACTIVE for one in held):
+            over = replace(gift, status=step(gift.status, AgreementVerb.EXPIRE), stop_reason="agreement_active")
+            await agreements.save_agreements(tx, [replace(over, next_charge_at=None)])
+            continue
+        if gift.anchor is None or gift.access_ends_at is None:
+            raise RuntimeError("a gift has a first and a last day")
+        begun = replace(
+            gift,
+            status=step(gift.status, AgreementVerb.ACTIVATE),
+            activated_at=gift.next_charge_at,
+            last_period=1,
+            next_charge_at=gift.access_ends_at,
+        )
+        await agreements.save_agreements(tx, [begun])
+        end = local_date(gift.access_ends_at, tenant.zone)
+        await charges.insert_charges(tx, [_charge(begun, gift.anchor, end)])
+        await grant(tx, tenant, [gift.id])
 
 
 async def end_given(tx: Transaction, tenant: Tenant, over: Sequence[Agreement]) -> None:
@@ -90,34 +121,37 @@ async def _terms(tx: Transaction, gift: Gift) -> Terms:
 def _dates(tx: Transaction, tenant: Tenant, gift: Gift) -> tuple[date, date]:
     today = local_date(tx.now, tenant.zone)
     start = gift.start or today
-    if start > today:
-        raise Invalid("a gift starts today or has started already", code="gift_dates")
+    if start > today + timedelta(days=GIFT_DAYS_MAX):
+        raise Invalid(f"a gift starts within {GIFT_DAYS_MAX} days", code="gift_dates")
     if not max(start, today) < gift.end <= start + timedelta(days=GIFT_DAYS_MAX):
-        raise Invalid(f"a gift ends after today, and lasts at most {GIFT_DAYS_MAX} days", code="gift_dates")
+        detail = f"a gift ends after its first day and after today, and lasts at most {GIFT_DAYS_MAX} days"
+        raise Invalid(detail, code="gift_dates")
     return start, gift.end
 
 
 def _agreement(
     tx: Transaction, tenant: Tenant, gift: Gift, terms: Terms, start: date, end: date, agreement_id: UUID
 ) -> Agreement:
+    later = start > local_date(tx.now, tenant.zone)
     return Agreement(
         id=agreement_id,
         issuer=gift.person.issuer,
         subject=gift.person.subject,
         terms=terms,
-        status=AgreementStatus.ACTIVE,
+        status=AgreementStatus.PENDING if later else AgreementStatus.ACTIVE,
         gateway_agreement_id=None,
         anchor=start,
-        last_period=1,
-        next_charge_at=start_of(end, tenant.zone),
+        last_period=0 if later else 1,
+        next_charge_at=start_of(start if later else end, tenant.zone),
         created_at=tx.now,
         expires_at=None,
-        activated_at=tx.now,
+        activated_at=None if later else tx.now,
         stopped_at=None,
         stop_reason=None,
         parked_reason=None,
         version=1,
         gift_reason=gift.reason,
+        access_ends_at=start_of(end, tenant.zone) if later else None,
     )
 
 

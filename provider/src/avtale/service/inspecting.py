@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -10,11 +10,14 @@ from urllib.parse import urlsplit
 from avtale.domain.agreement import Terms
 from avtale.domain.errors import Conflict, Refusal
 from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Throttled
+from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways, RegisteredWebhook
 from avtale.domain.purchase import PurchaseTerms
+from avtale.domain.receipt import BOOKKEEPING_CURRENCY
 from avtale.service.registering import VIPPS, webhook_url
 from avtale.storage import tenants, webhooks
 from avtale.storage.database import Database
+from avtale.storage.exchange_rates import rates_on
 from avtale.storage.tenants import Issuer, Tenant
 from avtale.storage.webhooks import Registration
 
@@ -49,7 +52,8 @@ async def find_config_errors(
         issuers = await tenants.get_issuers(tx)
         on_sale = await tenants.products_on_sale(tx)
         registered = await webhooks.registrations(tx, VIPPS)
-    found = [*_address(tenant), *_catalogue(gateways, tenant, on_sale)]
+        rates = await rates_on(tx, local_date(tx.now, tenant.zone))
+    found = [*_address(tenant), *_catalogue(gateways, tenant, on_sale), *_rates(on_sale, rates)]
     found += [fault for issuer in issuers for fault in await _issuer(issuer, ask_issuer)]
     found += await _vipps(gateways, tenant, registered)
     return sorted(found, key=lambda one: (one.severity, one.provider, one.code, one.subject))
@@ -109,6 +113,22 @@ def _catalogue(gateways: Gateways, tenant: Tenant, on_sale: Sequence[Terms | Pur
                 )
             )
     return found
+
+
+def _rates(on_sale: Sequence[Terms | PurchaseTerms], rates: Collection[str]) -> list[ConfigError]:
+    """Receipts in another currency must say their VAT in NOK."""
+    sold = {product.price.currency for product in on_sale if product.vat_basis_points}
+    return [
+        ConfigError(
+            "exchange_rate_missing",
+            Severity.ERROR,
+            "avtale",
+            currency,
+            f"Receipts in {currency} do not say their VAT in NOK, as Norwegian bookkeeping wants it.",
+            "Add a rate for this currency to `exchange_rates` in the tenants file and run `avtale tenants apply`.",
+        )
+        for currency in sorted(sold - {BOOKKEEPING_CURRENCY} - set(rates))
+    ]
 
 
 async def _issuer(issuer: Issuer, ask_issuer: AskIssuer) -> list[ConfigError]:

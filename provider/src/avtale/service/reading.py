@@ -90,8 +90,13 @@ async def list_agreements(
     """A person's agreements, newest first; those that never became active only when asked for."""
     async with db.tenant(tenant.id) as tx:
         mine = await agreements.agreements_of(tx, person.issuer, person.subject)
-        wanted = [a for a in reversed(mine) if include_drafts or a.status not in _DRAFT_STATES]
+        wanted = [a for a in reversed(mine) if include_drafts or a.status not in _DRAFT_STATES or _to_begin(a)]
         return await _views(tx, wanted)
+
+
+def _to_begin(agreement: Agreement) -> bool:
+    """A gift whose first day is to come: no draft, although it is pending."""
+    return agreement.gift_reason is not None and agreement.status is AgreementStatus.PENDING
 
 
 async def get_agreement(db: Database, tenant: Tenant, person: Person | None, agreement_id: UUID) -> AgreementView:

@@ -42,7 +42,8 @@ async def stop_agreement(
         agreement = await agreements.get_agreement(tx, agreement_id, lock=True)
         if agreement is None or not may_see(person, agreement):
             raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
-        if not hide:
+        taken_back = agreement.gift_reason is not None and agreement.status is AgreementStatus.PENDING
+        if not hide and not taken_back:
             step(agreement.status, AgreementVerb.ASK_TO_STOP)
         agreement = _marked(tx, agreement, reason, immediate, hide)
         if agreement.status is not AgreementStatus.ACTIVE:
@@ -66,7 +67,7 @@ def _marked(tx: Transaction, agreement: Agreement, reason: str, immediate: bool,
     if immediate:
         agreement = replace(agreement, access_ends_at=min(agreement.access_ends_at or tx.now, tx.now))
     if agreement.status is AgreementStatus.PENDING:
-        return replace(agreement, status=step(agreement.status, AgreementVerb.EXPIRE))
+        return replace(agreement, status=step(agreement.status, AgreementVerb.EXPIRE), next_charge_at=None)
     if agreement.gift_reason and agreement.status is AgreementStatus.ACTIVE:
         return stopped(tx, agreement, reason)
     return agreement

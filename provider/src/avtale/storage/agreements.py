@@ -101,10 +101,27 @@ async def claim_due(tx: Transaction, batch_count_max: int) -> list[Agreement]:
     c = t.agreements.c
     statement = (
         select(t.agreements)
-        .where(c.tenant_id == tx.tenant_id, c.next_charge_at <= tx.now, c.parked_reason.is_(None))
+        .where(
+            c.tenant_id == tx.tenant_id,
+            c.next_charge_at <= tx.now,
+            c.parked_reason.is_(None),
+            c.status != AgreementStatus.PENDING,
+        )
         .order_by(c.next_charge_at, c.id)
         .limit(batch_count_max)
         .with_for_update(skip_locked=True)
+    )
+    return [_agreement(row) for row in await tx.conn.execute(statement)]
+
+
+async def gifts_to_begin(tx: Transaction, batch_count_max: int) -> list[Agreement]:
+    """Gifts whose first day has come; not locked, for their people's locks are taken first."""
+    c = t.agreements.c
+    statement = (
+        select(t.agreements)
+        .where(c.tenant_id == tx.tenant_id, c.next_charge_at <= tx.now, c.status == AgreementStatus.PENDING)
+        .order_by(c.issuer, c.subject, c.product_id, c.id)
+        .limit(batch_count_max)
     )
     return [_agreement(row) for row in await tx.conn.execute(statement)]
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     SmallInteger,
     String,
@@ -563,6 +564,18 @@ entitlements = Table(
     _one_owner(),
     CheckConstraint("id = coalesce(agreement_id, purchase_id)", name="id"),
     Index("entitlements_person_ix", "tenant_id", "issuer", "subject"),
+)
+
+#: What one unit of a currency is worth in NOK from a day on, as the tenant's file says.
+exchange_rates = Table(
+    "exchange_rates",
+    metadata,
+    _tenant(),
+    _needed("currency", String(3)),
+    _needed("day", Date),
+    _needed("nok", Numeric(18, 8)),
+    PrimaryKeyConstraint("tenant_id", "currency", "day"),
+    CheckConstraint("nok > 0", name="nok"),
 )
 
 #: Who has asked for the object that the claim of their entitlements is made from.

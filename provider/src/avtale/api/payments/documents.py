@@ -43,6 +43,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "due": "Due",
         "net": "Without VAT",
         "vat": "VAT {rate} %",
+        "vat_nok": "VAT in NOK (1 {currency} = NOK {rate})",
         "paid": "Paid with Vipps",
         "returned": "Given back with Vipps",
         "id": "Document",
@@ -62,6 +63,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "due": "Forfall",
         "net": "Uten mva.",
         "vat": "Mva. {rate} %",
+        "vat_nok": "Mva. i NOK (1 {currency} = NOK {rate})",
         "paid": "Betalt med Vipps",
         "returned": "Tilbakebetalt med Vipps",
         "id": "Dokument",
@@ -106,10 +108,21 @@ def document_of(receipt: Receipt, corrects: Receipt | None, zone: str, language:
                 words["vat"].format(rate=_rate(sums.vat_basis_points, language)),
                 _amount(sums.vat, receipt.currency, language),
             ),
+            *_vat_in_nok(receipt, words, language),
         ),
         total=(words["paid" if is_receipt else "returned"], _amount(sums.gross, receipt.currency, language)),
         foot=f"{words['id']} {receipt.id}",
     )
+
+
+def _vat_in_nok(receipt: Receipt, words: Mapping[str, str], language: str) -> list[tuple[str, str]]:
+    """A line more where the currency is another: bookkeeping wants VAT in NOK."""
+    said = receipt.content.get("vatInNok")
+    if said is None:
+        return []
+    rate = said["rate"].replace(".", ",") if language == "nb" else said["rate"]
+    label = words["vat_nok"].format(currency=receipt.currency, rate=rate)
+    return [(label, _amount(said["amount"], "NOK", language))]
 
 
 def page(document: Document) -> str:

@@ -118,6 +118,7 @@ class Agreement(Shape):
     campaign: Campaign | None
     variable_price: VariablePrice | None
     created_at: Instant
+    begins_on: date | None = Field(description="the first day of a gift that is still to begin")
     activated_at: Instant | None
     stopped_at: Instant | None
     access_until: Instant | None = Field(description="the end of what is paid, with its grace")
@@ -138,6 +139,7 @@ class Agreement(Shape):
             campaign=Campaign.of(agreement.terms),
             variable_price=VariablePrice.of(agreement),
             created_at=agreement.created_at,
+            begins_on=agreement.anchor if agreement.activated_at is None else None,
             activated_at=agreement.activated_at,
             stopped_at=agreement.stopped_at,
             access_until=view.access_until,
@@ -161,7 +163,7 @@ class GiftRequest(Shape):
     issuer: str | None = Field(None, max_length=1024, description="whose subject, where the tenant has several issuers")
     product_id: ProductId
     reason: Literal["complimentary", "repair"]
-    start: Day | None = Field(None, description="the first day, local to the tenant; today if it is not said")
+    start: Day | None = Field(None, description="the first day, local to the tenant, past or to come; today without it")
     end: Day = Field(description="the day after the last", examples=["2027-12-31"])
 
 
@@ -278,6 +280,14 @@ class Vat(Shape):
     rate_basis_points: int = Field(description="2500 is 25 %")
 
 
+class VatInNok(Shape):
+    """The VAT of another currency in NOK, by the rate that held on the day of the receipt."""
+
+    amount: MinorUnits = Field(description="øre")
+    rate: str = Field(description="what one unit of the currency was worth in NOK", examples=["11.6543"])
+    rate_date: Day = Field(description="from when on that rate held")
+
+
 class Receipt(Shape):
     """A receipt, or a credit note that corrects one; both amounts are positive."""
 
@@ -291,6 +301,7 @@ class Receipt(Shape):
     issued_at: Instant
     amount: Money
     vat: Vat
+    vat_in_nok: VatInNok | None = Field(description="null for a receipt in NOK, or where the tenant has no rate")
     corrects_receipt_id: UUID | None
     seller: dict[str, Any]
     product: str
@@ -312,6 +323,7 @@ class Receipt(Shape):
             issued_at=stored.issued_at,
             amount=Money(amount=sums.gross, currency=stored.currency),
             vat=Vat(amount=sums.vat, currency=stored.currency, rate_basis_points=sums.vat_basis_points),
+            vat_in_nok=VatInNok(**content["vatInNok"]) if "vatInNok" in content else None,
             corrects_receipt_id=stored.corrects_id,
             seller=content["seller"],
             product=content["product"],
