@@ -95,7 +95,7 @@ async def _work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_runtime(settings) as runtime:
         await check_ready(runtime.db)
-        add_tasks(runtime.fleet, runtime.db, runtime.gateways)
+        add_tasks(runtime.fleet, runtime.db, runtime.gateways, runtime.sealer, runtime.courier)
         out.print("avtale works")
         await run_worker(runtime.fleet, runtime.db, settings.jobs_at_once_max, stop)
 

@@ -19,6 +19,7 @@ from avtale.domain.agreement import Terms
 from avtale.domain.errors import Conflict
 from avtale.domain.ports import LoginGateway, PaymentGateway, RecurringGateway, WebhookReader
 from avtale.domain.purchase import PurchaseTerms
+from avtale.gateways.courier import PublicResolver, SigningCourier
 from avtale.gateways.outbound import Answer, Call, Outbound
 from avtale.gateways.vipps import translate, translate_epayment
 from avtale.gateways.vipps.adapter import VippsRecurring
@@ -105,6 +106,7 @@ class Runtime:
     sealer: Sealer
     outbound: Outbound
     gateways: TenantGateways
+    courier: SigningCourier
     fleet: App
 
     def house(self) -> House:
@@ -184,11 +186,12 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     virtual = settings.clock is Clock.VIRTUAL
     db = Database(url, virtual_clock=virtual, pool_size=settings.database_connections_max)
     fleet = open_fleet(url)
-    async with Outbound() as outbound:
+    async with Outbound() as outbound, Outbound(resolver=PublicResolver()) as public:
         try:
             async with fleet.open_async():
                 db.waker = Waker(fleet)
                 gateways = TenantGateways(db, sealer, outbound, settings.vipps_call_seconds_max)
-                yield Runtime(settings, db, sealer, outbound, gateways, fleet)
+                courier = SigningCourier(public, outbound, settings.event_call_seconds_max)
+                yield Runtime(settings, db, sealer, outbound, gateways, courier, fleet)
         finally:
             await db.close()

@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     database_connections_max: int = Field(10, ge=2, le=200, description="connections of one process")
     jobs_at_once_max: int = Field(4, ge=1, le=64, description="jobs that one worker runs at a time")
     vipps_call_seconds_max: float = Field(10.0, gt=0, le=30, description="how long one call to Vipps may take")
+    event_call_seconds_max: float = Field(10.0, gt=0, le=30, description="how long one delivery of an event may take")
     customer_calls_per_minute_max: int = Field(
         60, ge=1, le=100_000, description="calls of one person to the customer API, at once or on an average"
     )

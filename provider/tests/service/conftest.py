@@ -13,7 +13,8 @@ from uuid import UUID
 import aiohttp
 import pytest
 
-from avtale.domain.ports import Gateways
+from avtale.domain.ports import Courier, Gateways
+from avtale.gateways.courier import PublicResolver, SigningCourier
 from avtale.gateways.outbound import Outbound
 from avtale.runtime import TenantGateways
 from avtale.service import buying, checkout, following
@@ -24,7 +25,9 @@ from avtale.service.buying import PurchaseCheckout
 from avtale.service.checking import check
 from avtale.service.checkout import Checkout, CheckoutWish, Person
 from avtale.service.configuring import TenantEntry, apply_tenant
+from avtale.service.entitling import end_due_access
 from avtale.service.following import PurchaseView
+from avtale.service.notifying import notify
 from avtale.service.reading import AgreementView, get_agreement, poll_agreement
 from avtale.service.sending import resend
 from avtale.service.turning import quietness, turn_clock
@@ -49,6 +52,7 @@ class Shop:
     tenant: Tenant
     sandbox: str
     http: aiohttp.ClientSession
+    courier: Courier
     anna: Person = field(default_factory=lambda: Person("https://id.example", "anna"))
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
@@ -109,6 +113,8 @@ class Shop:
             Job.CHECK: lambda: check(self.db, self.gateways, self.tenant),
             Job.ABSORB: lambda: absorb_inbox(self.db, self.tenant),
             Job.SEND: lambda: resend(self.db, self.gateways, self.tenant),
+            Job.NOTIFY: lambda: notify(self.db, self.sealer, self.courier, self.tenant),
+            Job.ACCESS: lambda: end_due_access(self.db, self.tenant),
         }
         for _ in range(rounds_max):
             async with self.db.routing() as tx:
@@ -197,7 +203,11 @@ async def shop(db: Database, sandbox: str) -> AsyncIterator[Shop]:
     )
     sealer = Sealer([new_key()])
     await turn_clock(db, START, running=False)
-    async with Outbound() as outbound, aiohttp.ClientSession() as http:
+    async with (
+        Outbound() as outbound,
+        Outbound(resolver=PublicResolver()) as public,
+        aiohttp.ClientSession() as http,
+    ):
         gateways = TenantGateways(db, sealer, outbound, call_seconds_max=4.0)
         tenant = await apply_tenant(db, gateways, sealer, "nord", entry, {})
-        yield Shop(db, gateways, sealer, tenant, sandbox, http)
+        yield Shop(db, gateways, sealer, tenant, sandbox, http, SigningCourier(public, outbound, 4.0))

@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from avtale.domain.agreement import Terms
+from avtale.domain.event import Delivery
 from avtale.domain.money import Money
 from avtale.domain.outcome import Outcome
 from avtale.domain.purchase import PurchaseTerms
@@ -194,6 +195,22 @@ class WebhookReader(Protocol):
         self, url: str, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], wall: datetime
     ) -> bool: ...
     def read(self, body: bytes) -> EventSubject: ...
+
+
+class Courier(Protocol):
+    """Brings events to the endpoints of others."""
+
+    @property
+    def call_seconds_max(self) -> float:
+        """How long one delivery may take, in seconds of wall time."""
+
+    def new_secret(self) -> str: ...
+    def check_secret(self, secret: str) -> None:
+        """Raise ValueError for a secret that nothing can be signed with."""
+
+    async def deliver(
+        self, url: str, secret: str, event_id: str, body: bytes, *, private_networks: bool
+    ) -> Delivery: ...
 
 
 class Gateways(Protocol):

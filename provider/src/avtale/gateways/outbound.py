@@ -11,6 +11,7 @@ from importlib.metadata import version
 from types import SimpleNamespace, TracebackType
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from aiohttp.client_middlewares import ClientHandlerType
 from yarl import URL
 
@@ -94,6 +95,10 @@ def _is_secret(name: str) -> bool:
     return name not in _NO_SECRET and any(part in name for part in _SECRET_PARTS)
 
 
+class PrivateAddress(OSError):
+    """A name leads to addresses that this client does not call."""
+
+
 class _Cut(Exception):
     """A connection that broke. Not one of aiohttp's own errors: they make it repeat DELETE and PUT too."""
 
@@ -132,10 +137,12 @@ class Outbound:
         limits: OutboundLimits | None = None,
         exchange_log: ExchangeLog | None = None,
         *,
+        resolver: AbstractResolver | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits = limits or OutboundLimits()
         self._exchange_log = exchange_log
+        self._resolver = resolver
         self._monotonic = monotonic
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -214,6 +221,7 @@ class Outbound:
                     limit=self._limits.connections_count_max,
                     limit_per_host=self._limits.connections_per_host_count_max,
                     keepalive_timeout=self._limits.idle_connection_seconds_max,
+                    resolver=self._resolver,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": USER_AGENT},
@@ -230,6 +238,8 @@ class Outbound:
                 return f"no connection within {self._limits.connect_seconds_max:g} s"
             case TimeoutError():
                 return f"no answer within {seconds_max:g} s" if connected else "no connection in time"
+            case aiohttp.ClientConnectorDNSError() if isinstance(error.os_error, PrivateAddress):
+                return str(error.os_error)
             case aiohttp.ClientConnectorDNSError():
                 return "the host's name is not known"
             case ssl.SSLError() | ssl.CertificateError() | aiohttp.ClientSSLError():

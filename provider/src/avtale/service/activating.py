@@ -11,7 +11,7 @@ from avtale.domain.billing import plan_at
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.periods import Interval, Period, Unit, local_date, period
 from avtale.domain.ports import GatewayAgreementState, ObservedAgreement, RecurringGateway
-from avtale.service import settling
+from avtale.service import announcing, settling
 from avtale.service.ids import new_id
 from avtale.storage import agreements, calls, charges, checks, locks, phases
 from avtale.storage.agreements import Draft
@@ -136,6 +136,7 @@ async def _activate(
         await calls.write_calls(tx, [call], lease_seconds_max=0)
     else:
         await agreements.save_agreements(tx, [active])
+        await announcing.announce(tx, [announcing.activated(active)])
     active = replace(active, version=active.version + 1)
     if made_by_campaign:
         await phases.add_phases(tx, _campaign_phases(active, first))
@@ -223,5 +224,6 @@ async def _stop(tx: Transaction, tenant: Tenant, agreement: Agreement, at: datet
     await agreements.save_agreements(tx, [stopped])
     open_ones = await charges.open_attempts(tx, [agreement.id])
     await checks.ask(tx, CheckKind.ATTEMPT, [attempt.id for attempt in open_ones], tx.now)
+    await announcing.announce(tx, [announcing.stopped(stopped)])
     await settling.grant(tx, tenant, [agreement.id])
     return replace(stopped, version=stopped.version + 1)

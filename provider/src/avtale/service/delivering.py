@@ -18,6 +18,7 @@ from avtale.domain.purchase import (
     step,
 )
 from avtale.domain.settlement import GatewayChargeState
+from avtale.service.announcing import give_access
 from avtale.service.ids import new_id
 from avtale.storage import calls, charges, checks, entitlements, locks, purchases
 from avtale.storage.calls import Call, CallKind
@@ -139,7 +140,7 @@ async def _has_access_otherwise(tx: Transaction, purchase: Purchase) -> bool:
 async def _give_access(tx: Transaction, tenant: Tenant, purchase: Purchase, charge: Charge) -> None:
     until = purchase_access(purchase, charge.status, tenant.zone)
     if until is None:
-        await entitlements.end_entitlements(tx, [purchase.id])
+        await give_access(tx, {purchase.id: purchase}, [])
         return
     access = Entitlement(
         agreement_id=None,
@@ -149,4 +150,4 @@ async def _give_access(tx: Transaction, tenant: Tenant, purchase: Purchase, char
         product_id=purchase.terms.product_id,
         access_until=until,
     )
-    await entitlements.save_entitlements(tx, [access])
+    await give_access(tx, {purchase.id: purchase}, [access])

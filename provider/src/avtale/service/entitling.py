@@ -1,13 +1,18 @@
-"""What a person may use: the object that an identity provider makes the claim of entitlements from."""
+"""What a person may use: the object that an identity provider makes the claim of entitlements from, and its end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
+from avtale.domain.agreement import Agreement
+from avtale.domain.purchase import Purchase
+from avtale.service.announcing import end_access
 from avtale.service.checkout import Person
-from avtale.storage import entitlements
-from avtale.storage.database import Database
+from avtale.storage import agreements, entitlements, purchases
+from avtale.storage.database import Database, Job
+from avtale.storage.due import refresh_due
 from avtale.storage.entitlements import Entitlement
 from avtale.storage.tenants import Tenant
 
@@ -27,3 +32,18 @@ async def set_up_entitlements(db: Database, tenant: Tenant, person: Person) -> E
         created = await entitlements.set_up(tx, person.issuer, person.subject)
         found = await entitlements.entitlements_of_person(tx, person.issuer, person.subject)
         return EntitlementObject(person, created, tuple(one for one in found if one.access_until > tx.now))
+
+
+async def end_due_access(db: Database, tenant: Tenant, batch_count_max: int = 500) -> bool:
+    """Tell of access that has come to its end by itself; True when there may be more."""
+    async with db.tenant(tenant.id) as tx:
+        over = await entitlements.ending(tx, None, batch_count_max)
+        owners: dict[UUID, Agreement | Purchase] = {}
+        bought = [access.purchase_id for access in over if access.purchase_id]
+        owners |= await purchases.get_purchases(tx, bought, lock=True)
+        owners |= await agreements.lock_agreements(tx, [a.agreement_id for a in over if a.agreement_id])
+        still = {access.id for access in await entitlements.ending(tx, owners, batch_count_max)}
+        await end_access(tx, {owner_id: owner for owner_id, owner in owners.items() if owner_id in still})
+    async with db.tenant(tenant.id) as tx:
+        await refresh_due(tx, Job.ACCESS)
+    return len(over) == batch_count_max

@@ -12,6 +12,7 @@ from avtale.domain.charge import Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.errors import Conflict, Invalid
 from avtale.domain.money import Money
 from avtale.domain.periods import local_date, start_of
+from avtale.service import announcing
 from avtale.service.checkout import Person
 from avtale.service.ids import new_id
 from avtale.service.repeating import first_use
@@ -59,6 +60,7 @@ async def give_agreement(db: Database, tenant: Tenant, gift: Gift, by: Person, k
         await agreements.insert_agreement(tx, given)
         if given.status is AgreementStatus.ACTIVE:
             await charges.insert_charges(tx, [_charge(given, start, end)])
+            await announcing.announce(tx, [announcing.activated(given)])
             await grant(tx, tenant, [given.id])
     return new
 
@@ -88,12 +90,15 @@ async def begin_given(tx: Transaction, tenant: Tenant, batch_count_max: int) -> 
         await agreements.save_agreements(tx, [begun])
         end = local_date(gift.access_ends_at, tenant.zone)
         await charges.insert_charges(tx, [_charge(begun, gift.anchor, end)])
+        await announcing.announce(tx, [announcing.activated(begun)])
         await grant(tx, tenant, [gift.id])
 
 
 async def end_given(tx: Transaction, tenant: Tenant, over: Sequence[Agreement]) -> None:
     """The last day of these gifts has passed."""
-    await agreements.save_agreements(tx, [stopped(tx, agreement, "ended") for agreement in over])
+    ended = [stopped(tx, agreement, "ended") for agreement in over]
+    await agreements.save_agreements(tx, ended)
+    await announcing.announce(tx, map(announcing.stopped, ended))
     await grant(tx, tenant, [agreement.id for agreement in over])
 
 

@@ -23,10 +23,10 @@ from avtale.domain.money import Money
 from avtale.domain.ports import PaymentGateway, RecurringGateway
 from avtale.domain.purchase import Purchase
 from avtale.domain.settlement import ObservedCharge, Settlement, apply
-from avtale.service import delivering
+from avtale.service import announcing, delivering
 from avtale.service.bookkeeping import book
 from avtale.service.ids import new_id
-from avtale.storage import agreements, calls, charges, entitlements, receipts
+from avtale.storage import agreements, calls, charges, receipts
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Transaction
 from avtale.storage.entitlements import Entitlement
@@ -85,6 +85,7 @@ async def settle_charges(
     documents = await book(tx, tenant, {**locked, **bought}, settled)
     failed = {c.agreement_id for c, _, s in settled if s.charge_status is ChargeStatus.FAILED and c.agreement_id}
     await _end_unpaid(tx, gateway, [locked[agreement_id] for agreement_id in sorted(failed)])
+    await announcing.announce(tx, announcing.of_settlements({**locked, **bought}, settled))
     await grant(tx, tenant, locked)
     seen = [(now_charges[charge.id], attempt.id, by_attempt[attempt.id].state) for charge, attempt, _ in settled]
     bought = await delivering.follow(tx, tenant, payments, bought, seen)
@@ -94,13 +95,13 @@ async def settle_charges(
 
 
 async def grant(tx: Transaction, tenant: Tenant, touched: Iterable[UUID]) -> None:
-    """Write until when these agreements give access, from their charges and states as they are now."""
+    """Write until when these agreements give access, from their charges and states as they are now, and announce it."""
     touched = list(touched)
     ends = await charges.paid_ends(tx, touched)
-    await entitlements.end_entitlements(tx, [agreement_id for agreement_id in touched if agreement_id not in ends])
-    current = await agreements.lock_agreements(tx, ends)
-    await entitlements.save_entitlements(
+    current = await agreements.lock_agreements(tx, touched)
+    await announcing.give_access(
         tx,
+        current,
         [
             Entitlement(
                 agreement_id=agreement_id,

@@ -8,6 +8,8 @@ from uuid import UUID
 from avtale.domain.agreement import Agreement, AgreementStatus, AgreementVerb, step
 from avtale.domain.errors import NotFound
 from avtale.domain.ports import Gateways
+from avtale.service.announcing import announce
+from avtale.service.announcing import stopped as told_stopped
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person
 from avtale.service.giving import stopped
@@ -45,9 +47,11 @@ async def stop_agreement(
         taken_back = agreement.gift_reason is not None and agreement.status is AgreementStatus.PENDING
         if not hide and not taken_back:
             step(agreement.status, AgreementVerb.ASK_TO_STOP)
-        agreement = _marked(tx, agreement, reason, immediate, hide)
+        before, agreement = agreement.status, _marked(tx, agreement, reason, immediate, hide)
         if agreement.status is not AgreementStatus.ACTIVE:
             await agreements.save_agreements(tx, [agreement])
+            if agreement.status is AgreementStatus.STOPPED and before is not agreement.status:
+                await announce(tx, [told_stopped(agreement)])
             await grant(tx, tenant, [agreement_id])
             return
         drafts = await agreements.drafts_of(tx, [agreement_id])

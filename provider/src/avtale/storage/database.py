@@ -26,10 +26,12 @@ class Job(StrEnum):
     CHECK = "check"
     ABSORB = "absorb"
     SEND = "send"
+    NOTIFY = "notify"
+    ACCESS = "access"
 
 
 #: Jobs whose due instants are in business time; the others are in wall time.
-BUSINESS_JOBS = frozenset({Job.BILL, Job.CHECK})
+BUSINESS_JOBS = frozenset({Job.BILL, Job.CHECK, Job.NOTIFY, Job.ACCESS})
 
 __all__ = [
     "BUSINESS_JOBS",

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, delete, func, select, true, update
+from sqlalchemy import Column, ColumnElement, delete, exists, func, select, true, update
 
 from avtale.storage import tables as t
 from avtale.storage.database import BUSINESS_JOBS, Job, Transaction
@@ -19,6 +19,17 @@ _NEXT: dict[Job, tuple[tuple[Column[Any], ColumnElement[bool]], ...]] = {
     ),
     Job.CHECK: ((t.checks.c.due_at, true()),),
     Job.SEND: ((t.calls.c.send_wall, true()),),
+    Job.ACCESS: ((t.entitlements.c.access_until, ~t.entitlements.c.ended),),
+    Job.NOTIFY: (
+        (
+            t.event_lanes.c.due_at,
+            exists().where(
+                t.event_endpoints.c.tenant_id == t.event_lanes.c.tenant_id,
+                t.event_endpoints.c.id == t.event_lanes.c.endpoint_id,
+                t.event_endpoints.c.disabled_at.is_(None),
+            ),
+        ),
+    ),
 }
 
 
@@ -63,6 +74,10 @@ async def _next_of(tx: Transaction, job: Job) -> datetime | None:
     if job is Job.ABSORB:
         oldest = select(t.inbox.c.id).where(t.inbox.c.tenant_id == tx.tenant_id, t.inbox.c.status == "new")
         return tx.wall if (await tx.conn.execute(oldest.limit(1))).first() else None
+    if job is Job.NOTIFY:
+        unnumbered = select(t.events.c.id).where(t.events.c.tenant_id == tx.tenant_id, t.events.c.position.is_(None))
+        if (await tx.conn.execute(unnumbered.limit(1))).first():
+            return tx.now
     instants: list[datetime | None] = []
     for column, counts in _NEXT[job]:
         mine = column.table.c.tenant_id == tx.tenant_id

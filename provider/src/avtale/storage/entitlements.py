@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from avtale.storage import tables as t
-from avtale.storage.database import Transaction
+from avtale.storage.database import Job, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,43 @@ class Entitlement:
 _COLUMNS = tuple(Entitlement.__dataclass_fields__)
 
 
-async def save_entitlements(tx: Transaction, entitlements: Sequence[Entitlement]) -> None:
-    """Write these as they are now."""
+async def save_entitlements(tx: Transaction, entitlements: Collection[Entitlement]) -> None:
+    """Write these as they are now; the end of what has not ended yet is waited for."""
     if entitlements:
         statement = insert(t.entitlements).values(
-            [{"tenant_id": tx.tenant_id, "id": e.id} | {n: getattr(e, n) for n in _COLUMNS} for e in entitlements]
+            [
+                {"tenant_id": tx.tenant_id, "id": e.id, "ended": e.access_until <= tx.now}
+                | {n: getattr(e, n) for n in _COLUMNS}
+                for e in entitlements
+            ]
         )
+        new = statement.excluded
         await tx.conn.execute(
             statement.on_conflict_do_update(
-                index_elements=["tenant_id", "id"],
-                set_={"access_until": statement.excluded.access_until},
+                index_elements=["tenant_id", "id"], set_={"access_until": new.access_until, "ended": new.ended}
             )
         )
+        ends = [e.access_until for e in entitlements if e.access_until > tx.now]
+        if ends:
+            tx.due(Job.ACCESS, min(ends))
+
+
+async def ending(tx: Transaction, owner_ids: Collection[UUID] | None, count_max: int) -> list[Entitlement]:
+    """Access that is over and whose end has not been noted, of these owners or (None) of any."""
+    c = t.entitlements.c
+    over = (c.tenant_id == tx.tenant_id) & (c.access_until <= tx.now) & ~c.ended
+    if owner_ids is not None:
+        over &= c.id.in_(sorted(owner_ids))
+    rows = await tx.conn.execute(select(t.entitlements).where(over).order_by(c.access_until, c.id).limit(count_max))
+    return [Entitlement(**{n: getattr(row, n) for n in _COLUMNS}) for row in rows]
+
+
+async def mark_ended(tx: Transaction, owner_ids: Collection[UUID]) -> None:
+    """Note that the access of these has ended by itself."""
+    if owner_ids:
+        c = t.entitlements.c
+        mine = (c.tenant_id == tx.tenant_id) & c.id.in_(sorted(owner_ids))
+        await tx.conn.execute(update(t.entitlements).where(mine).values(ended=True))
 
 
 async def end_entitlements(tx: Transaction, owner_ids: Collection[UUID]) -> None:

@@ -108,7 +108,7 @@ tenant_hosts = Table(
     ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
 )
 
-#: When a tenant next has work for a job; `bill` and `check` are in business time, `absorb` and `send` in wall time.
+#: When a tenant next has work for a job: `absorb` and `send` are in wall time, the others in business time.
 due_tenants = Table(
     "due_tenants",
     metadata,
@@ -558,12 +558,14 @@ entitlements = Table(
     _needed("subject", Text),
     _needed("product_id", String(64)),
     _instant("access_until", nullable=False),
+    Column("ended", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id", "agreement_id"], ["agreements.tenant_id", "agreements.id"]),
     ForeignKeyConstraint(["tenant_id", "purchase_id"], ["purchases.tenant_id", "purchases.id"]),
     _one_owner(),
     CheckConstraint("id = coalesce(agreement_id, purchase_id)", name="id"),
     Index("entitlements_person_ix", "tenant_id", "issuer", "subject"),
+    Index("entitlements_ending_ix", "tenant_id", "access_until", postgresql_where=text("NOT ended")),
 )
 
 #: What one unit of a currency is worth in NOK from a day on, as the tenant's file says.
@@ -672,6 +674,87 @@ turns = Table(
     _instant("next_wall", nullable=False),
     PrimaryKeyConstraint("tenant_id", "issuer", "subject"),
     Index(None, "tenant_id", "next_wall"),
+)
+
+#: What other systems are told, each event written with its fact; `position` is given once it is committed.
+events = Table(
+    "events",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    Column("position", BigInteger),
+    _needed("type", Text),
+    _needed("owner_id", Uuid),
+    Column("agreement_id", Uuid),
+    Column("purchase_id", Uuid),
+    _needed("agreement_seq", BigInteger),
+    _needed("issuer", Text),
+    _needed("subject", Text),
+    _needed("product_id", String(64)),
+    _needed("data", JSONB),
+    _instant("occurred_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "owner_id", "agreement_seq"),
+    UniqueConstraint("tenant_id", "position"),
+    _one_owner(),
+    CheckConstraint("owner_id = coalesce(agreement_id, purchase_id)", name="owner"),
+    Index("events_unnumbered_ix", "tenant_id", "id", postgresql_where=text("position IS NULL")),
+    Index("events_person_ix", "tenant_id", "issuer", "subject"),
+)
+
+#: How many events each agreement or purchase has.
+event_counters = Table(
+    "event_counters",
+    metadata,
+    _tenant(),
+    _needed("owner_id", Uuid),
+    _needed("last_seq", BigInteger),
+    PrimaryKeyConstraint("tenant_id", "owner_id"),
+)
+
+#: Up to where a tenant's stream is numbered, and whether its events may go to private networks.
+event_streams = Table(
+    "event_streams",
+    metadata,
+    _tenant(),
+    _needed("last_position", BigInteger),
+    Column("private_networks", Boolean, nullable=False, server_default=text("false")),
+    PrimaryKeyConstraint("tenant_id"),
+)
+
+#: Where events are delivered to.
+event_endpoints = Table(
+    "event_endpoints",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    Column("name", String(63)),
+    _needed("url", Text),
+    _needed("secret_sealed", LargeBinary),
+    _instant("created_at", nullable=False),
+    _instant("disabled_at"),
+    Column("disabled_reason", Text),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "name"),
+    CheckConstraint("(disabled_at IS NULL) = (disabled_reason IS NULL)", name="disabled"),
+)
+
+#: What an endpoint has not taken yet of one agreement or purchase: the events `next_seq` to `last_seq`, one at a time.
+event_lanes = Table(
+    "event_lanes",
+    metadata,
+    _tenant(),
+    _needed("endpoint_id", Uuid),
+    _needed("owner_id", Uuid),
+    _needed("next_seq", BigInteger),
+    _needed("last_seq", BigInteger),
+    _needed("tries", Integer),
+    _instant("due_at", nullable=False),
+    _instant("leased_wall"),
+    Column("last_error", Text),
+    PrimaryKeyConstraint("tenant_id", "endpoint_id", "owner_id"),
+    ForeignKeyConstraint(["tenant_id", "endpoint_id"], ["event_endpoints.tenant_id", "event_endpoints.id"]),
+    Index(None, "tenant_id", "due_at"),
 )
 
 #: Tables whose rows belong to one tenant, under forced row-level security.

@@ -11,13 +11,16 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Status
 
-from avtale.domain.ports import Gateways
+from avtale.domain.ports import Courier, Gateways
 from avtale.service.absorbing import absorb_inbox
 from avtale.service.billing import bill
 from avtale.service.checking import check
+from avtale.service.entitling import end_due_access
+from avtale.service.notifying import notify
 from avtale.service.sending import resend
 from avtale.service.turning import wake_due
 from avtale.storage.database import Database, DatabaseDown, Job
+from avtale.storage.sealing import Sealer
 from avtale.storage.tenants import Tenant, tenant_by_id
 
 #: How often a worker looks for due tenants, for jobs whose worker died, and how old such a job's heartbeat is.
@@ -56,13 +59,15 @@ class Waker:
                 log.warning("not_woken", tenant_id=str(tenant_id), job=job.value)
 
 
-def add_tasks(fleet: App, db: Database, gateways: Gateways) -> None:
+def add_tasks(fleet: App, db: Database, gateways: Gateways, sealer: Sealer, courier: Courier) -> None:
     """Bind each job to its use case; a job works until nothing of its kind is due for the tenant."""
     work: dict[Job, Callable[[Tenant], Awaitable[bool]]] = {
         Job.BILL: lambda tenant: bill(db, gateways, tenant),
         Job.CHECK: lambda tenant: check(db, gateways, tenant),
         Job.ABSORB: lambda tenant: absorb_inbox(db, tenant),
         Job.SEND: lambda tenant: resend(db, gateways, tenant),
+        Job.NOTIFY: lambda tenant: notify(db, sealer, courier, tenant),
+        Job.ACCESS: lambda tenant: end_due_access(db, tenant),
     }
 
     def add(job: Job, use_case: Callable[[Tenant], Awaitable[bool]]) -> None:
