@@ -17,7 +17,7 @@ from procrastinate import App
 from avtale import __version__
 from avtale.domain.agreement import Terms
 from avtale.domain.errors import Conflict
-from avtale.domain.ports import LoginGateway, PaymentGateway, RecurringGateway, WebhookReader
+from avtale.domain.ports import AgreementSource, LoginGateway, PaymentGateway, RecurringGateway, WebhookReader
 from avtale.domain.purchase import PurchaseTerms
 from avtale.gateways.courier import PublicResolver, SigningCourier
 from avtale.gateways.outbound import Answer, Call, Outbound
@@ -28,6 +28,7 @@ from avtale.gateways.vipps.credentials import VippsCredentials
 from avtale.gateways.vipps.epayment import VippsPayments
 from avtale.gateways.vipps.events import VippsWebhooks
 from avtale.gateways.vipps.login import VippsLogin
+from avtale.gateways.vipps.source import VippsSource
 from avtale.settings import Clock, Settings, needed
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer
@@ -72,6 +73,10 @@ class TenantGateways:
     async def login(self, tenant_id: UUID) -> LoginGateway:
         """Sign-in with Vipps for a tenant. Raises Conflict (`vipps_not_configured`)."""
         return VippsLogin(await self._vipps(tenant_id))
+
+    async def source(self, tenant_id: UUID, provider: str) -> AgreementSource | None:
+        """Where agreements that move in are looked up. Raises Conflict (`vipps_not_configured`)."""
+        return VippsSource(await self._vipps(tenant_id)) if provider == "vipps" else None
 
     async def _vipps(self, tenant_id: UUID) -> VippsCalls:
         known = self._made.get(tenant_id)

@@ -28,6 +28,7 @@ from avtale.service.configuring import TenantEntry, apply_tenant
 from avtale.service.entitling import end_due_access
 from avtale.service.following import PurchaseView
 from avtale.service.notifying import notify
+from avtale.service.imports.running import work_imports
 from avtale.service.reading import AgreementView, get_agreement, poll_agreement
 from avtale.service.sending import resend
 from avtale.service.turning import quietness, turn_clock
@@ -115,6 +116,7 @@ class Shop:
             Job.SEND: lambda: resend(self.db, self.gateways, self.tenant),
             Job.NOTIFY: lambda: notify(self.db, self.sealer, self.courier, self.tenant),
             Job.ACCESS: lambda: end_due_access(self.db, self.tenant),
+            Job.IMPORT: lambda: work_imports(self.db, self.gateways, self.tenant),
         }
         for _ in range(rounds_max):
             async with self.db.routing() as tx:
@@ -180,6 +182,7 @@ async def shop(db: Database, sandbox: str) -> AsyncIterator[Shop]:
                 "merchant_serial_number": "123456",
             },
             "issuers": [{"issuer": "https://id.example", "audience": "avtale"}],
+            "migration": {"secret": "a-secret-of-the-path", "calls_per_minute_max": 1_000_000},
             "products": [
                 {
                     "id": "film-month",

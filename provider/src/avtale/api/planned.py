@@ -55,7 +55,6 @@ PLANNED: tuple[Planned, ...] = (
     ),
     *_of(
         "Migration",
-        ("POST", f"{_MIGRATE}/{_PAIR}/{{productGroupId}}/{{randomValue}}", "postV1Migrate", "Migration from CSV"),
         (
             "POST",
             f"{_MIGRATE}/dashboard/agreements/{_PAIR}/{{randomValue}}",
@@ -98,6 +97,5 @@ PLANNED: tuple[Planned, ...] = (
             "postV1MigrateSpecial",
             "Special user migration from CSV",
         ),
-        ("POST", f"{_MIGRATE}/v2/{_PAIR}/{{secretValue}}", "postV1MigrateV2", "Migration from CSV (Vipps and Stripe)"),
     ),
 )

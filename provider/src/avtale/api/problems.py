@@ -38,6 +38,8 @@ MEDIA_TYPE = "application/problem+json"
 #: When to come back after an outage of ours, in seconds.
 RETRY_AFTER_SECONDS = 2
 FAULTS_COUNT_MAX = 20
+#: Below this every path ends with a secret.
+SECRET_PATHS = "/api/v1/migrate/"
 
 
 class BodyTooLarge(Refusal):
@@ -110,7 +112,7 @@ class Problem:
             "title": self.code.replace("_", " ").capitalize(),
             "status": self.status,
             "detail": self.detail,
-            "instance": quote(scope["path"], safe="/:@!$&'()*+,;=~%"),
+            "instance": quote(_without_secret(scope["path"]), safe="/:@!$&'()*+,;=~%"),
             "code": self.code,
             "requestId": scope["state"]["request_id"],
         }
@@ -135,6 +137,12 @@ def problem_of(error: Exception) -> Problem:
             return Problem(500, "secret_unreadable", "this tenant's secrets cannot be read; tell the operator")
         case _:
             return Problem(500, "internal_error", "something went wrong here; the request id finds it in our log")
+
+
+def _without_secret(path: str) -> str:
+    """The path; the migration's end with a secret, which an answer that is written down somewhere must not have."""
+    kept, _, last = path.rstrip("/").rpartition("/")
+    return f"{kept}/***" if last and path.startswith(SECRET_PATHS) else path
 
 
 def add_problems(app: FastAPI) -> None:

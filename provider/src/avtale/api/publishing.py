@@ -91,13 +91,18 @@ def slice_of(contract: Mapping[str, Any], tag: str) -> dict[str, Any]:
 
 
 def example(contract: Mapping[str, Any], operation: Operation) -> str:
-    """A request as curl makes it; `{…}` and `$…` are to be filled in, and the body is the contract's own example."""
+    """A request as curl makes it; `{…}` and `$…` are to be filled in, and the body is the contract's own example.
+
+    A file is named: `rows.csv`, of which the contract has an example.
+    """
     said = ["curl", *([] if operation.method == "GET" else ["-X", operation.method]), f'"$AVTALE{operation.path}"']
     if operation.said.get("security"):
         said.append('-H "Authorization: Bearer $TOKEN"')
     for kind, body in operation.said.get("requestBody", {}).get("content", {}).items():
         shown = _schema(contract, body["schema"])["examples"][0]
-        if kind == "application/json":
+        if kind == "text/csv":
+            said += [f'-H "Content-Type: {kind}"', "--data-binary @rows.csv"]
+        elif kind == "application/json":
             said += [f'-H "Content-Type: {kind}"', f"-d '{json.dumps(shown, ensure_ascii=False)}'"]
         else:
             said += [f'-d "{name}={value}"' for name, value in shown.items()]

@@ -13,6 +13,7 @@ from avtale.domain.agreement import Terms
 from avtale.domain.event import Delivery
 from avtale.domain.money import Money
 from avtale.domain.outcome import Outcome
+from avtale.domain.periods import Interval
 from avtale.domain.purchase import PurchaseTerms
 from avtale.domain.settlement import ObservedCharge
 
@@ -101,6 +102,22 @@ class ObservedAgreement:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundAgreement:
+    """What a gateway says of an agreement that another system made, and that is to move in.
+
+    `price` is None where it varies. `last_due` is the latest local date on which anything was or is to be charged
+    there, whoever asked for it: what failed for good or was called off does not count.
+    """
+
+    gateway_agreement_id: str
+    state: GatewayAgreementState
+    price: Money | None
+    interval: Interval | None
+    started_at: datetime | None
+    last_due: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class EventSubject:
     """What a webhook is about: enough to find the row to read again, and a key under which it is kept once."""
 
@@ -167,6 +184,16 @@ class PaymentGateway(Protocol):
     async def fetch_payment(self, order_id: UUID) -> Outcome[ObservedCharge]: ...
 
 
+class AgreementSource(Protocol):
+    """Where agreements that move in are looked up, for one tenant: at its own sales unit or account and no other."""
+
+    #: How many calls one look-up takes.
+    calls_per_agreement: int
+
+    async def find(self, gateway_agreement_id: str) -> Outcome[FoundAgreement]:
+        """What the gateway says of it; Refused where this tenant has none such there."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoginAnswer:
     """What a gateway's token endpoint said: its status (2xx or 4xx) and its JSON object, to be passed on."""
@@ -226,3 +253,6 @@ class Gateways(Protocol):
     async def recurring(self, tenant_id: UUID) -> RecurringGateway: ...
     async def payments(self, tenant_id: UUID) -> PaymentGateway: ...
     async def login(self, tenant_id: UUID) -> LoginGateway: ...
+
+    async def source(self, tenant_id: UUID, provider: str) -> AgreementSource | None:
+        """Where agreements of a provider (`vipps`, `stripe`) are looked up; None where nothing moves in from there."""

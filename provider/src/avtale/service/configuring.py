@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,6 +30,7 @@ from avtale.storage.campaigns import save_campaigns
 from avtale.storage.customer_apis import Client, CustomerApi, save_customer_api
 from avtale.storage.database import Database
 from avtale.storage.exchange_rates import ExchangeRate, save_rates
+from avtale.storage.imports import ImportDoor, save_door
 from avtale.storage.sealing import Sealer
 from avtale.storage.tenants import Issuer, Tenant, VippsAccount, VippsLogin
 
@@ -183,6 +186,14 @@ class CustomerApiEntry(_Strict):
         )
 
 
+class MigrationEntry(_Strict):
+    """How a living business moves in; a tenant without this has no such operations."""
+
+    secret: SecretFrom | str
+    admin_token: bool = True
+    calls_per_minute_max: int = Field(3000, ge=60, le=1_000_000)
+
+
 class TenantEntry(_Strict):
     """One tenant."""
 
@@ -199,6 +210,7 @@ class TenantEntry(_Strict):
     products: list[ProductEntry] = Field(default_factory=list)
     exchange_rates: list[ExchangeRateEntry] = Field(default_factory=list)
     customer_api: CustomerApiEntry | None = None
+    migration: MigrationEntry | None = None
 
     @field_validator("zone")
     @classmethod
@@ -250,6 +262,7 @@ async def apply_tenant(
     secrets = {
         name: _secret(getattr(entry.vipps, name), entry, environment) for name in ("client_secret", "subscription_key")
     }
+    door = _door(entry, environment)
     tenant = Tenant(
         id=new_id(),
         organization=organization,
@@ -278,6 +291,7 @@ async def apply_tenant(
         await save_campaigns(tx, offered)
         await save_rates(tx, [ExchangeRate(**rate.model_dump()) for rate in entry.exchange_rates])
         await save_customer_api(tx, entry.customer_api.api() if entry.customer_api else None)
+        await save_door(tx, door)
     return tenant
 
 
@@ -321,6 +335,18 @@ def _account(
         subscription_key_sealed=sealed("subscription_key", stored.subscription_key_sealed if stored else None),
         merchant_serial_number=entry.merchant_serial_number,
     )
+
+
+def _door(entry: TenantEntry, environment: Mapping[str, str]) -> ImportDoor | None:
+    """The way in for files of a migration; of its secret only a digest is kept. Raises Invalid (`secret_weak`)."""
+    if entry.migration is None:
+        return None
+    secret = _secret(entry.migration.secret, entry, environment)
+    if not re.fullmatch(r"[A-Za-z0-9_-]{16,200}", secret):
+        said = "a migration secret is 16 to 200 letters, digits, _ or -: it is a part of addresses"
+        raise Invalid(f"tenant {entry.name!r}: {said}", code="secret_weak")
+    digest = hashlib.sha256(secret.encode()).digest()
+    return ImportDoor(digest, entry.migration.admin_token, entry.migration.calls_per_minute_max)
 
 
 def _secret(value: SecretFrom | str, entry: TenantEntry, environment: Mapping[str, str]) -> str:

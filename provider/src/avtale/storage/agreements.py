@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, tuple_, update
 
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.money import Money
@@ -33,29 +33,38 @@ class Draft:
 
 async def insert_agreement(tx: Transaction, agreement: Agreement) -> None:
     """Write a new agreement."""
+    await insert_agreements(tx, [agreement])
+
+
+async def insert_agreements(tx: Transaction, agreements: Sequence[Agreement]) -> None:
+    """Write new agreements, and wake billing for their next charges."""
+    if agreements:
+        await tx.conn.execute(insert(t.agreements), [_row(tx, agreement) for agreement in agreements])
+    for agreement in agreements:
+        if agreement.next_charge_at is not None:
+            tx.due(Job.BILL, agreement.next_charge_at)
+
+
+def _row(tx: Transaction, agreement: Agreement) -> dict[str, object]:
     terms = agreement.terms
-    await tx.conn.execute(
-        insert(t.agreements).values(
-            tenant_id=tx.tenant_id,
-            id=agreement.id,
-            issuer=agreement.issuer,
-            subject=agreement.subject,
-            product_id=terms.product_id,
-            product_name=terms.name,
-            product_description=terms.description,
-            price=terms.price.amount,
-            currency=terms.price.currency,
-            interval_unit=terms.interval.unit,
-            interval_count=terms.interval.count,
-            vat_basis_points=terms.vat_basis_points,
-            agreement_url=terms.agreement_url,
-            campaign=campaign_row(terms.campaign),
-            suggested_max=terms.suggested_max,
-            **_state(agreement),
-        )
-    )
-    if agreement.next_charge_at is not None:
-        tx.due(Job.BILL, agreement.next_charge_at)
+    return {
+        "tenant_id": tx.tenant_id,
+        "id": agreement.id,
+        "issuer": agreement.issuer,
+        "subject": agreement.subject,
+        "product_id": terms.product_id,
+        "product_name": terms.name,
+        "product_description": terms.description,
+        "price": terms.price.amount,
+        "currency": terms.price.currency,
+        "interval_unit": terms.interval.unit,
+        "interval_count": terms.interval.count,
+        "vat_basis_points": terms.vat_basis_points,
+        "agreement_url": terms.agreement_url,
+        "campaign": campaign_row(terms.campaign),
+        "suggested_max": terms.suggested_max,
+        **_state(agreement),
+    }
 
 
 async def save_agreements(tx: Transaction, agreements: Collection[Agreement]) -> None:
@@ -137,6 +146,29 @@ async def agreements_of(
     return await _select(tx, wanted, lock=lock)
 
 
+async def active_of(tx: Transaction, wanted: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], UUID]:
+    """The active agreements of these: issuer, subject and product of each."""
+    c = t.agreements.c
+    if not wanted:
+        return {}
+    rows = await tx.conn.execute(
+        select(c.issuer, c.subject, c.product_id, c.id).where(
+            c.tenant_id == tx.tenant_id,
+            c.status == AgreementStatus.ACTIVE,
+            tuple_(c.issuer, c.subject, c.product_id).in_(sorted(wanted)),
+        )
+    )
+    return {(row.issuer, row.subject, row.product_id): row.id for row in rows}
+
+
+async def known_at_gateway(tx: Transaction, gateway_ids: Collection[str]) -> dict[str, UUID]:
+    """Which of these agreements of the gateway are ours already, and as which of our own."""
+    c = t.drafts.c
+    mine = (c.tenant_id == tx.tenant_id) & c.gateway_agreement_id.in_(sorted(gateway_ids))
+    rows = await tx.conn.execute(select(c.gateway_agreement_id, c.agreement_id).where(mine))
+    return {row.gateway_agreement_id: row.agreement_id for row in rows}
+
+
 async def people_named(tx: Transaction, subjects: Collection[str], issuer: str | None) -> set[tuple[str, str]]:
     """Who of these subjects has agreements or receipts here, as pairs of issuer and subject."""
     found: set[tuple[str, str]] = set()
@@ -155,17 +187,50 @@ async def all_agreements(tx: Transaction) -> list[Agreement]:
 
 async def insert_draft(tx: Transaction, draft: Draft) -> None:
     """Write a new draft."""
-    await tx.conn.execute(
-        insert(t.drafts).values(
-            tenant_id=tx.tenant_id, **{name: getattr(draft, name) for name in Draft.__dataclass_fields__}
-        )
-    )
+    await insert_drafts(tx, [draft])
+
+
+async def insert_drafts(tx: Transaction, drafts: Sequence[Draft]) -> None:
+    """Write new drafts."""
+    if drafts:
+        names = Draft.__dataclass_fields__
+        rows = [{"tenant_id": tx.tenant_id} | {name: getattr(draft, name) for name in names} for draft in drafts]
+        await tx.conn.execute(insert(t.drafts), rows)
 
 
 async def update_draft(tx: Transaction, draft_id: UUID, **values: object) -> None:
     """Change columns of a draft."""
     c = t.drafts.c
     await tx.conn.execute(update(t.drafts).where(c.tenant_id == tx.tenant_id, c.id == draft_id).values(**values))
+
+
+async def forget_untouched(tx: Transaction, ids: Collection[UUID]) -> set[UUID]:
+    """Delete those of these agreements to which nothing has happened since they were written; gives them.
+
+    What was written with them (drafts, waived charges, access) goes with them. One that was charged has moved on.
+    """
+    locked = await lock_agreements(tx, ids)
+    found = {a.id for a in locked.values() if a.version == 1}
+    attempted = (
+        select(t.charges.c.agreement_id)
+        .join(
+            t.attempts,
+            (t.attempts.c.tenant_id == t.charges.c.tenant_id) & (t.attempts.c.charge_id == t.charges.c.id),
+        )
+        .where(t.charges.c.tenant_id == tx.tenant_id, t.charges.c.agreement_id.in_(sorted(found)))
+    )
+    found -= {row.agreement_id for row in await tx.conn.execute(attempted)}
+    gone = sorted(found)
+    drafts = select(t.drafts.c.id).where(t.drafts.c.tenant_id == tx.tenant_id, t.drafts.c.agreement_id.in_(gone))
+    c = t.checks.c
+    await tx.conn.execute(delete(t.checks).where(c.tenant_id == tx.tenant_id, c.kind == "draft", c.id.in_(drafts)))
+    for table in (t.drafts, t.entitlements, t.charges):
+        mine = (table.c.tenant_id == tx.tenant_id) & table.c.agreement_id.in_(gone)
+        await tx.conn.execute(delete(table).where(mine))
+    await tx.conn.execute(
+        delete(t.agreements).where(t.agreements.c.tenant_id == tx.tenant_id, t.agreements.c.id.in_(gone))
+    )
+    return found
 
 
 async def drafts_of(tx: Transaction, agreement_ids: Collection[UUID]) -> list[Draft]:

@@ -28,6 +28,7 @@ class Job(StrEnum):
     SEND = "send"
     NOTIFY = "notify"
     ACCESS = "access"
+    IMPORT = "import"
 
 
 #: Jobs whose due instants are in business time; the others are in wall time.

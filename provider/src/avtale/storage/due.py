@@ -30,6 +30,7 @@ _NEXT: dict[Job, tuple[tuple[Column[Any], ColumnElement[bool]], ...]] = {
             ),
         ),
     ),
+    Job.IMPORT: ((t.imports.c.work_wall, true()),),
 }
 
 
@@ -40,8 +41,8 @@ async def due_tenants(tx: Transaction) -> list[tuple[UUID, Job]]:
 
 
 async def waiting(tx: Transaction) -> list[tuple[Job, int]]:
-    """How many tenants keep the house from being quiet, by job: due work, and any call without an answer."""
-    unquiet = _is_due(tx) | t.due_tenants.c.job.in_([Job.SEND, Job.ABSORB])
+    """How many tenants keep the house from being quiet, by job: due work, any call without an answer, any import."""
+    unquiet = _is_due(tx) | t.due_tenants.c.job.in_([Job.SEND, Job.ABSORB, Job.IMPORT])
     rows = await tx.conn.execute(select(t.due_tenants.c.job, func.count()).where(unquiet).group_by(t.due_tenants.c.job))
     return [(Job(job), count) for job, count in rows]
 

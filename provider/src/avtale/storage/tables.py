@@ -33,6 +33,7 @@ from sqlalchemy.sql.type_api import TypeEngine
 
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus, ChargeKind, ChargeStatus, RefundStatus
+from avtale.domain.imports import ImportKind, ImportStatus, RowState
 from avtale.domain.periods import Unit
 from avtale.domain.purchase import PurchaseStatus
 from avtale.domain.receipt import ReceiptKind
@@ -662,6 +663,79 @@ additions = Table(
         name="drafted",
     ),
     CheckConstraint("result IN ('cancelled', 'failed', 'finished')", name="result"),
+)
+
+#: The door of the migration's operations; a tenant without a row has none. The secret itself is not kept.
+import_doors = Table(
+    "import_doors",
+    metadata,
+    _tenant(),
+    _needed("secret_digest", LargeBinary),
+    _needed("admin_token", Boolean),
+    _needed("calls_per_minute_max", Integer),
+    PrimaryKeyConstraint("tenant_id"),
+)
+
+#: Files that were handed in. `work_wall` is when there is something to do for one; whoever does it moves it on.
+imports = Table(
+    "imports",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("kind", Text),
+    _needed("status", Text),
+    _needed("dry_run", Boolean),
+    Column("product_id", String(64)),
+    _needed("requested_by", Text),
+    _needed("row_count", BigInteger),
+    _needed("facts", JSONB),
+    Column("problem", Text),
+    _instant("created_wall", nullable=False),
+    _instant("touched_wall", nullable=False),
+    _instant("checked_wall"),
+    _instant("work_wall"),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    CheckConstraint(_among("kind", ImportKind), name="kind"),
+    CheckConstraint(_among("status", ImportStatus), name="status"),
+    Index("imports_work_ix", "tenant_id", "work_wall", postgresql_where=text("work_wall IS NOT NULL")),
+)
+
+#: One row of a file: what it says, what has become of it, and why.
+import_rows = Table(
+    "import_rows",
+    metadata,
+    _tenant(),
+    _needed("import_id", Uuid),
+    _needed("line", Integer),
+    _needed("kind", Text),
+    _needed("state", Text),
+    Column("row_id", Text),
+    Column("code", Text),
+    Column("reason", Text),
+    Column("provider", Text),
+    Column("gateway_agreement_id", Text),
+    Column("issuer", Text),
+    Column("subject", Text),
+    Column("product_id", Text),
+    Column("amount", BigInteger),
+    Column("currency", String(3)),
+    _needed("said", JSONB),
+    Column("found", JSONB),
+    _needed("misses", Integer),
+    Column("agreement_id", Uuid),
+    PrimaryKeyConstraint("tenant_id", "import_id", "line"),
+    ForeignKeyConstraint(["tenant_id", "import_id"], ["imports.tenant_id", "imports.id"], ondelete="CASCADE"),
+    CheckConstraint(_among("state", RowState), name="state"),
+    Index(None, "tenant_id", "import_id", "state", "line"),
+    # What a file says once is done once, however often it is handed in.
+    Index(
+        "import_rows_done_key",
+        "tenant_id",
+        "kind",
+        "row_id",
+        unique=True,
+        postgresql_where=text("state = 'applied'"),
+    ),
 )
 
 #: When the calls that a person has made so far will have been worked off, at the pace that is allowed.

@@ -17,6 +17,7 @@ from avtale.service.billing import bill
 from avtale.service.checking import check
 from avtale.service.entitling import end_due_access
 from avtale.service.notifying import notify
+from avtale.service.imports.running import work_imports
 from avtale.service.sending import resend
 from avtale.service.turning import wake_due
 from avtale.storage.database import Database, DatabaseDown, Job
@@ -68,6 +69,7 @@ def add_tasks(fleet: App, db: Database, gateways: Gateways, sealer: Sealer, cour
         Job.SEND: lambda tenant: resend(db, gateways, tenant),
         Job.NOTIFY: lambda tenant: notify(db, sealer, courier, tenant),
         Job.ACCESS: lambda tenant: end_due_access(db, tenant),
+        Job.IMPORT: lambda tenant: work_imports(db, gateways, tenant),
     }
 
     def add(job: Job, use_case: Callable[[Tenant], Awaitable[bool]]) -> None:

@@ -13,6 +13,7 @@ from .cast import CastControl
 from .dashboard.rooms import dashboard
 from .handbook import Handbook
 from .keep import KeepControl, Keeper
+from .past import PastControl
 from .shapes import Health
 from .stripe import StripeControl
 from .time import TimeControl
@@ -37,6 +38,7 @@ class ControlRoom:
             ],
             "Time": TimeControl(world).routes(),
             "People, merchants and telephones": CastControl(world).routes(),
+            "What there was before": PastControl(world).routes(),
             "Stripe": StripeControl(world).routes(),
             "What goes wrong": TroubleControl(world).routes(),
             "What happened": WatchControl(world).routes(),

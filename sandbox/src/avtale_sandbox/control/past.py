@@ -1,0 +1,108 @@
+"""Planting what a business had before: many agreements at a time, as an earlier system left them."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from ..instants import parse_day
+from ..vipps.recurring.past import PastAgreement, days_of, plant
+from ..vipps.recurring.resources import Interval
+from ..world import World
+from .wire import Door, Problem, answer, read
+
+COUNT_MAX = 5000
+AMOUNT_MAX = 30_000_000
+
+
+class IntervalOrder(Struct, forbid_unknown_fields=True, frozen=True):
+    """How often."""
+
+    unit: Literal["YEAR", "MONTH", "WEEK", "DAY"] = "MONTH"
+    count: int = 1
+
+
+class PastOrder(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """One agreement: approved on `start`, charged on the days of `charged`, and to be charged on those of `waiting`."""
+
+    phone_number: str
+    amount: int
+    start: str
+    interval: IntervalOrder = IntervalOrder()
+    product_name: str = "Subscription"
+    status: Literal["ACTIVE", "STOPPED", "EXPIRED"] = "ACTIVE"
+    pricing: Literal["LEGACY", "VARIABLE"] = "LEGACY"
+    external_id: str | None = None
+    charged: list[str] = []
+    waiting: list[str] = []
+
+
+class PastOrders(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Agreements of one sales unit; the only one there is, or the one that is named."""
+
+    agreements: list[PastOrder]
+    merchant_serial_number: str | None = None
+
+
+class Planted(TypedDict):
+    """The agreements' ids, in the order in which they were asked for."""
+
+    agreementIds: list[str]
+
+
+class PastControl:
+    """The handler of `/_sandbox/past-agreements`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[BaseRoute]:
+        """Where it is."""
+        return [
+            Door(
+                "POST", "/past-agreements", self.plant, body=PastOrders, gives=Planted, status=201, also={404: "Nobody"}
+            )
+        ]
+
+    async def plant(self, request: Request) -> Response:
+        """Plant agreements that an earlier system made, at most 5 000 at a time. Nobody is told of them."""
+        order = await read(request, PastOrders)
+        if len(order.agreements) > COUNT_MAX:
+            raise Problem(400, f"At most {COUNT_MAX} agreements at a time")
+        merchants = self._world.merchants
+        named = order.merchant_serial_number or merchants.all()[0].merchant_serial_number
+        merchant = merchants.of_msn(named)
+        if merchant is None:
+            raise Problem(404, "No merchant has this serial number")
+        try:
+            past = [_past(one) for one in order.agreements]
+            world = self._world
+            model = world.recurring
+            made = [plant(model.shelf, world.ids, world.clock, world.people, merchant, one).id for one in past]
+        except ValueError as problem:
+            raise Problem(400, str(problem)) from None
+        return answer({"agreementIds": made}, 201)
+
+
+def _past(order: PastOrder) -> PastAgreement:
+    """Raises ValueError."""
+    if not (order.phone_number.isascii() and order.phone_number.isdigit() and 8 <= len(order.phone_number) <= 15):
+        raise ValueError("a phone number is 8 to 15 digits, country code first")
+    if not 1 <= order.amount <= AMOUNT_MAX or not 1 <= order.interval.count <= 31:
+        raise ValueError("an amount is positive, and an interval counts 1 to 31")
+    return PastAgreement(
+        phone_number=order.phone_number,
+        amount=order.amount,
+        interval=Interval(order.interval.unit, order.interval.count),
+        start=parse_day(order.start),
+        product_name=order.product_name,
+        status=order.status,
+        pricing=order.pricing,
+        external_id=order.external_id,
+        charged=days_of(order.charged),
+        waiting=days_of(order.waiting),
+    )
