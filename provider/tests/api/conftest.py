@@ -28,6 +28,7 @@ from avtale.runtime import TenantGateways
 from avtale.service.absorbing import absorb_inbox
 from avtale.service.checking import check
 from avtale.service.configuring import TenantEntry, apply_tenant
+from avtale.service.imports.running import work_imports
 from avtale.service.sending import resend
 from avtale.service.turning import turn_clock
 from avtale.storage.database import Database
@@ -40,6 +41,8 @@ from ..conftest import START
 AUDIENCE = "film"
 ADMIN = "avtale:admin"
 CLOCK_TOKEN = "turn-turn-turn"
+#: What ends the paths of a migration, with the tenant's name behind it.
+SECRET = "what-only-the-mover-knows"
 
 #: Made once: RSA keys take a while.
 KEYS: dict[str, Key] = {
@@ -234,6 +237,8 @@ class World:
             await resend(self.db, self.house.gateways, tenant)
             await absorb_inbox(self.db, tenant)
             await check(self.db, self.house.gateways, tenant)
+            while await work_imports(self.db, self.house.gateways, tenant):
+                pass
 
     async def paid(self, token: str | None = None) -> dict[str, Any]:
         """A subscription whose first period is captured: the agreement as listed."""
@@ -295,6 +300,7 @@ def tenant_entry(name: str, host: str, public_url: str, issuer: str, sandbox: st
             },
             "issuers": [{"issuer": issuer, "audience": name}],
             "customer_api": CUSTOMER_API if name == "film" else None,
+            "migration": {"secret": f"{SECRET}-{name}", "calls_per_minute_max": 1_000_000},
             "products": [
                 {
                     "id": "film-month",

@@ -13,11 +13,21 @@ from schemathesis.checks import CHECKS, load_all_checks
 
 from avtale import __version__
 from avtale.api.app import create_contract
+from avtale.api.payments.migration import AGREEMENTS_CSV, AGREEMENTS_V2_CSV
 
 from .conftest import World
 from .test_tenants_apart import BODIES, ids_at_film
 
 EXAMPLES = 12
+
+#: Files of a migration, as each operation takes them.
+FILES = {"postV1Migrate": AGREEMENTS_CSV, "postV1MigrateV2": AGREEMENTS_V2_CSV}
+
+
+@schemathesis.serializer("text/csv")
+def as_it_stands(_: Any, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
 
 load_all_checks()
 CONFORMS = [
@@ -59,6 +69,8 @@ def ask(operation: Any, url: str, ids: dict[str, str], tokens: list[str]) -> int
             case.path_parameters = {one: ids.get(one, value) for one, value in (case.path_parameters or {}).items()}
         if known and name in BODIES:
             case.body = BODIES[name]
+        if known and name in FILES:
+            case.body = FILES[name]
         if "issuer" in (case.query or {}) and known:
             case.query = {one: value for one, value in case.query.items() if one != "issuer"}
         case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token}", "Accept": accept}

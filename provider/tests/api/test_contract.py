@@ -53,6 +53,18 @@ PROMISED = {
     "postV1AuthSetup": ("post", "/api/v1/auth/setup", "Auth"),
     "listV1ConfigErrors": ("get", "/api/v1/config/errors", "Config"),
     "exportV1Audit": ("get", "/api/v1/audit/export", "Operations"),
+    "postV1Migrate": (
+        "post",
+        "/api/v1/migrate/{organizationId}/{tenantId}/{productGroupId}/{randomValue}",
+        "Migration",
+    ),
+    "postV1MigrateV2": ("post", "/api/v1/migrate/v2/{organizationId}/{tenantId}/{secretValue}", "Migration"),
+    "listV1Imports": ("get", "/api/v1/imports", "Imports"),
+    "getV1Imports": ("get", "/api/v1/imports/{importId}", "Imports"),
+    "listV1ImportsRows": ("get", "/api/v1/imports/{importId}/rows", "Imports"),
+    "getV1ImportsResult": ("get", "/api/v1/imports/{importId}/result", "Imports"),
+    "postV1ImportsApply": ("post", "/api/v1/imports/{importId}/apply", "Imports"),
+    "postV1ImportsUndo": ("post", "/api/v1/imports/{importId}/undo", "Imports"),
 }
 #: Answers in the shapes of OAuth (RFC 6749, 5), passed on as Vipps words them.
 OF_OAUTH = {("postV1ProviderVippsLoginOauth2Token", "400"), ("postV1ProviderVippsLoginOauth2Token", "401")}

@@ -64,6 +64,8 @@ async def test_every_example_runs(world: World) -> None:
         subject = "auth0|new" if one.id in FRESH else "auth0|anna"
         words = shlex.split(text.replace("$TOKEN", world.issuer.token(subject, roles=[ADMIN])))
         method, path, headers, body = read(words)
+        if body == "@rows.csv":
+            body = one.said["requestBody"]["content"]["text/csv"]["schema"]["examples"][0]
         answer = await world.call(method, path, headers=headers, data=body.encode() if body else None)
         if one.id in SIGNED:
             assert (answer.status, answer.code) == (400, "webhook_not_authentic")
@@ -83,7 +85,7 @@ def read(words: list[str]) -> tuple[str, str, dict[str, str], str]:
         elif word == "-H":
             name, _, value = next(rest).partition(": ")
             headers[name] = value
-        elif word == "-d":
+        elif word in ("-d", "--data-binary"):
             parts.append(next(rest))
         else:
             path = word

@@ -7,13 +7,23 @@ from typing import Any
 
 from avtale import __version__
 from avtale.api.app import create_contract
+from avtale.api.payments.migration import AGREEMENTS_CSV
 from avtale.api.payments.people import encode_subject
 from avtale.api.publishing import Operation, operations
 
-from .conftest import Answer, World
+from .conftest import SECRET, Answer, World
 
 AVIS = "avis.localhost"
 ANNA = encode_subject("auth0|anna")
+MOVE = "/api/v1/migrate/{organizationId}/{tenantId}/{productGroupId}/{randomValue}"
+#: What the paths of a migration to film say.
+WHERE_IT_MOVES = {
+    "organizationId": "nordlys",
+    "tenantId": "film",
+    "productGroupId": "film-month",
+    "randomValue": f"{SECRET}-film",
+    "secretValue": f"{SECRET}-film",
+}
 CHECKOUT = {"productId": "film-month", "returnUrl": "https://film.example/back"}
 
 #: A body that each operation takes, where it takes one.
@@ -31,7 +41,7 @@ BODIES: dict[str, Any] = {
 #: What makes something of the caller's own at the tenant that is asked, whoever else has ids elsewhere.
 OWN = {"postV1PayVippsCheckout", "postV1AgreementsAdminCreate", "postV1AuthSetup"}
 #: What is about a tenant as a whole, and so about avis alone.
-WHOLE = {"listV1ConfigErrors", "exportV1Audit"}
+WHOLE = {"listV1ConfigErrors", "exportV1Audit", "listV1Imports"}
 
 
 def asked() -> list[Operation]:
@@ -55,7 +65,21 @@ async def ids_at_film(world: World) -> dict[str, str]:
         # Nothing is bought here: at another tenant that makes no difference.
         "purchaseId": agreement["agreementId"],
         "encodedId": ANNA,
+        "importId": await handed_in(world),
+        **WHERE_IT_MOVES,
     }
+
+
+async def handed_in(world: World) -> str:
+    """A file at film whose one row is reported, and could be applied."""
+    order = {"agreements": [{"phoneNumber": "4790000001", "amount": 9900, "start": "2026-06-01"}]}
+    (moved,) = (await world.control("POST", "/past-agreements", order))["agreementIds"]
+    path = MOVE.format(**WHERE_IT_MOVES) + "?dryRun"
+    data = AGREEMENTS_CSV.replace("agr_5kSeqz7", moved).replace("anna", "moved").encode()
+    sent = await world.call("POST", path, token=world.admin(), data=data, headers={"Content-Type": "text/csv"})
+    assert sent.status == 200, sent.body
+    await world.settle()
+    return str(sent.json["importId"])
 
 
 async def books(world: World) -> Any:
@@ -65,7 +89,7 @@ async def books(world: World) -> Any:
 async def test_every_operation_with_another_tenants_ids(world: World) -> None:
     ids = await ids_at_film(world)
     before = await books(world)
-    secrets = [value for name, value in ids.items() if name != "encodedId"]
+    secrets = [value for name, value in ids.items() if name not in ("encodedId", *WHERE_IT_MOVES)]
     seen = 0
     for one in asked():
         for token in (world.anna(aud="avis"), world.admin(aud="avis")):

@@ -22,7 +22,7 @@ from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer, new_key
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "tenants.md"
-SECRETS = {"FILM_VIPPS_CLIENT_SECRET": "shown-once"}
+SECRETS = {"FILM_VIPPS_CLIENT_SECRET": "shown-once", "FILM_MIGRATION_SECRET": "what-only-the-mover-knows"}
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "Organizations": configuring.OrganizationEntry,
