@@ -27,8 +27,8 @@ from avtale.service.checkout import Checkout, CheckoutWish, Person
 from avtale.service.configuring import TenantEntry, apply_tenant
 from avtale.service.entitling import end_due_access
 from avtale.service.following import PurchaseView
-from avtale.service.notifying import notify
 from avtale.service.imports.running import work_imports
+from avtale.service.notifying import notify
 from avtale.service.reading import AgreementView, get_agreement, poll_agreement
 from avtale.service.sending import resend
 from avtale.service.turning import quietness, turn_clock

@@ -204,13 +204,11 @@ async def update_draft(tx: Transaction, draft_id: UUID, **values: object) -> Non
     await tx.conn.execute(update(t.drafts).where(c.tenant_id == tx.tenant_id, c.id == draft_id).values(**values))
 
 
-async def forget_untouched(tx: Transaction, ids: Collection[UUID]) -> set[UUID]:
-    """Delete those of these agreements to which nothing has happened since they were written; gives them.
-
-    What was written with them (drafts, waived charges, access) goes with them. One that was charged has moved on.
-    """
+async def lock_untouched(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Agreement]:
+    """Those of these agreements to which nothing has happened since they were written, locked. One that was charged has
+    moved on."""
     locked = await lock_agreements(tx, ids)
-    found = {a.id for a in locked.values() if a.version == 1}
+    found = {a.id: a for a in locked.values() if a.version == 1}
     attempted = (
         select(t.charges.c.agreement_id)
         .join(
@@ -219,8 +217,14 @@ async def forget_untouched(tx: Transaction, ids: Collection[UUID]) -> set[UUID]:
         )
         .where(t.charges.c.tenant_id == tx.tenant_id, t.charges.c.agreement_id.in_(sorted(found)))
     )
-    found -= {row.agreement_id for row in await tx.conn.execute(attempted)}
-    gone = sorted(found)
+    for row in (await tx.conn.execute(attempted)).all():
+        found.pop(row.agreement_id, None)
+    return found
+
+
+async def forget_agreements(tx: Transaction, ids: Collection[UUID]) -> None:
+    """Delete agreements, with what was written with them: drafts, waived charges, access."""
+    gone = sorted(ids)
     drafts = select(t.drafts.c.id).where(t.drafts.c.tenant_id == tx.tenant_id, t.drafts.c.agreement_id.in_(gone))
     c = t.checks.c
     await tx.conn.execute(delete(t.checks).where(c.tenant_id == tx.tenant_id, c.kind == "draft", c.id.in_(drafts)))
@@ -230,7 +234,6 @@ async def forget_untouched(tx: Transaction, ids: Collection[UUID]) -> set[UUID]:
     await tx.conn.execute(
         delete(t.agreements).where(t.agreements.c.tenant_id == tx.tenant_id, t.agreements.c.id.in_(gone))
     )
-    return found
 
 
 async def drafts_of(tx: Transaction, agreement_ids: Collection[UUID]) -> list[Draft]:

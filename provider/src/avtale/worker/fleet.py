@@ -16,8 +16,8 @@ from avtale.service.absorbing import absorb_inbox
 from avtale.service.billing import bill
 from avtale.service.checking import check
 from avtale.service.entitling import end_due_access
-from avtale.service.notifying import notify
 from avtale.service.imports.running import work_imports
+from avtale.service.notifying import notify
 from avtale.service.sending import resend
 from avtale.service.turning import wake_due
 from avtale.storage.database import Database, DatabaseDown, Job

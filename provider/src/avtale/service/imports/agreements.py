@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.billing import plan_at
@@ -18,6 +19,7 @@ from avtale.domain.moving import KNOWN, Moved, Place, check_dates, place, read_m
 from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Throttled
 from avtale.domain.periods import Interval, Unit, local_date
 from avtale.domain.ports import AgreementSource, FoundAgreement, Gateways
+from avtale.service.announcing import activated, announce, give_access, stopped
 from avtale.service.checking import RECHECK_AGREEMENT_AFTER
 from avtale.service.ids import new_id
 from avtale.service.imports.kinds import Catalogue, Checked, catalogue_of, refused, rejected
@@ -150,13 +152,15 @@ class MovingAgreements:
         share = (rows[0].line / max(this.row_count, 1)) if rows else 0.0
         at = tx.now + RECHECK_AGREEMENT_AFTER * min(share, 1.0)
         await checks.ask(tx, CheckKind.DRAFT, [draft.id for draft in drafts], max(at, tx.now + timedelta(hours=1)))
+        await announce(tx, map(activated, made))
         await grant(tx, tenant, [agreement.id for agreement in made])
         applied = [replace(row, state=RowState.APPLIED, agreement_id=agreement.id) for row, agreement in new]
         return [*done, *applied]
 
     async def undo(self, tx: Transaction, tenant: Tenant, this: Import, rows: Sequence[ImportRow]) -> list[ImportRow]:
         """Forget agreements to which nothing has happened since; nothing is said to the payment company."""
-        gone = await agreements.forget_untouched(tx, [row.agreement_id for row in rows if row.agreement_id])
+        gone = await agreements.lock_untouched(tx, [row.agreement_id for row in rows if row.agreement_id])
+        await _take_back(tx, gone)
         said = "it was charged, stopped or changed since; stop it, or give money back, by itself"
         return [
             replace(row, state=RowState.UNDONE, agreement_id=None)
@@ -164,6 +168,17 @@ class MovingAgreements:
             else replace(row, state=RowState.KEPT, code="in_use", reason=said)
             for row in rows
         ]
+
+
+async def _take_back(tx: Transaction, gone: Mapping[UUID, Agreement]) -> None:
+    """Forget agreements that nothing has happened to; other systems, which were told of them, are told so."""
+    ended = [
+        replace(agreement, status=AgreementStatus.STOPPED, stopped_at=tx.now, stop_reason="import_undone")
+        for agreement in gone.values()
+    ]
+    await announce(tx, map(stopped, ended))
+    await give_access(tx, gone, [])
+    await agreements.forget_agreements(tx, gone)
 
 
 async def _look_up(
