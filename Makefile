@@ -12,7 +12,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo story bench chaos test check docs coverage lock clean screenshots
+.PHONY: help setup demo story bench chaos fuzz test check docs coverage lock clean screenshots
 
 help:  ## Show this text
 	@echo "avtale: subscriptions and one-time purchases on Vipps MobilePay and Stripe, with a sandbox for both."
@@ -58,6 +58,10 @@ bench: setup  ## Measure the sandbox, beside Prism and WireMock if npm has them 
 # SEED=7 runs one seed again; SHORT=1 is the cut that the CI runs.
 chaos: setup  ## Months of business while processes die and the gateway fails; then both books must agree
 	@$(BIN)/python -m stories.chaos
+
+# TIMES=100 asks a hundred times as often as the tests do; what fails is told with the few lines that repeat it.
+fuzz: setup  ## Random requests and random lives, many times as many as in the tests
+	@FUZZ=$(or $(TIMES),20) $(BIN)/python -m pytest -n $(WORKERS) -m fuzz -o timeout=7200 $(PYTEST_ARGS)
 
 test: setup  ## Run all tests (real HTTP, real PostgreSQL)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from functools import cache
 from typing import Any
 
@@ -17,11 +18,14 @@ from schemathesis.checks import CHECKS, load_all_checks
 
 from avtale_sandbox.contracts.contract import Contract
 
+pytestmark = pytest.mark.fuzz
+
 CONTRACTS = ("recurring-v2", "recurring-v3", "epayment", "webhooks", "accesstoken", "userinfo", "login")
 ANNA = "4791234567"
 V3 = "/recurring/v3/agreements"
 PAYMENTS = "/epayment/v1/payments"
-EXAMPLES = 15
+#: `make fuzz` asks so many times as often.
+EXAMPLES = 15 * int(os.environ.get("FUZZ", "1"))
 
 load_all_checks()
 CONFORMS = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -19,7 +20,10 @@ from avtale_sandbox.settings import Settings
 from avtale_sandbox.testing import VippsSandbox, sandbox
 from avtale_sandbox.world import World
 
-EXAMPLES = 12
+pytestmark = pytest.mark.fuzz
+
+#: `make fuzz` asks so many times as often.
+EXAMPLES = 12 * int(os.environ.get("FUZZ", "1"))
 #: Whoever follows the clock from an address where nobody listens holds it up.
 LEFT_OUT = {"/_sandbox/clock/participants"}
 KNOWN = {"number": "4791234567", "name": "kept", "id": "known", "agreement_id": "agr_none"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from http.client import HTTPConnection
 from typing import Any
 
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
 from avtale_sandbox.instants import iso, parse_instant
+
+pytestmark = pytest.mark.fuzz
 
 START = "2027-01-15T09:00:00Z"
 V2 = "/recurring/v2/agreements"
@@ -295,5 +298,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.totals[charge["chargeId"]] = (status, captured, refunded, cancelled)
 
 
-Lifecycle.TestCase.settings = hypothesis_settings(max_examples=40, stateful_step_count=40, deadline=None)
+Lifecycle.TestCase.settings = hypothesis_settings(
+    max_examples=40 * int(os.environ.get("FUZZ", "1")), stateful_step_count=40, deadline=None
+)
 TestLifecycle = Lifecycle.TestCase

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
@@ -204,5 +205,7 @@ class Payments(RuleBasedStateMachine):
             assert len({line["pspReference"] for line in one["history"]}) == len(one["history"])
 
 
-Payments.TestCase.settings = hypothesis_settings(max_examples=40, stateful_step_count=30, deadline=None, database=None)
+Payments.TestCase.settings = hypothesis_settings(
+    max_examples=40 * int(os.environ.get("FUZZ", "1")), stateful_step_count=30, deadline=None, database=None
+)
 TestPayments = Payments.TestCase

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +16,8 @@ from avtale_sandbox.stripe.refusals import Refused
 
 from .annotations import check
 from .caller import Caller
+
+pytestmark = pytest.mark.fuzz
 
 DAY = 86_400
 Pairs = list[tuple[str, str]]
@@ -220,7 +224,7 @@ STEPS = [
 ]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25 * int(os.environ.get("FUZZ", "1")), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.sampled_from(STEPS), min_size=8, max_size=40), st.data())
 def test_the_books_stay_in_order(steps: list[Any], data: st.DataObject) -> None:
     life = Life()
