@@ -52,6 +52,12 @@ PROMISED = {
     ),
     "postV1AuthSetup": ("post", "/api/v1/auth/setup", "Auth"),
     "listV1ConfigErrors": ("get", "/api/v1/config/errors", "Config"),
+    "listV1Events": ("get", "/api/v1/events", "Events"),
+    "listV1EventsEndpoints": ("get", "/api/v1/events/endpoints", "Events"),
+    "postV1EventsEndpoints": ("post", "/api/v1/events/endpoints", "Events"),
+    "postV1EventsEndpointsEnable": ("post", "/api/v1/events/endpoints/{endpointId}/enable", "Events"),
+    "postV1EventsEndpointsReplay": ("post", "/api/v1/events/endpoints/{endpointId}/replay", "Events"),
+    "deleteV1EventsEndpoints": ("delete", "/api/v1/events/endpoints/{endpointId}", "Events"),
     "exportV1Audit": ("get", "/api/v1/audit/export", "Operations"),
     "postV1Migrate": (
         "post",

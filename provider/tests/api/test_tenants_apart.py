@@ -36,12 +36,14 @@ BODIES: dict[str, Any] = {
         "end": "2027-03-01",
     },
     "patchV1AgreementsVippsForceaccept": {"phoneNumber": "4791234567"},
+    "postV1EventsEndpoints": {"url": "https://film.example/events"},
+    "postV1EventsEndpointsReplay": {"after": "0"},
     "postV1ChargesRefunds": {"amount": 100, "reason": "Sorry"},
 }
 #: What makes something of the caller's own at the tenant that is asked, whoever else has ids elsewhere.
-OWN = {"postV1PayVippsCheckout", "postV1AgreementsAdminCreate", "postV1AuthSetup"}
+OWN = {"postV1PayVippsCheckout", "postV1AgreementsAdminCreate", "postV1AuthSetup", "postV1EventsEndpoints"}
 #: What is about a tenant as a whole, and so about avis alone.
-WHOLE = {"listV1ConfigErrors", "exportV1Audit", "listV1Imports"}
+WHOLE = {"listV1ConfigErrors", "exportV1Audit", "listV1Events", "listV1EventsEndpoints", "listV1Imports"}
 
 
 def asked() -> list[Operation]:
@@ -57,11 +59,14 @@ async def send(world: World, one: Operation, ids: dict[str, str], token: str | N
 async def ids_at_film(world: World) -> dict[str, str]:
     """Something of Anna's behind every id that a path can have."""
     agreement = await world.paid()
+    endpoint = {"url": "https://crm.film.example/events"}
+    added = (await world.call("POST", "/api/v1/events/endpoints", token=world.admin(), json=endpoint)).json
     (receipt,) = (await world.call("GET", "/api/v1/receipt", token=world.anna())).json["receipts"]
     return {
         "agreementId": agreement["agreementId"],
         "chargeId": agreement["charges"][0]["chargeId"],
         "receiptId": receipt["receiptId"],
+        "endpointId": added["endpointId"],
         # Nothing is bought here: at another tenant that makes no difference.
         "purchaseId": agreement["agreementId"],
         "encodedId": ANNA,

@@ -26,6 +26,8 @@ from avtale.gateways.outbound import Call, NoAnswer
 from avtale.service.announcing import activated, announce
 from avtale.service.checkout import Person
 from avtale.service.endpoints import add_endpoint, enable_endpoint, list_endpoints, replay_endpoint
+from avtale.service.ids import new_endpoint_secret
+from avtale.service.inspecting import find_config_errors
 from avtale.service.notifying import read_events
 from avtale.service.refunding import refund_charge
 from avtale.service.stopping import stop_agreement
@@ -75,7 +77,7 @@ async def receiver(shop: Shop) -> AsyncIterator[Receiver]:
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/events"
     async with shop.db.tenant(shop.tenant.id) as tx:
         await event_lanes.allow_private_networks(tx, True)
-    view, made.secret = await add_endpoint(shop.db, shop.sealer, shop.courier, shop.tenant, made.url)
+    view, made.secret = await add_endpoint(shop.db, shop.sealer, shop.tenant, made.url, OPERATOR)
     made.id = view.endpoint.id
     yield made
     await runner.cleanup()
@@ -135,6 +137,8 @@ async def test_an_endpoint_that_takes_nothing_is_disabled_and_loses_nothing(shop
     assert view.endpoint.disabled_at == START + sum(REDELIVER_AFTER, timedelta())
     assert "answered 503" in (view.endpoint.disabled_reason or "")
     assert receiver.sent == len(REDELIVER_AFTER) + 1
+    alarms = await find_config_errors(shop.db, shop.gateways, shop.tenant, _nobody)
+    assert [alarm.subject for alarm in alarms if alarm.code == "event_endpoint_disabled"] == [receiver.url]
     await shop.advance_to(datetime(2027, 2, 16, tzinfo=UTC))
     assert receiver.sent == len(REDELIVER_AFTER) + 1
     receiver.refuses = lambda event: False
@@ -202,7 +206,7 @@ async def test_a_renewal_that_fails_is_told_with_its_reason(shop: Shop, receiver
 )
 async def test_events_go_to_no_private_network_unless_the_tenant_says_so(shop: Shop, url: str) -> None:
     with pytest.raises(Invalid) as refused:
-        await add_endpoint(shop.db, shop.sealer, shop.courier, shop.tenant, url)
+        await add_endpoint(shop.db, shop.sealer, shop.tenant, url, OPERATOR)
     assert refused.value.code == "endpoint_address"
 
 
@@ -218,7 +222,7 @@ async def test_a_name_that_leads_home_is_not_called(shop: Shop) -> None:
     # Numbers that only some programs take for an address are none.
     for host in ("2130706433", "0x7f000001", "127.1"):
         delivery = await shop.courier.deliver(
-            f"http://{host}:9/x", shop.courier.new_secret(), "e", b"{}", private_networks=False
+            f"http://{host}:9/x", new_endpoint_secret(), "e", b"{}", private_networks=False
         )
         assert delivery.error is not None
 
@@ -231,14 +235,14 @@ async def test_the_example_takes_each_event_once_in_order(shop: Shop, tmp_path: 
         port = str(free.getsockname()[1])
     inbox = tmp_path / "inbox.db"
     url = f"http://127.0.0.1:{port}/"
-    view, secret = await add_endpoint(shop.db, shop.sealer, shop.courier, shop.tenant, url)
+    view, secret = await add_endpoint(shop.db, shop.sealer, shop.tenant, url, OPERATOR)
     agreement_id = await shop.subscribe()
     settings = {**os.environ, "SECRET": secret, "PORT": port, "INBOX": str(inbox)}
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(RECEIVER), env=settings, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        other, forged = shop.courier.new_secret(), Delivery("not sent")
+        other, forged = new_endpoint_secret(), Delivery("not sent")
         for _ in range(500):
             forged = await shop.courier.deliver(url, other, "forged", b"{}", private_networks=True)
             if forged.error != "the connection was refused":
@@ -259,3 +263,7 @@ async def test_the_example_takes_each_event_once_in_order(shop: Shop, tmp_path: 
 
 def _cursor(event: dict[str, Any]) -> int:
     return int(event["cursor"])
+
+
+async def _nobody(issuer: object) -> None:
+    """An issuer that is asked for its keys."""

@@ -17,12 +17,16 @@ from avtale.gateways.outbound import Outbound
 from avtale.runtime import TenantGateways
 from avtale.service import configuring
 from avtale.service.configuring import apply_tenant, read_tenants_file
-from avtale.storage import tenants
+from avtale.storage import event_lanes, tenants
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer, new_key
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "tenants.md"
-SECRETS = {"FILM_VIPPS_CLIENT_SECRET": "shown-once", "FILM_MIGRATION_SECRET": "what-only-the-mover-knows"}
+SECRETS = {
+    "FILM_VIPPS_CLIENT_SECRET": "shown-once",
+    "FILM_MIGRATION_SECRET": "what-only-the-mover-knows",
+    "FILM_EVENTS_SECRET": "whsec_" + "c2hvd24gb25jZSwgYW5kIGtlcHQgZm9yIGdvb2Q=",
+}
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "Organizations": configuring.OrganizationEntry,
@@ -34,6 +38,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Products": configuring.ProductEntry,
     "Campaigns": configuring.CampaignEntry,
     "Exchange rates": configuring.ExchangeRateEntry,
+    "Events": configuring.EventsEntry,
+    "Endpoints": configuring.EventEndpointEntry,
     "Customer API": configuring.CustomerApiEntry,
     "Clients": configuring.ClientEntry,
 }
@@ -93,6 +99,8 @@ def test_the_example_of_the_page_has_every_key(example: Path) -> None:
     (tenant,) = organization.tenants
     entries = [organization, tenant, tenant.seller, tenant.vipps, tenant.vipps.login, *tenant.issuers]
     assert tenant.customer_api is not None
+    assert tenant.events is not None
+    entries += [tenant.events, *tenant.events.endpoints]
     for entry in (*entries, *tenant.exchange_rates, tenant.customer_api, *tenant.customer_api.clients):
         assert entry.model_fields_set == set(type(entry).model_fields), type(entry).__name__
     said = [product.model_fields_set for product in tenant.products]
@@ -112,10 +120,13 @@ async def test_the_example_of_the_page_is_applied(example: Path, db: Database, g
         issuers = await tenants.get_issuers(tx)
         terms = await tenants.get_product(tx, "film-month")
         once = await tenants.get_product(tx, "film-rent")
+        (endpoint,) = await event_lanes.endpoints(tx)
     assert account is not None
     assert gateways.sealer.open(account.client_secret_sealed) == "shown-once"
     assert gateways.sealer.open(account.subscription_key_sealed) == "key-from-a-file"
     assert [issuer.jwks_url for issuer in issuers] == ["http://127.0.0.1:8400/identity/jwks.json"]
+    assert (endpoint.name, endpoint.url) == ("crm", "https://crm.film.example.test/events")
+    assert gateways.sealer.open(endpoint.secret_sealed) == SECRETS["FILM_EVENTS_SECRET"]
     assert terms is not None
     assert (terms.price.amount, terms.vat_basis_points) == (9900, 2500)
     assert isinstance(once, PurchaseTerms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -68,6 +69,21 @@ class Delivery:
 
     error: str | None = None
     gone: bool = False
+
+
+#: What a secret begins with, and how long it is (Standard Webhooks, signature scheme).
+SECRET_PREFIX = "whsec_"
+SECRET_BYTES_MIN, SECRET_BYTES_MAX = 24, 64
+
+
+def check_secret(secret: str) -> None:
+    """Raise ValueError for a secret that is not `whsec_` and the base64 of 24 to 64 bytes."""
+    try:
+        length = len(b64decode(secret.removeprefix(SECRET_PREFIX), validate=True))
+    except ValueError:
+        length = 0
+    if not secret.startswith(SECRET_PREFIX) or not SECRET_BYTES_MIN <= length <= SECRET_BYTES_MAX:
+        raise ValueError(f"the secret is {SECRET_PREFIX} and base64 of {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes")
 
 
 #: How long after each failed delivery the next one is made (Standard Webhooks, operational considerations).

@@ -231,10 +231,6 @@ class Courier(Protocol):
     def call_seconds_max(self) -> float:
         """How long one delivery may take, in seconds of wall time."""
 
-    def new_secret(self) -> str: ...
-    def check_secret(self, secret: str) -> None:
-        """Raise ValueError for a secret that nothing can be signed with."""
-
     async def deliver(
         self, url: str, secret: str, event_id: str, body: bytes, *, private_networks: bool
     ) -> Delivery: ...

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,9 +16,6 @@ from avtale.domain.errors import Invalid
 from avtale.domain.event import Delivery
 from avtale.gateways.outbound import Answer, Call, Outbound, PrivateAddress
 
-PREFIX = "whsec_"
-#: Standard Webhooks, signature scheme: a secret has 24 to 64 bytes.
-SECRET_BYTES_MIN, SECRET_BYTES_MAX = 24, 64
 GONE = 410
 
 
@@ -51,19 +45,6 @@ class SigningCourier:
     public: Outbound
     anywhere: Outbound
     call_seconds_max: float
-
-    def new_secret(self) -> str:
-        """A new secret, in the form in which both sides keep it."""
-        return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
-
-    def check_secret(self, secret: str) -> None:
-        """Raise ValueError for a secret that is not `whsec_` and the base64 of 24 to 64 bytes."""
-        try:
-            length = len(base64.b64decode(secret.removeprefix(PREFIX), validate=True))
-        except binascii.Error as error:
-            raise ValueError("the secret is whsec_ and base64") from error
-        if not secret.startswith(PREFIX) or not SECRET_BYTES_MIN <= length <= SECRET_BYTES_MAX:
-            raise ValueError(f"the secret is whsec_ and base64 of {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes")
 
     async def deliver(self, url: str, secret: str, event_id: str, body: bytes, *, private_networks: bool) -> Delivery:
         """Send one event, signed for this moment; any answer of 2xx means that it was taken."""

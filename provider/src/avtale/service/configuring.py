@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from avtale.domain.access import check_grace
 from avtale.domain.agreement import Terms
@@ -24,6 +24,8 @@ from avtale.domain.periods import COUNT_MAX, Interval, Unit
 from avtale.domain.ports import Gateways
 from avtale.domain.purchase import PurchaseTerms
 from avtale.service.catalogue import CampaignEntry, ExchangeRateEntry
+from avtale.service.endpoints import ENDPOINTS_COUNT_MAX, FileEndpoint, apply_endpoints
+from avtale.service.file_secrets import SecretFrom, Strict, secret_of
 from avtale.service.ids import new_id
 from avtale.storage import tenants
 from avtale.storage.campaigns import save_campaigns
@@ -44,30 +46,7 @@ Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$", m
 Parameter = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class SecretFrom(_Strict):
-    """Where a secret is: in a variable of the environment, or in a file."""
-
-    env: str | None = None
-    file: Path | None = None
-
-    def read(self, environment: Mapping[str, str]) -> str:
-        """The secret. Raises Invalid (`secret_missing`)."""
-        if (self.env is None) == (self.file is None):
-            raise Invalid("a secret is {env = …} or {file = …}", code="secret_missing")
-        try:
-            secret = environment[self.env] if self.env else Path(str(self.file)).read_text("utf-8").strip()
-        except (KeyError, OSError) as error:
-            raise Invalid(f"the secret {self.env or self.file} is not there", code="secret_missing") from error
-        if not secret:
-            raise Invalid(f"the secret {self.env or self.file} is empty", code="secret_missing")
-        return secret
-
-
-class SellerEntry(_Strict):
+class SellerEntry(Strict):
     """Who sells: what the bookkeeping rules want on a receipt."""
 
     name: str = Field(min_length=1)
@@ -77,14 +56,14 @@ class SellerEntry(_Strict):
     address: str = Field(min_length=1)
 
 
-class LoginEntry(_Strict):
+class LoginEntry(Strict):
     """Sign-in with Vipps through this tenant's sales unit."""
 
     scope: str = Field("openid name phoneNumber email", pattern=r"^openid( [A-Za-z]+)*$")
     redirect_uris: list[str] = Field(min_length=1, description="the exact addresses that the Vipps portal knows")
 
 
-class VippsEntry(_Strict):
+class VippsEntry(Strict):
     """A sales unit's access to Vipps, and how its charges are made."""
 
     base_url: Url = "https://api.vipps.no"
@@ -97,7 +76,7 @@ class VippsEntry(_Strict):
     login: LoginEntry | None = None
 
 
-class IssuerEntry(_Strict):
+class IssuerEntry(Strict):
     """An OpenID Connect issuer."""
 
     issuer: Url
@@ -108,7 +87,7 @@ class IssuerEntry(_Strict):
     admin_role: str = "avtale:admin"
 
 
-class ProductEntry(_Strict):
+class ProductEntry(Strict):
     """Something on sale: a subscription (`interval`, `agreement_url`), or a single purchase (`access_days`).
 
     Names fit what Vipps shows: 45 characters, and 100 for the description.
@@ -157,7 +136,7 @@ class ProductEntry(_Strict):
         )
 
 
-class ClientEntry(_Strict):
+class ClientEntry(Strict):
     """An application that may send people to the customer API's pages, and to which addresses they come back."""
 
     client_id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$")
@@ -167,7 +146,7 @@ class ClientEntry(_Strict):
     transaction_parameter: Parameter = "transactionId"
 
 
-class CustomerApiEntry(_Strict):
+class CustomerApiEntry(Strict):
     """The customer API of a tenant, which has none without this."""
 
     payment_provider_id: int = Field(ge=0, lt=2**31)
@@ -186,7 +165,7 @@ class CustomerApiEntry(_Strict):
         )
 
 
-class MigrationEntry(_Strict):
+class MigrationEntry(Strict):
     """How a living business moves in; a tenant without this has no such operations."""
 
     secret: SecretFrom | str
@@ -194,7 +173,22 @@ class MigrationEntry(_Strict):
     calls_per_minute_max: int = Field(3000, ge=60, le=1_000_000)
 
 
-class TenantEntry(_Strict):
+class EventEndpointEntry(Strict):
+    """Where events are delivered to, and what they are signed with."""
+
+    name: Name
+    url: Url
+    secret: SecretFrom | str
+
+
+class EventsEntry(Strict):
+    """What other systems are told."""
+
+    private_networks: bool = False
+    endpoints: list[EventEndpointEntry] = Field(default_factory=list, max_length=ENDPOINTS_COUNT_MAX)
+
+
+class TenantEntry(Strict):
     """One tenant."""
 
     name: Name
@@ -211,6 +205,7 @@ class TenantEntry(_Strict):
     exchange_rates: list[ExchangeRateEntry] = Field(default_factory=list)
     customer_api: CustomerApiEntry | None = None
     migration: MigrationEntry | None = None
+    events: EventsEntry | None = None
 
     @field_validator("zone")
     @classmethod
@@ -222,14 +217,14 @@ class TenantEntry(_Strict):
         return zone
 
 
-class OrganizationEntry(_Strict):
+class OrganizationEntry(Strict):
     """One organization with its tenants."""
 
     name: Name
     tenants: list[TenantEntry] = Field(min_length=1)
 
 
-class TenantsFile(_Strict):
+class TenantsFile(Strict):
     """The whole file."""
 
     organizations: list[OrganizationEntry] = Field(min_length=1)
@@ -260,7 +255,13 @@ async def apply_tenant(
     check_grace(entry.grace_days, entry.vipps.retry_days)
     _check(gateways, entry)
     secrets = {
-        name: _secret(getattr(entry.vipps, name), entry, environment) for name in ("client_secret", "subscription_key")
+        name: secret_of(getattr(entry.vipps, name), entry.name, entry.environment, environment)
+        for name in ("client_secret", "subscription_key")
+    }
+    events = entry.events or EventsEntry()
+    endpoints = {
+        one.name: FileEndpoint(one.url, secret_of(one.secret, entry.name, entry.environment, environment))
+        for one in events.endpoints
     }
     door = _door(entry, environment)
     tenant = Tenant(
@@ -292,6 +293,7 @@ async def apply_tenant(
         await save_rates(tx, [ExchangeRate(**rate.model_dump()) for rate in entry.exchange_rates])
         await save_customer_api(tx, entry.customer_api.api() if entry.customer_api else None)
         await save_door(tx, door)
+        await apply_endpoints(tx, sealer, tenant, endpoints, events.private_networks)
     return tenant
 
 
@@ -310,6 +312,9 @@ def _check(gateways: Gateways, entry: TenantEntry) -> None:
         raise Invalid(f"tenant {entry.name!r}: two exchange rates are for the same day", code="rate_twice")
     if entry.environment == "production" and not entry.vipps.base_url.startswith("https://"):
         raise Invalid(f"tenant {entry.name!r}: production calls go to https:// only", code="insecure_gateway")
+    endpoints = entry.events.endpoints if entry.events else []
+    if len({one.name for one in endpoints}) < len(endpoints):
+        raise Invalid(f"tenant {entry.name!r}: two endpoints have the same name", code="endpoint_twice")
     clients = entry.customer_api.clients if entry.customer_api else []
     if len({client.client_id for client in clients}) < len(clients):
         raise Invalid(f"tenant {entry.name!r}: two clients have the same client_id", code="client_twice")
@@ -341,20 +346,9 @@ def _door(entry: TenantEntry, environment: Mapping[str, str]) -> ImportDoor | No
     """The way in for files of a migration; of its secret only a digest is kept. Raises Invalid (`secret_weak`)."""
     if entry.migration is None:
         return None
-    secret = _secret(entry.migration.secret, entry, environment)
+    secret = secret_of(entry.migration.secret, entry.name, entry.environment, environment)
     if not re.fullmatch(r"[A-Za-z0-9_-]{16,200}", secret):
         said = "a migration secret is 16 to 200 letters, digits, _ or -: it is a part of addresses"
         raise Invalid(f"tenant {entry.name!r}: {said}", code="secret_weak")
     digest = hashlib.sha256(secret.encode()).digest()
     return ImportDoor(digest, entry.migration.admin_token, entry.migration.calls_per_minute_max)
-
-
-def _secret(value: SecretFrom | str, entry: TenantEntry, environment: Mapping[str, str]) -> str:
-    if isinstance(value, SecretFrom):
-        return value.read(environment)
-    if entry.environment == "production":
-        raise Invalid(
-            f"tenant {entry.name!r}: a production secret is {{env = …}} or {{file = …}}, not in the file itself",
-            code="secret_in_file",
-        )
-    return value

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from avtale.domain.addresses import check_endpoint
 from avtale.domain.errors import Conflict, Invalid, NotFound
-from avtale.domain.ports import Courier
-from avtale.service.ids import new_id
+from avtale.domain.event import check_secret
+from avtale.service.checkout import Person
+from avtale.service.ids import new_endpoint_secret, new_id
+from avtale.service.repeating import first_use
 from avtale.storage import event_lanes
 from avtale.storage.database import Database, Transaction
 from avtale.storage.event_lanes import Endpoint, Waiting
@@ -43,21 +45,26 @@ async def list_endpoints(db: Database, tenant: Tenant) -> list[EndpointView]:
 
 
 async def add_endpoint(
-    db: Database, sealer: Sealer, courier: Courier, tenant: Tenant, url: str
+    db: Database, sealer: Sealer, tenant: Tenant, url: str, by: Person, key: str | None = None
 ) -> tuple[EndpointView, str]:
-    """Deliver events there from now on; the secret, told once, is what the receiver checks signatures with.
+    """Deliver events there from now on; the secret is what the receiver checks signatures with.
 
-    Raises Invalid (`endpoint_address`), Conflict (`endpoint_exists`, `endpoints_too_many`).
+    A repeat with the same key answers the same endpoint. Raises Invalid (`endpoint_address`), Conflict
+    (`endpoint_exists`, `endpoints_too_many`, `idempotency_conflict`), NotFound for one that was removed since.
     """
-    secret = courier.new_secret()
+    new, secret = new_id(), new_endpoint_secret()
     async with db.tenant(tenant.id) as tx:
+        made_before = await first_use(tx, by, "endpoint", key, url, new)
+        if made_before != new:
+            view = await _view(tx, made_before)
+            return view, sealer.open(view.endpoint.secret_sealed)
         await _check(tx, tenant, url)
         there = await event_lanes.endpoints(tx)
         if any(one.url == url for one in there):
             raise Conflict("events go to this address already", code="endpoint_exists")
         if len(there) >= ENDPOINTS_COUNT_MAX:
             raise Conflict(f"a tenant has at most {ENDPOINTS_COUNT_MAX} endpoints", code="endpoints_too_many")
-        made = Endpoint(new_id(), None, url, sealer.seal(secret), tx.now)
+        made = Endpoint(new, None, url, sealer.seal(secret), tx.now)
         await event_lanes.save_endpoint(tx, made)
     return EndpointView(made, Waiting()), secret
 
@@ -90,7 +97,6 @@ async def replay_endpoint(db: Database, tenant: Tenant, endpoint_id: UUID, after
 async def apply_endpoints(
     tx: Transaction,
     sealer: Sealer,
-    courier: Courier,
     tenant: Tenant,
     wanted: Mapping[str, FileEndpoint],
     private_networks: bool,
@@ -107,7 +113,7 @@ async def apply_endpoints(
     others = {one.url for one in there if one.name is None}
     for name, said in sorted(wanted.items()):
         try:
-            courier.check_secret(said.secret)
+            check_secret(said.secret)
         except ValueError as error:
             raise Invalid(f"endpoint {name!r}: {error}", code="endpoint_secret") from error
         if said.url in others:

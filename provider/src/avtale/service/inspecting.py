@@ -14,6 +14,7 @@ from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways, RegisteredWebhook
 from avtale.domain.purchase import PurchaseTerms
 from avtale.domain.receipt import BOOKKEEPING_CURRENCY
+from avtale.service.endpoints import EndpointView, list_endpoints
 from avtale.service.registering import VIPPS, webhook_url
 from avtale.storage import tenants, webhooks
 from avtale.storage.database import Database
@@ -55,7 +56,7 @@ async def find_config_errors(
         rates = await rates_on(tx, local_date(tx.now, tenant.zone))
     found = [*_address(tenant), *_catalogue(gateways, tenant, on_sale), *_rates(on_sale, rates)]
     found += [fault for issuer in issuers for fault in await _issuer(issuer, ask_issuer)]
-    found += await _vipps(gateways, tenant, registered)
+    found += [*_endpoints(await list_endpoints(db, tenant)), *await _vipps(gateways, tenant, registered)]
     return sorted(found, key=lambda one: (one.severity, one.provider, one.code, one.subject))
 
 
@@ -128,6 +129,21 @@ def _rates(on_sale: Sequence[Terms | PurchaseTerms], rates: Collection[str]) -> 
             "Add a rate for this currency to `exchange_rates` in the tenants file and run `avtale tenants apply`.",
         )
         for currency in sorted(sold - {BOOKKEEPING_CURRENCY} - set(rates))
+    ]
+
+
+def _endpoints(views: Sequence[EndpointView]) -> list[ConfigError]:
+    return [
+        ConfigError(
+            "event_endpoint_disabled",
+            Severity.ERROR,
+            "avtale",
+            view.endpoint.url,
+            f"Events are not delivered there, and {view.waiting.events} wait: {view.endpoint.disabled_reason}.",
+            "Mend the receiver, then switch the endpoint on again: it goes on where it was.",
+        )
+        for view in views
+        if view.endpoint.disabled_at is not None
     ]
 
 
