@@ -15,7 +15,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 
 from avtale import __version__
 from avtale.api.app import create_contract
-from avtale.api.payments.migration import AGREEMENTS_CSV, AGREEMENTS_V2_CSV
+from avtale.api.payments.migration import AGREEMENTS_CSV, AGREEMENTS_V2_CSV, RECREATED_CSV, SPECIAL_CSV
 
 from .conftest import World
 from .test_tenants_apart import BODIES, ids_at_film
@@ -27,7 +27,13 @@ FUZZ = int(os.environ.get("FUZZ", "1"))
 EXAMPLES = 12 * FUZZ
 
 #: Files of a migration, as each operation takes them.
-FILES = {"postV1Migrate": AGREEMENTS_CSV, "postV1MigrateV2": AGREEMENTS_V2_CSV}
+FILES = {
+    "postV1Migrate": AGREEMENTS_CSV,
+    "postV1MigrateV2": AGREEMENTS_V2_CSV,
+    "postV1MigrateFixAgreements": AGREEMENTS_V2_CSV,
+    "postV1MigrateSpecial": SPECIAL_CSV,
+    "postV1MigrateRecreate": RECREATED_CSV,
+}
 
 
 @schemathesis.serializer("text/csv")

@@ -65,6 +65,41 @@ PROMISED = {
         "Migration",
     ),
     "postV1MigrateV2": ("post", "/api/v1/migrate/v2/{organizationId}/{tenantId}/{secretValue}", "Migration"),
+    "postV1MigrateSpecial": (
+        "post",
+        "/api/v1/migrate/special/{organizationId}/{tenantId}/{productGroupId}/{randomValue}",
+        "Migration",
+    ),
+    "postV1MigrateFixAgreements": (
+        "post",
+        "/api/v1/migrate/fix/agreements/{organizationId}/{tenantId}/{randomValue}",
+        "Migration",
+    ),
+    "postV1MigrateFixCharges": (
+        "post",
+        "/api/v1/migrate/fix/charges/{organizationId}/{tenantId}/{randomValue}",
+        "Migration",
+    ),
+    "postV1MigrateDashboardAgreements": (
+        "post",
+        "/api/v1/migrate/dashboard/agreements/{organizationId}/{tenantId}/{randomValue}",
+        "Migration",
+    ),
+    "postV1MigrateDashboardCharges": (
+        "post",
+        "/api/v1/migrate/dashboard/charges/{organizationId}/{tenantId}/{randomValue}",
+        "Migration",
+    ),
+    "getV1MigratePrepare": (
+        "get",
+        "/api/v1/migrate/prepare/{organizationId}/{tenantId}/{tenantName}/{numberOfUsers}/{randomValue}",
+        "Migration",
+    ),
+    "postV1MigrateRecreate": (
+        "post",
+        "/api/v1/migrate/recreate/{organizationId}/{tenantId}/{tenantName}/{isProd}/{randomValue}",
+        "Migration",
+    ),
     "listV1Imports": ("get", "/api/v1/imports", "Imports"),
     "getV1Imports": ("get", "/api/v1/imports/{importId}", "Imports"),
     "listV1ImportsRows": ("get", "/api/v1/imports/{importId}/rows", "Imports"),

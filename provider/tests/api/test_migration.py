@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from avtale.api.payments.migration import AGREEMENTS_CSV, AGREEMENTS_V2_CSV
+from avtale.api.payments.migration import AGREEMENTS_CSV, AGREEMENTS_V2_CSV, SPECIAL_CSV
+from avtale.domain.outcome import Answered
 from avtale.service.configuring import apply_tenant
 
 from .conftest import SECRET, Answer, World, tenant_entry
@@ -115,3 +117,103 @@ async def test_what_is_no_such_file_is_refused_whole(
     assert (answer.status, answer.code) == (status, code)
     listed = await world.call("GET", "/api/v1/imports", token=world.admin())
     assert listed.json["imports"] == []
+
+
+def path(kind: str, *more: str) -> str:
+    return "/".join([f"/api/v1/migrate/{kind}/nordlys/film", *more, f"{SECRET}-film"])
+
+
+async def done(world: World, answer: Answer) -> dict[str, Any]:
+    assert answer.status == 200, answer.body
+    await world.settle()
+    return await see(world, answer.json["importId"])
+
+
+async def agreements_of(world: World, subject: str) -> list[dict[str, Any]]:
+    answer = await world.call("GET", "/api/v1/agreements", token=world.issuer.token(subject))
+    return [dict(one) for one in answer.json["agreements"]]
+
+
+@pytest.mark.shows("payments:postV1MigrateSpecial")
+async def test_special_users_have_rights_without_a_payment(world: World) -> None:
+    text = SPECIAL_CSV + "2;bjorn;2027-01-15;over\n3;cecilie;2027-03-01;staff\n3;dag;2027-03-01;staff\n"
+    told = await done(world, await hand_in(world, path("special", "film-month"), text))
+    assert (told["counts"]["applied"], [one["code"] for one in told["reasons"]]) == (2, ["gift_dates", "row_id_twice"])
+    (anna,) = await agreements_of(world, "anna")
+    assert (anna["provider"], anna["status"], anna["accessUntil"]) == ("none", "active", "2027-12-31T23:00:00Z")
+    again = await done(world, await hand_in(world, path("special", "film-month"), text))
+    assert (again["counts"]["applied"], again["counts"]["already"]) == (0, 2)
+    await world.call("POST", f"/api/v1/imports/{told['importId']}/undo", token=world.admin())
+    await world.settle()
+    assert await agreements_of(world, "anna") == []
+
+
+@pytest.mark.shows("payments:postV1MigrateFixAgreements")
+async def test_what_a_file_got_wrong_is_put_right_while_nothing_has_happened(world: World) -> None:
+    moved = await moved_from(world)
+    wrong = AGREEMENTS_V2_CSV.replace("agr_5kSeqz7", moved)
+    assert (await done(world, await hand_in(world, V2, wrong)))["counts"]["applied"] == 1
+    right = wrong.replace(";anna;", ";anne;").replace("2027-02-01", "2027-01-20").replace("2027-01-01", "2026-12-20")
+    for _ in range(2):
+        told = await done(world, await hand_in(world, path("fix/agreements"), right))
+        assert told["counts"]["applied"] == 1, told
+    assert await agreements_of(world, "anna") == []
+    (anne,) = await agreements_of(world, "anne")
+    assert (anne["nextChargeDate"], len(anne["charges"])) == ("2027-01-20", 1)
+    stop = f"/api/v1/agreements/{anne['agreementId']}/stop"
+    assert (await world.call("POST", stop, token=world.issuer.token("anne"))).status == 200
+    told = await done(world, await hand_in(world, path("fix/agreements"), right))
+    assert [one["code"] for one in told["reasons"]] == ["in_use"]
+    undo = await world.call("POST", f"/api/v1/imports/{told['importId']}/undo", token=world.admin())
+    assert (undo.status, undo.code) == (409, "import_final")
+
+
+@pytest.mark.shows(
+    "payments:postV1MigrateFixCharges",
+    "payments:postV1MigrateDashboardAgreements",
+    "payments:postV1MigrateDashboardCharges",
+)
+async def test_everything_is_read_again_and_dashboards_are_filled_anew(world: World) -> None:
+    agreement = await world.paid()
+    (theirs,) = (await world.control("GET", "/export"))["agreements"]
+    # A refund that nobody told us of.
+    gateway = await world.house.gateways.recurring(world.film.id)
+    outside = gateway.write_refund(uuid4(), theirs["agreementId"], theirs["charges"][0]["chargeId"], 4000, "Portal")
+    assert isinstance(await gateway.refund(outside), Answered)
+    await done(world, await world.call("POST", path("fix/charges"), token=world.admin()))
+    await world.settle()
+    (now,) = await agreements_of(world, "auth0|anna")
+    assert now["charges"][0]["refunded"] == 4000
+    for _ in range(2):
+        for kind, named in (("agreements", agreement["agreementId"]), ("charges", now["charges"][0]["chargeId"])):
+            told = await done(world, await world.call("POST", path(f"dashboard/{kind}"), token=world.admin()))
+            assert (told["status"], told["rows"]) == ("applied", 1)
+            model = await world.call("GET", f"/api/v1/imports/{told['importId']}/result", token=world.admin())
+            head, row = model.body.decode().splitlines()
+            assert head.startswith(f"{kind.removesuffix('s')}_id,")
+            assert row.startswith(named)
+
+
+@pytest.mark.shows("payments:getV1MigratePrepare", "payments:postV1MigrateRecreate")
+async def test_people_are_made_anew_and_keep_what_they_have(world: World) -> None:
+    text = AGREEMENTS_CSV.replace("agr_5kSeqz7", await moved_from(world)).replace("_end\n", "_end;email;phone\n")
+    text = text.replace("2027-02-01\n", "2027-02-01;Anna@Film.Example;91234567\n")
+    assert (await done(world, await hand_in(world, text=text)))["counts"]["applied"] == 1
+    out = await world.call("GET", path("prepare", "film", "5"), token=world.admin())
+    assert out.body.decode().splitlines()[1] == f"anna,{world.issuer.url},anna@film.example,4791234567"
+    rows = (
+        "new_user_id,email,email_verified,phone,phone_verified\n"
+        "auth0|1,anna@film.example,no,91234567,true\n"
+        "auth0|2,bjorn@film.example,true,,\n"
+        "auth0|3,anna@film.example,,,\n"
+    )
+    wrong = await hand_in(world, path("recreate", "film", "true"), rows)
+    assert (wrong.status, wrong.code) == (400, "wrong_environment")
+    told = await done(world, await hand_in(world, path("recreate", "film", "false"), rows))
+    assert told["counts"]["applied"] == 1
+    assert {one["code"] for one in told["reasons"]} == {"nothing_verified", "nobody"}
+    assert await agreements_of(world, "anna") == []
+    (anna,) = await agreements_of(world, "auth0|1")
+    assert (anna["status"], anna["nextChargeDate"]) == ("active", "2027-02-01")
+    out = await world.call("GET", path("prepare", "film", "5"), token=world.admin())
+    assert len(out.body.decode().splitlines()) == 1

@@ -23,6 +23,9 @@ WHERE_IT_MOVES = {
     "productGroupId": "film-month",
     "randomValue": f"{SECRET}-film",
     "secretValue": f"{SECRET}-film",
+    "tenantName": "film",
+    "numberOfUsers": "10",
+    "isProd": "false",
 }
 CHECKOUT = {"productId": "film-month", "returnUrl": "https://film.example/back"}
 

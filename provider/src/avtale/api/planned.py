@@ -20,8 +20,6 @@ def _of(tag: str, *rows: tuple[str, str, str, str]) -> list[Planned]:
     return [Planned(tag, *row) for row in rows]
 
 
-_MIGRATE = "/api/v1/migrate"
-_PAIR = "{organizationId}/{tenantId}"
 _METHODS = "/api/v1/customer/paymentMethods"
 
 PLANNED: tuple[Planned, ...] = (
@@ -51,51 +49,6 @@ PLANNED: tuple[Planned, ...] = (
             f"{_METHODS}/{{paymentMethodId}}/remove",
             "deleteV1CustomerPaymentMethodsRemove",
             "Remove payment method",
-        ),
-    ),
-    *_of(
-        "Migration",
-        (
-            "POST",
-            f"{_MIGRATE}/dashboard/agreements/{_PAIR}/{{randomValue}}",
-            "postV1MigrateDashboardAgreements",
-            "Update agreements for dashboard",
-        ),
-        (
-            "POST",
-            f"{_MIGRATE}/dashboard/charges/{_PAIR}/{{randomValue}}",
-            "postV1MigrateDashboardCharges",
-            "Update charges for dashboard",
-        ),
-        (
-            "POST",
-            f"{_MIGRATE}/fix/agreements/{_PAIR}/{{randomValue}}",
-            "postV1MigrateFixAgreements",
-            "Fix migrated agreements from CSV",
-        ),
-        (
-            "POST",
-            f"{_MIGRATE}/fix/charges/{_PAIR}/{{randomValue}}",
-            "postV1MigrateFixCharges",
-            "Sync charges from provider APIs",
-        ),
-        (
-            "GET",
-            f"{_MIGRATE}/prepare/{_PAIR}/{{tenantName}}/{{numberOfUsers}}/{{randomValue}}",
-            "getV1MigratePrepare",
-            "Prepare migration users",
-        ),
-        (
-            "POST",
-            f"{_MIGRATE}/recreate/{_PAIR}/{{tenantName}}/{{isProd}}/{{randomValue}}",
-            "postV1MigrateRecreate",
-            "Process recreated users CSV",
-        ),
-        (
-            "POST",
-            f"{_MIGRATE}/special/{_PAIR}/{{productGroupId}}/{{randomValue}}",
-            "postV1MigrateSpecial",
-            "Special user migration from CSV",
         ),
     ),
 )

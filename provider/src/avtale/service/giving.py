@@ -48,21 +48,26 @@ async def give_agreement(db: Database, tenant: Tenant, gift: Gift, by: Person, k
         made = await first_use(tx, by, "give", key, gift, new)
         if made != new:
             return made
-        terms = await _terms(tx, gift)
-        start, end = _dates(tx, tenant, gift)
-        await locks.lock_person_and_product(tx, gift.person.issuer, gift.person.subject, gift.product_id)
-        held = await agreements.agreements_of(tx, gift.person.issuer, gift.person.subject, product_id=gift.product_id)
-        active = next((a for a in held if a.status is AgreementStatus.ACTIVE), None)
-        if active is not None:
-            detail = "this person has an active agreement for this product already"
-            raise Conflict(detail, code="agreement_active", agreement_id=str(active.id))
-        given = _agreement(tx, tenant, gift, terms, start, end, new)
-        await agreements.insert_agreement(tx, given)
-        if given.status is AgreementStatus.ACTIVE:
-            await charges.insert_charges(tx, [_charge(given, start, end)])
-            await announcing.announce(tx, [announcing.activated(given)])
-            await grant(tx, tenant, [given.id])
+        await give(tx, tenant, gift, new)
     return new
+
+
+async def give(tx: Transaction, tenant: Tenant, gift: Gift, new: UUID) -> None:
+    """Write a gift under an id; what it raises, as in give_agreement, it raises before it has written anything."""
+    terms = await _terms(tx, gift)
+    start, end = gift_days(tx, tenant, gift)
+    await locks.lock_person_and_product(tx, gift.person.issuer, gift.person.subject, gift.product_id)
+    held = await agreements.agreements_of(tx, gift.person.issuer, gift.person.subject, product_id=gift.product_id)
+    active = next((a for a in held if a.status is AgreementStatus.ACTIVE), None)
+    if active is not None:
+        detail = "this person has an active agreement for this product already"
+        raise Conflict(detail, code="agreement_active", agreement_id=str(active.id))
+    given = _agreement(tx, tenant, gift, terms, start, end, new)
+    await agreements.insert_agreement(tx, given)
+    if given.status is AgreementStatus.ACTIVE:
+        await charges.insert_charges(tx, [_charge(given, start, end)])
+        await announcing.announce(tx, [announcing.activated(given)])
+        await grant(tx, tenant, [given.id])
 
 
 async def begin_given(tx: Transaction, tenant: Tenant, batch_count_max: int) -> None:
@@ -123,7 +128,8 @@ async def _terms(tx: Transaction, gift: Gift) -> Terms:
     return replace(terms, price=Money(0, terms.price.currency))
 
 
-def _dates(tx: Transaction, tenant: Tenant, gift: Gift) -> tuple[date, date]:
+def gift_days(tx: Transaction, tenant: Tenant, gift: Gift) -> tuple[date, date]:
+    """The first day of a gift and the day after its last. Raises Invalid (`gift_dates`)."""
     today = local_date(tx.now, tenant.zone)
     start = gift.start or today
     if start > today + timedelta(days=GIFT_DAYS_MAX):

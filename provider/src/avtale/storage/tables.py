@@ -734,8 +734,68 @@ import_rows = Table(
         "kind",
         "row_id",
         unique=True,
-        postgresql_where=text("state = 'applied'"),
+        postgresql_where=text("state = 'applied' AND kind <> 'fix_agreements'"),
     ),
+)
+
+#: Who moved in, and how they can be reached; `recreated` once they are known under the ids that they are to have.
+import_people = Table(
+    "import_people",
+    metadata,
+    _tenant(),
+    _needed("issuer", Text),
+    _needed("subject", Text),
+    Column("email", Text),
+    Column("phone", Text),
+    _needed("recreated", Boolean),
+    _needed("import_id", Uuid),
+    PrimaryKeyConstraint("tenant_id", "issuer", "subject"),
+    Index(None, "tenant_id", "email"),
+    Index(None, "tenant_id", "phone"),
+)
+
+#: What dashboards read: one row for each agreement, filled anew when somebody asks for it.
+dashboard_agreements = Table(
+    "dashboard_agreements",
+    metadata,
+    _tenant(),
+    _needed("agreement_id", Uuid),
+    _needed("subject", Text),
+    _needed("product_id", String(64)),
+    _needed("status", Text),
+    _needed("price", BigInteger),
+    _needed("currency", String(3)),
+    _needed("gift", Boolean),
+    _instant("activated_at"),
+    _instant("stopped_at"),
+    Column("stop_reason", Text),
+    Column("paid_until", Date),
+    _instant("access_until"),
+    _instant("refreshed_wall", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "agreement_id"),
+)
+
+#: What dashboards read: one row for each charge.
+dashboard_charges = Table(
+    "dashboard_charges",
+    metadata,
+    _tenant(),
+    _needed("charge_id", Uuid),
+    Column("agreement_id", Uuid),
+    Column("purchase_id", Uuid),
+    _needed("kind", Text),
+    Column("period", Integer),
+    _needed("period_start", Date),
+    _needed("period_end", Date),
+    _needed("due", Date),
+    _needed("price", BigInteger),
+    _needed("currency", String(3)),
+    _needed("status", Text),
+    _needed("captured", BigInteger),
+    _needed("refunded", BigInteger),
+    Column("failure_reason", Text),
+    _instant("refreshed_wall", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "charge_id"),
 )
 
 #: When the calls that a person has made so far will have been worked off, at the pace that is allowed.

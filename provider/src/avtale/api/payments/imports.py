@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path, Query
 from starlette.responses import StreamingResponse
@@ -10,6 +10,7 @@ from starlette.responses import StreamingResponse
 from avtale.api.contract import refusals
 from avtale.api.doors import AdminDoor, Routes, TheHouse, TheVisit
 from avtale.api.payments.import_shapes import Import, ImportRow, ImportRows, Imports
+from avtale.api.payments.migration import CSV_ANSWER
 from avtale.api.payments.paths import parse_id
 from avtale.domain.imports import RowState
 from avtale.service.imports import reporting
@@ -19,7 +20,6 @@ ImportId = Annotated[str, Path(alias="importId", json_schema_extra={"format": "u
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="the line after which to begin")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 State = Annotated[list[RowState] | None, Query(description="only rows in these states")]
-_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
 routes = Routes("Imports", AdminDoor)
 
@@ -71,7 +71,7 @@ async def rows(
     operation_id="getV1ImportsResult",
     summary="Download the result of an import (admin)",
     response_class=StreamingResponse,
-    responses=_CSV | refusals(401, 403, 404, 500, 503),
+    responses=CSV_ANSWER | refusals(401, 403, 404, 500, 503),
 )
 async def result(import_id: ImportId, visit: TheVisit, house: TheHouse) -> StreamingResponse:
     """Every row of the file with what has become of it, as CSV in UTF-8."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.billing import plan_at
@@ -19,12 +18,15 @@ from avtale.domain.moving import KNOWN, Moved, Place, check_dates, place, read_m
 from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Throttled
 from avtale.domain.periods import Interval, Unit, local_date
 from avtale.domain.ports import AgreementSource, FoundAgreement, Gateways
-from avtale.service.announcing import activated, announce, give_access, stopped
+from avtale.service.announcing import activated, announce
 from avtale.service.checking import RECHECK_AGREEMENT_AFTER
 from avtale.service.ids import new_id
 from avtale.service.imports.kinds import Catalogue, Checked, catalogue_of, refused, rejected
+from avtale.service.imports.known import known
+from avtale.service.imports.people import remember
+from avtale.service.imports.undoing import undo_agreements
 from avtale.service.settling import grant
-from avtale.storage import agreements, charges, checks, imports, locks
+from avtale.storage import agreements, charges, checks, locks
 from avtale.storage.agreements import Draft
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Transaction
@@ -101,32 +103,8 @@ class MovingAgreements:
         return Checked([*done, *answers], max(missed, calls * 60 / pace))
 
     async def known(self, tx: Transaction, rows: Sequence[ImportRow]) -> list[ImportRow]:
-        """Rows that an earlier file or a checkout has settled already, told as such; the others as they are."""
-        before = await imports.done_before(tx, self.kind, {row.row_id for row in rows if row.row_id})
-        ours = await agreements.known_at_gateway(tx, {r.gateway_agreement_id for r in rows if r.gateway_agreement_id})
-        known = await agreements.lock_agreements(tx, ours.values())
-        active = await agreements.active_of(tx, {row.whose for row in rows})
-        found = []
-        for row in rows:
-            earlier = before.get(row.row_id or "")
-            mine = ours.get(row.gateway_agreement_id or "")
-            holder = known.get(mine) if mine else None
-            if earlier is not None and earlier.gateway_agreement_id != row.gateway_agreement_id:
-                said = f"this row_id was applied for the agreement {earlier.gateway_agreement_id}"
-                found.append(rejected(row, "row_id_used", said))
-            elif earlier is not None:
-                found.append(replace(row, state=RowState.ALREADY, code="known", agreement_id=earlier.agreement_id))
-            elif holder is not None and (holder.issuer, holder.subject, holder.terms.product_id) == row.whose:
-                found.append(replace(row, state=RowState.ALREADY, code="known", agreement_id=holder.id))
-            elif holder is not None:
-                said = f"this agreement is {holder.id} here, and another person's or product's"
-                found.append(rejected(row, "agreement_known", said))
-            elif row.whose in active:
-                said = f"this person has an active agreement for this product here: {active[row.whose]}"
-                found.append(rejected(row, "agreement_active", f"{said}; the file has {row.gateway_agreement_id}"))
-            else:
-                found.append(row)
-        return found
+        """See service.imports.known."""
+        return await known(tx, self.kind, rows)
 
     async def apply(self, tx: Transaction, tenant: Tenant, this: Import, rows: Sequence[ImportRow]) -> list[ImportRow]:
         """Write agreements, each as if its last period elsewhere had been waived here; whatever changed meanwhile
@@ -140,45 +118,18 @@ class MovingAgreements:
                 done.append(row)
                 continue
             try:
-                new.append((row, _agreement(tx, tenant, row, catalogue)))
+                new.append((row, agreement_of(tx, tenant, row, catalogue)))
             except Refusal as refusal:
                 done.append(refused(row, refusal))
-        made = [agreement for _, agreement in new]
-        drafts = [_draft(tx, agreement) for agreement in made]
-        await agreements.insert_agreements(tx, made)
-        await agreements.insert_drafts(tx, drafts)
-        await charges.insert_charges(tx, [_paid_elsewhere(row, agreement) for row, agreement in new])
-        # Each is read again within a week, as every active agreement is; a file's readings are spread over it.
-        share = (rows[0].line / max(this.row_count, 1)) if rows else 0.0
-        at = tx.now + RECHECK_AGREEMENT_AFTER * min(share, 1.0)
-        await checks.ask(tx, CheckKind.DRAFT, [draft.id for draft in drafts], max(at, tx.now + timedelta(hours=1)))
-        await announce(tx, map(activated, made))
-        await grant(tx, tenant, [agreement.id for agreement in made])
+        await announce(tx, [activated(agreement) for _, agreement in new])
+        await write_agreements(tx, tenant, this, new)
         applied = [replace(row, state=RowState.APPLIED, agreement_id=agreement.id) for row, agreement in new]
+        await remember(tx, this, applied)
         return [*done, *applied]
 
     async def undo(self, tx: Transaction, tenant: Tenant, this: Import, rows: Sequence[ImportRow]) -> list[ImportRow]:
-        """Forget agreements to which nothing has happened since; nothing is said to the payment company."""
-        gone = await agreements.lock_untouched(tx, [row.agreement_id for row in rows if row.agreement_id])
-        await _take_back(tx, gone)
-        said = "it was charged, stopped or changed since; stop it, or give money back, by itself"
-        return [
-            replace(row, state=RowState.UNDONE, agreement_id=None)
-            if row.agreement_id in gone
-            else replace(row, state=RowState.KEPT, code="in_use", reason=said)
-            for row in rows
-        ]
-
-
-async def _take_back(tx: Transaction, gone: Mapping[UUID, Agreement]) -> None:
-    """Forget agreements that nothing has happened to; other systems, which were told of them, are told so."""
-    ended = [
-        replace(agreement, status=AgreementStatus.STOPPED, stopped_at=tx.now, stop_reason="import_undone")
-        for agreement in gone.values()
-    ]
-    await announce(tx, map(stopped, ended))
-    await give_access(tx, gone, [])
-    await agreements.forget_agreements(tx, gone)
+        """See service.imports.undoing."""
+        return await undo_agreements(tx, this, rows)
 
 
 async def _look_up(
@@ -282,7 +233,23 @@ def placed(row: ImportRow, catalogue: Catalogue) -> _Placed:
     return _Placed(_terms(moved, interval, catalogue), at, started)
 
 
-def _agreement(tx: Transaction, tenant: Tenant, row: ImportRow, catalogue: Catalogue) -> Agreement:
+async def write_agreements(
+    tx: Transaction, tenant: Tenant, this: Import, new: Sequence[tuple[ImportRow, Agreement]]
+) -> None:
+    """Write agreements with what they were paid for elsewhere, and the access that this gives."""
+    made = [agreement for _, agreement in new]
+    drafts = [_draft(tx, agreement) for agreement in made]
+    await agreements.insert_agreements(tx, made)
+    await agreements.insert_drafts(tx, drafts)
+    await charges.insert_charges(tx, [_paid_elsewhere(row, agreement) for row, agreement in new])
+    # Each is read again within a week, as every active agreement is; a file's readings are spread over it.
+    share = new[0][0].line / max(this.row_count, 1) if new else 0.0
+    at = tx.now + RECHECK_AGREEMENT_AFTER * min(share, 1.0)
+    await checks.ask(tx, CheckKind.DRAFT, [draft.id for draft in drafts], max(at, tx.now + timedelta(hours=1)))
+    await grant(tx, tenant, [agreement.id for agreement in made])
+
+
+def agreement_of(tx: Transaction, tenant: Tenant, row: ImportRow, catalogue: Catalogue) -> Agreement:
     """Raises Refusal where time has passed it by."""
     known = placed(row, catalogue)
     check_dates(_moved(row), known.terms.interval, local_date(tx.now, tenant.zone))

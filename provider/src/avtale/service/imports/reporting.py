@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from avtale.domain.errors import NotFound
-from avtale.domain.imports import WORKING, ImportStatus, RowState
+from avtale.domain.imports import WORKING, ImportKind, ImportStatus, RowState
 from avtale.domain.records import written
-from avtale.storage import imports
+from avtale.service.imports.sweeping import SWEEPS
+from avtale.storage import dashboards, imports
 from avtale.storage.database import Database
 from avtale.storage.imports import Import, ImportRow, Tally
 from avtale.storage.tenants import Tenant
@@ -70,6 +71,8 @@ class Report:
         match self.this.status:
             case ImportStatus.CHECKING:
                 return self.this.row_count - self.count(RowState.READ)
+            case ImportStatus.APPLYING if self.this.kind in SWEEPS:
+                return min(int(self.this.facts["done"]), self.this.row_count)
             case ImportStatus.APPLYING:
                 return self.this.row_count - self.count(RowState.READ, RowState.READY)
             case ImportStatus.UNDOING:
@@ -109,7 +112,14 @@ async def rows(
 
 
 async def result_file(db: Database, tenant: Tenant, import_id: UUID) -> AsyncIterator[str]:
-    """The result as CSV, a page at a time: one record for each row of the file, in its order."""
+    """The result as CSV, a page at a time: one record for each row of the file, in its order; of a dashboard's filling
+    the model itself."""
+    async with db.tenant(tenant.id) as tx:
+        this = await imports.get_import(tx, import_id)
+    if this is not None and this.kind in (ImportKind.DASHBOARD_AGREEMENTS, ImportKind.DASHBOARD_CHARGES):
+        async for part in _model_file(db, tenant, this.kind):
+            yield part
+        return
     yield written(list(COLUMNS))
     line = 0
     while True:
@@ -119,6 +129,18 @@ async def result_file(db: Database, tenant: Tenant, import_id: UUID) -> AsyncIte
             return
         line = page[-1].line
         yield "".join(written(_values(row)) for row in page)
+
+
+async def _model_file(db: Database, tenant: Tenant, kind: ImportKind) -> AsyncIterator[str]:
+    after: UUID | None = UUID(int=0)
+    header = True
+    while after is not None:
+        async with db.tenant(tenant.id) as tx:
+            names, page, after = await dashboards.model_rows(tx, kind, after, PAGE_COUNT)
+        if header:
+            yield written(names)
+            header = False
+        yield "".join(written(["" if value is None else str(value) for value in row]) for row in page)
 
 
 def _values(row: ImportRow) -> list[str]:

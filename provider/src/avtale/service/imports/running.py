@@ -15,7 +15,11 @@ from avtale.domain.errors import Conflict, NotFound, Refusal
 from avtale.domain.imports import MAY_APPLY, MAY_UNDO, ImportKind, ImportStatus, RowState
 from avtale.domain.ports import Gateways
 from avtale.service.imports.agreements import MovingAgreements
+from avtale.service.imports.fixing import FixingAgreements
 from avtale.service.imports.kinds import Kind, rejected
+from avtale.service.imports.people import RecreatedPeople
+from avtale.service.imports.special import SpecialRights
+from avtale.service.imports.sweeping import SWEEPS, sweep
 from avtale.storage import imports
 from avtale.storage.database import Database, DatabaseFault, Job
 from avtale.storage.due import refresh_due
@@ -32,7 +36,12 @@ CALLS_PER_MINUTE_DEFAULT = 3000
 
 KINDS: dict[ImportKind, Kind] = {
     ImportKind.AGREEMENTS: MovingAgreements(),
+    ImportKind.SPECIAL: SpecialRights(),
+    ImportKind.FIX_AGREEMENTS: FixingAgreements(),
+    ImportKind.RECREATE: RecreatedPeople(),
 }
+#: What can be taken back.
+UNDOABLE = frozenset({ImportKind.AGREEMENTS, ImportKind.SPECIAL})
 
 log = structlog.get_logger()
 
@@ -52,6 +61,9 @@ async def work_imports(db: Database, gateways: Gateways, tenant: Tenant) -> bool
         match this.status:
             case ImportStatus.CHECKING:
                 wait = max(0.0, await _check(db, gateways, tenant, this, pace) - (time.monotonic() - began))
+            case ImportStatus.APPLYING if this.kind in SWEEPS:
+                async with db.tenant(tenant.id) as tx:
+                    await sweep(tx, this, pace)
             case ImportStatus.APPLYING:
                 await _apply(db, tenant, this)
             case ImportStatus.UNDOING:
@@ -89,9 +101,14 @@ async def apply_import(db: Database, tenant: Tenant, import_id: UUID) -> None:
 
 
 async def undo_import(db: Database, tenant: Tenant, import_id: UUID) -> None:
-    """Take back what of it has not been charged or changed since. Raises NotFound, Conflict (`import_busy`)."""
+    """Take back what of it has not been charged or changed since.
+
+    Raises NotFound, Conflict (`import_busy`, or `import_final` for a kind that is not taken back).
+    """
     async with db.tenant(tenant.id) as tx:
         this = _there(await imports.get_import(tx, import_id, lock=True))
+        if this.kind not in UNDOABLE:
+            raise Conflict(f"what is of the kind {this.kind.value} is not taken back", code="import_final")
         if this.status in (ImportStatus.UNDOING, ImportStatus.UNDONE):
             return
         if this.status not in MAY_UNDO:
