@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from stories.almanac import iso, local_day, midnight
 from stories.books import Books, Difference
@@ -165,7 +165,8 @@ def expected_access(books: Books, agreement: Agreement) -> datetime | None:
     a part takes nothing away), or when it costs nothing. Access ends at local midnight, in the tenant's
     zone, of the day after the last paid period, counted from the anchor (or from where its phase begins) with
     clamping. While the gateway holds the agreement ACTIVE, the export's grace days are added
-    to that day before it is turned into an instant; an agreement that ended keeps the paid time and no grace.
+    to that day before it is turned into an instant; an agreement that ended keeps the paid time and no grace, and so
+    does one that is paused, or whose next period begins only later.
     """
     paid = _paid_periods(books, agreement)
     if not paid or agreement.anchor is None:
@@ -173,9 +174,20 @@ def expected_access(books: Books, agreement: Agreement) -> datetime | None:
     ends = books.ends(agreement, max(paid))
     if ends is None:
         return None
-    if any(t.status == "ACTIVE" for t in books.drawn.get(agreement.agreement_id, [])):
+    if _renews(books, agreement, max(paid), ends):
         ends += timedelta(days=agreement.grace_days)
     return midnight(ends, agreement.zone)
+
+
+def _renews(books: Books, agreement: Agreement, last_paid: int, ends: date) -> bool:
+    """Whether a renewal follows on what is paid; what was cancelled on the way there is none."""
+    active = any(t.status == "ACTIVE" for t in books.drawn.get(agreement.agreement_id, []))
+    cancelled = {c.period for c in agreement.charges if c.status == "cancelled"}
+    following = last_paid + 1
+    while following in cancelled and any(p.from_period > following for p in agreement.phases):
+        following += 1
+    begins = books.starts(agreement, following)
+    return active and not agreement.paused and begins is not None and begins <= ends
 
 
 def states_agree(books: Books) -> Iterator[Difference]:

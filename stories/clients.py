@@ -160,6 +160,18 @@ class Provider:
     async def stop(self, agreement_id: str) -> Json:
         return await self._object("POST", f"/api/v1/agreements/{agreement_id}/stop")
 
+    async def change(self, agreement_id: str, verb: str, **wish: Any) -> Json:
+        """`pause`, `resume`, `charge-day`, `plan`, `price` and their like; gives the change."""
+        answer = await self._object("POST", f"/api/v1/agreements/{agreement_id}/{verb}", wish)
+        return dict(answer["change"])
+
+    async def changes(self, agreement_id: str) -> list[Json]:
+        return list((await self._object("GET", f"/api/v1/agreements/{agreement_id}/changes"))["changes"])
+
+    async def say_amount(self, agreement_id: str, amount: int) -> Json:
+        """What the next period costs, where the price may vary (admin)."""
+        return await self._object("POST", f"/api/v1/agreements/{agreement_id}/amount", {"amount": amount})
+
     async def refund(self, charge_id: str, amount: int, reason: str) -> Json:
         """Give back `amount` minor units (admin)."""
         wish = {"amount": amount, "reason": reason}

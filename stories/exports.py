@@ -107,6 +107,7 @@ class Agreement:
     phases: tuple[Phase, ...]
     zone: ZoneInfo
     grace_days: int
+    paused: bool
     access_until: datetime | None
     charges: tuple[Charge, ...]
 
@@ -278,6 +279,7 @@ def _agreement(node: Node) -> Agreement:
         phases=tuple(_phase(n) for n in node.items("phases")),
         zone=node.zone("zone"),
         grace_days=node.whole("graceDays"),
+        paused=node.field("paused").value is True,
         access_until=node.maybe_instant("accessUntil"),
         charges=tuple(_charge(n) for n in node.items("charges")),
     )

@@ -37,6 +37,7 @@ class Offer:
     charge_lead_days: int = 3
     retry_days: int = 5
     merchant_serial_number: str = "123456"
+    bigger_id: str = "film-plus"
     metered_id: str = "film-metered"
     rental_id: str = "film-rent"
     rental_name: str = "A film for two days"
@@ -250,6 +251,15 @@ name = "nordlys"
     price_minor = 4900
     until = "2027-03-10"
     event_text = "to the festival"
+
+  [[organizations.tenants.products]]
+  id = "{offer.bigger_id}"
+  name = "Film and sport"
+  price_minor = 14900
+  currency = "{offer.currency}"
+  interval = "{offer.interval}"
+  vat_percent = "25"
+  agreement_url = "https://film.example/agreement"
 
   [[organizations.tenants.products]]
   id = "{offer.metered_id}"

@@ -60,6 +60,12 @@ class Deal:
     async def status(self) -> str:
         return str((await self.now())["status"])
 
+    async def change(self, verb: str, **wish: Any) -> Json:
+        """The owner changes the agreement: `pause`, `resume`, `charge-day`, `plan`; comes back when all is quiet."""
+        change = await self.person.provider.change(self.agreement_id, verb, **wish)
+        await self.world.settle()
+        return change
+
     async def open_phone(self) -> Json:
         """The person opens the confirmation address; what happens is the temperament's choice."""
         return await self.world.sandbox.open_phone(self.person.phone_number, self.confirmation_url)

@@ -145,6 +145,7 @@ def _live(made: Pair, life: Life, numbers: Numbers) -> None:
         "phases": [],
         "zone": "Europe/Oslo",
         "graceDays": life.grace_days,
+        "paused": False,
         "accessUntil": None,
         "charges": [],
     }

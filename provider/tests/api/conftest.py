@@ -219,11 +219,11 @@ class World:
         assert answer.status == 200, answer.body
         return dict(answer.json)
 
-    async def subscribe(self, token: str | None = None) -> dict[str, Any]:
+    async def subscribe(self, token: str | None = None, **wish: Any) -> dict[str, Any]:
         """A checkout that its person approves: the agreement as polled afterwards."""
         phone = f"47{uuid4().int % 10**8:08}"
         await self.control("POST", "/people", {"phoneNumber": phone, "name": "Anna", "temperament": "approves"})
-        drafted = await self.draft(token)
+        drafted = await self.draft(token, **wish)
         opened = await self.control("POST", f"/phone/{phone}/open", {"url": drafted["confirmationUrl"]})
         assert opened["decision"] == "approved", opened
         path = f"/api/v1/pay/vipps/recurring/agreements/{drafted['agreementId']}"

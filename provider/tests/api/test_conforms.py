@@ -117,4 +117,6 @@ async def test_every_answer_is_as_the_contract_says(world: World) -> None:
         "deleteV1AgreementsVippsForcedelete",
         "patchV1AgreementsVippsForceaccept",
         "getV1Purchases",
+        "postV1AgreementsPlan",
+        "postV1AgreementsAmount",
     }, unserved

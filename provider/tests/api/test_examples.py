@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 
 import pytest
 
 from avtale import __version__
 from avtale.api.app import create_contract
 from avtale.api.publishing import example, operations
+from avtale.domain.agreement import Terms
 from avtale.domain.money import Money
 from avtale.domain.purchase import PurchaseTerms
 from avtale.storage import tenants
@@ -31,20 +33,25 @@ CONTRACT = create_contract(__version__).openapi()
 SIGNED = {"postV1WebhookVipps"}
 #: What needs somebody who subscribes to nothing yet, or something that is still a draft.
 FRESH = {"postV1PayVippsCheckout"}
+VARIABLE = {"postV1AgreementsAmount"}
 DRAFTS = {"patchV1AgreementsVippsForceaccept", "deleteV1AgreementsVippsForcedelete"}
 
 
 async def fill(world: World) -> dict[str, str]:
     async with world.db.tenant(world.film.id) as tx:
         month = await tenants.get_product(tx, "film-month")
-        assert month is not None
-        await tenants.save_products(tx, [month, MOVIE])
+        assert isinstance(month, Terms)
+        metered = replace(month, product_id="film-metered", suggested_max=50000)
+        year = replace(month, product_id="film-year", price=Money(99000, "NOK"))
+        await tenants.save_products(tx, [month, MOVIE, metered, year])
     ids = await ids_at_film(world)
     bought = await world.draft(productId="movie")
     drafted = await world.draft(world.bjorn())
+    variable = await world.subscribe(world.issuer.token("auth0|cecilie"), productId="film-metered")
     code = await code_of(world, (await world.call("GET", PARAMETERS)).json)
     return ids | {
         "purchaseId": bought["purchaseId"],
+        "variableId": variable["agreementId"],
         "draftId": drafted["agreementId"],
         "code": code,
         "organizationName": "nordlys",
@@ -59,7 +66,8 @@ async def test_every_example_runs(world: World) -> None:
     for one in operations(CONTRACT):
         text = example(CONTRACT, one).replace("$AVTALE", "").replace("$CODE", places["code"])
         for name, value in places.items():
-            wanted = places["draftId"] if one.id in DRAFTS and name == "agreementId" else value
+            other = "draftId" if one.id in DRAFTS else "variableId" if one.id in VARIABLE else name
+            wanted = places[other] if name == "agreementId" else value
             text = text.replace(f"{{{name}}}", wanted)
         subject = "auth0|new" if one.id in FRESH else "auth0|anna"
         words = shlex.split(text.replace("$TOKEN", world.issuer.token(subject, roles=[ADMIN])))

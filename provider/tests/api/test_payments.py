@@ -69,6 +69,7 @@ async def test_from_checkout_to_a_paid_period_with_a_receipt(world: World) -> No
         "interval": {"unit": "month", "count": 1},
         "campaign": None,
         "variablePrice": None,
+        "pause": None,
         "beginsOn": None,
         "createdAt": "2027-01-15T09:00:00Z",
         "activatedAt": "2027-01-15T09:00:00Z",

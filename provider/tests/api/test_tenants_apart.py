@@ -41,6 +41,12 @@ BODIES: dict[str, Any] = {
     "patchV1AgreementsVippsForceaccept": {"phoneNumber": "4791234567"},
     "postV1EventsEndpoints": {"url": "https://film.example/events"},
     "postV1EventsEndpointsReplay": {"after": "0"},
+    "postV1AgreementsPause": {"until": "2027-09-01"},
+    "postV1AgreementsResume": {},
+    "postV1AgreementsChargeDay": {"day": 20},
+    "postV1AgreementsPlan": {"productId": "film-year"},
+    "postV1AgreementsPrice": {"amount": 10900, "effectiveDate": "2030-01-01"},
+    "postV1AgreementsAmount": {"amount": 5000},
     "postV1ChargesRefunds": {"amount": 100, "reason": "Sorry"},
 }
 #: What makes something of the caller's own at the tenant that is asked, whoever else has ids elsewhere.

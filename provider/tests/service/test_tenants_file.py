@@ -37,6 +37,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Issuers": configuring.IssuerEntry,
     "Products": configuring.ProductEntry,
     "Campaigns": configuring.CampaignEntry,
+    "Policy": configuring.PolicyEntry,
     "Exchange rates": configuring.ExchangeRateEntry,
     "Events": configuring.EventsEntry,
     "Endpoints": configuring.EventEndpointEntry,
@@ -57,7 +58,7 @@ def default_of(model: type[BaseModel], name: str) -> str | None:
     if field.is_required():
         return "needed"
     value: Any = field.get_default(call_default_factory=True)
-    if value is None or value == []:
+    if value is None or isinstance(value, list | BaseModel):
         return None
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"  # as TOML has it
@@ -101,7 +102,7 @@ def test_the_example_of_the_page_has_every_key(example: Path) -> None:
     assert tenant.customer_api is not None
     assert tenant.events is not None
     entries += [tenant.events, *tenant.events.endpoints]
-    for entry in (*entries, *tenant.exchange_rates, tenant.customer_api, *tenant.customer_api.clients):
+    for entry in (*entries, tenant.policy, *tenant.exchange_rates, tenant.customer_api, *tenant.customer_api.clients):
         assert entry.model_fields_set == set(type(entry).model_fields), type(entry).__name__
     said = [product.model_fields_set for product in tenant.products]
     assert set().union(*said) == set(configuring.ProductEntry.model_fields)

@@ -22,6 +22,7 @@ from avtale.api.payments import (
     purchases,
     receipts,
     refunds,
+    subscriptions,
     vipps,
     vipps_login,
     vipps_webhooks,
@@ -36,6 +37,8 @@ from avtale.entrance.signing_in import Entrance
 ROUTES = (
     vipps.routes,
     vipps_login.routes,
+    subscriptions.routes,
+    subscriptions.admin_routes,
     agreements.routes,
     purchases.routes,
     agreements_admin.routes,

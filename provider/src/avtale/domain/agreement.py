@@ -116,7 +116,9 @@ class Agreement:
     One with a `gift_reason` was given by an administrator: no gateway knows it, and `next_charge_at` is its end.
     Access ends at `access_ends_at` whatever is paid; a `hidden_at` one is shown to nobody but the books.
     Period `phase_period` begins on `phase_start` (period 1 on the anchor, without one), and the periods after it are
-    counted from there. `limit` is what the person lets a charge be at most, `next_amount` what the next one is to be.
+    counted from there; with a `bridge_start`, the one before it is a shorter one that begins on that day. `limit` is
+    what the person lets a charge be at most, `next_amount` what the next one is to be. One with a `paused_at` is not
+    charged from `paused_from` until it is resumed, by itself on `resumes_on` if that is there.
     """
 
     id: UUID
@@ -142,9 +144,15 @@ class Agreement:
     phase_start: date | None = None
     limit: int | None = None
     next_amount: int | None = None
+    bridge_start: date | None = None
+    paused_at: datetime | None = None
+    paused_from: date | None = None
+    resumes_on: date | None = None
 
     def period(self, number: int) -> Period:
         """A period of the present terms; raises ValueError for one from before they held."""
+        if self.bridge_start is not None and self.phase_start is not None and number == self.phase_period - 1:
+            return Period(number, self.bridge_start, self.phase_start)
         counted_from = self.phase_start or self.anchor
         if counted_from is None:
             raise ValueError("an agreement that never became active has no periods")
@@ -159,7 +167,7 @@ class Agreement:
     def price_of(self, this: Period) -> Money:
         """What a period costs: the campaign's price, or the one that is in force when it begins."""
         terms = self.terms
-        special = terms.campaign.price_of(this.number, this.start) if terms.campaign else None
-        if special is None and terms.suggested_max is not None:
-            special = self.next_amount
+        special = self.next_amount if this.number == self.last_period + 1 else None
+        if special is None and terms.campaign is not None:
+            special = terms.campaign.price_of(this.number, this.start)
         return terms.price if special is None else replace(terms.price, amount=special)

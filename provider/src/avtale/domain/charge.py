@@ -80,7 +80,8 @@ class Totals:
 class Charge:
     """What is owed for one agreement and period, or for one purchase: exactly one of their ids is there.
 
-    `period` is None for a stray and for a purchase, whose days are those that it was sold with.
+    `period` is None for a stray and for a purchase, whose days are those that it was sold with. What it is for is
+    said where its agreement may be about something else by now.
     """
 
     id: UUID
@@ -97,6 +98,8 @@ class Charge:
     totals: Totals
     failure_reason: str | None
     version: int
+    product_id: str | None = None
+    product_name: str | None = None
 
     @property
     def owner_id(self) -> UUID:

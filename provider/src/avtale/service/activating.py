@@ -13,7 +13,7 @@ from avtale.domain.periods import Interval, Period, Unit, local_date, period
 from avtale.domain.ports import GatewayAgreementState, ObservedAgreement, RecurringGateway
 from avtale.service import announcing, settling
 from avtale.service.ids import new_id
-from avtale.storage import agreements, calls, charges, checks, locks, phases
+from avtale.storage import agreements, calls, changes, charges, checks, locks, phases
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.checks import CheckKind
@@ -186,6 +186,8 @@ async def _initial_charge(
         totals=Totals(),
         failure_reason=None,
         version=1,
+        product_id=agreement.terms.product_id,
+        product_name=agreement.terms.name,
     )
     await charges.insert_charges(tx, [charge])
     if not free:
@@ -222,6 +224,7 @@ async def _stop(tx: Transaction, tenant: Tenant, agreement: Agreement, at: datet
         next_charge_at=None,
     )
     await agreements.save_agreements(tx, [stopped])
+    await changes.drop_open(tx, agreement.id)
     open_ones = await charges.open_attempts(tx, [agreement.id])
     await checks.ask(tx, CheckKind.ATTEMPT, [attempt.id for attempt in open_ones], tx.now)
     await announcing.announce(tx, [announcing.stopped(stopped)])

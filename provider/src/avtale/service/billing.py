@@ -13,6 +13,7 @@ from avtale.service import settling
 from avtale.service.giving import begin_given, end_given
 from avtale.service.ids import new_id
 from avtale.service.sending import lease_seconds, send_written
+from avtale.service.taking import take_prices, take_waiting
 from avtale.storage import agreements, calls, charges
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Database, Job, Transaction
@@ -39,7 +40,7 @@ async def plan_charges(tx: Transaction, tenant: Tenant, gateway: RecurringGatewa
     """Move each due agreement to its next period, with a charge and an attempt; returns the calls to send."""
     claimed = await agreements.claim_due(tx, batch_count_max)
     await end_given(tx, tenant, [agreement for agreement in claimed if agreement.gift_reason])
-    due = [agreement for agreement in claimed if not agreement.gift_reason]
+    due = list((await take_prices(tx, gateway, [one for one in claimed if not one.gift_reason])).values())
     moved: list[Agreement] = []
     owed: list[Charge] = []
     tried: list[tuple[Attempt, Charge, Agreement]] = []
@@ -61,6 +62,7 @@ async def _attempt_anew(tx: Transaction, tenant: Tenant, gateway: RecurringGatew
     """New attempts for charges whose last one was refused; a charge of an ended agreement ends with it."""
     waiting = await charges.due_replans(tx, batch_count_max)
     owners = await agreements.lock_agreements(tx, {charge.owner_id for charge in waiting})
+    await take_waiting(tx, tenant, gateway, owners)
     still = {charge.id for charge in await charges.due_replans(tx, batch_count_max)}
     written = []
     for charge in waiting:
@@ -89,6 +91,10 @@ def _moved(agreement: Agreement, planned: PlannedCharge, tenant: Tenant) -> Agre
         last_period=planned.period.number,
         parked_reason="late_periods" if planned.wait_for_operator else None,
         next_amount=None,
+        bridge_start=None,
+        paused_at=None,
+        paused_from=None,
+        resumes_on=None,
     )
     return replace(moved, next_charge_at=plan_at(moved.next_period.start, tenant.rules, tenant.zone))
 
@@ -111,6 +117,8 @@ def _charge(agreement: Agreement, planned: PlannedCharge) -> Charge:
         totals=Totals(),
         failure_reason=None,
         version=1,
+        product_id=agreement.terms.product_id,
+        product_name=agreement.terms.name,
     )
 
 

@@ -134,7 +134,7 @@ def _document(
         currency=charge.price.currency,
         content={
             "seller": tenant.seller,
-            "product": owner.terms.name,
+            "product": charge.product_name or owner.terms.name,
             "period": charge.period,
             "periodStart": charge.period_start.isoformat(),
             "periodEnd": charge.period_end.isoformat(),

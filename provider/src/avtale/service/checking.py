@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 
@@ -71,6 +72,18 @@ async def _fetch(gateway: RecurringGateway, payments: PaymentGateway, attempt: A
     if attempt.gateway_agreement_id is None:
         return await payments.fetch_payment(attempt.id)
     return await gateway.fetch_charge(attempt.gateway_agreement_id, str(attempt.id))
+
+
+async def read_attempts_now(db: Database, gateways: Gateways, tenant: Tenant, attempt_ids: Sequence[UUID]) -> None:
+    """Read these attempts for somebody who waits for what becomes of them; without an answer all stays as it is."""
+    gateway, payments = await gateways.recurring(tenant.id), await gateways.payments(tenant.id)
+    async with db.tenant(tenant.id) as tx:
+        tried = await charges.get_attempts(tx, attempt_ids)
+    told = await asyncio.gather(*(_fetch(gateway, payments, attempt) for attempt in tried.values()))
+    read = zip(tried, told, strict=True)
+    readings = [Reading(attempt_id, said.value) for attempt_id, said in read if isinstance(said, Answered)]
+    async with db.tenant(tenant.id) as tx:
+        await settle_charges(tx, tenant, gateway, payments, readings)
 
 
 async def read_now(db: Database, gateway: RecurringGateway, tenant: Tenant, draft: Draft) -> bool:

@@ -18,9 +18,11 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from avtale.domain.access import check_grace
 from avtale.domain.agreement import Terms
 from avtale.domain.billing import BillingRules
+from avtale.domain.change import ChangeKind
 from avtale.domain.errors import Invalid
 from avtale.domain.money import BASIS_POINTS, Money
 from avtale.domain.periods import COUNT_MAX, Interval, Unit
+from avtale.domain.policy import OWNER_MAY, Policy
 from avtale.domain.ports import Gateways
 from avtale.domain.purchase import PurchaseTerms
 from avtale.service.catalogue import CampaignEntry, ExchangeRateEntry
@@ -136,6 +138,16 @@ class ProductEntry(Strict):
         )
 
 
+class PolicyEntry(Strict):
+    """The rules of a tenant for the life of its agreements."""
+
+    owner_may: list[ChangeKind] = Field(default_factory=lambda: list(OWNER_MAY))
+    price_notice_days: int = Field(30, ge=0, le=365)
+
+    def policy(self) -> Policy:
+        return Policy(tuple(self.owner_may), self.price_notice_days)
+
+
 class ClientEntry(Strict):
     """An application that may send people to the customer API's pages, and to which addresses they come back."""
 
@@ -202,6 +214,7 @@ class TenantEntry(Strict):
     vipps: VippsEntry
     issuers: list[IssuerEntry] = Field(min_length=1)
     products: list[ProductEntry] = Field(default_factory=list)
+    policy: PolicyEntry = Field(default_factory=PolicyEntry)
     exchange_rates: list[ExchangeRateEntry] = Field(default_factory=list)
     customer_api: CustomerApiEntry | None = None
     migration: MigrationEntry | None = None
@@ -275,6 +288,7 @@ async def apply_tenant(
         rules=BillingRules(entry.vipps.charge_lead_days, entry.vipps.retry_days),
         seller=entry.seller.model_dump(),
         origins=tuple(entry.allowed_origins),
+        policy=entry.policy.policy(),
     )
     async with db.routing() as tx:
         tenant = await tenants.save_tenant(tx, tenant, new_id())

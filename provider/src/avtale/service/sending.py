@@ -14,6 +14,7 @@ from avtale.domain.outcome import Answered, Outcome, Refused, Throttled, Unknown
 from avtale.domain.ports import Gateways, PaymentGateway, RecurringGateway
 from avtale.domain.purchase import Purchase
 from avtale.service import delivering
+from avtale.service.taking import cancel_for_changes
 from avtale.storage import agreements, calls, charges, checks
 from avtale.storage.calls import ORDERS, REFUNDS, Call, CallKind, resend_seconds
 from avtale.storage.checks import CheckKind
@@ -60,7 +61,7 @@ async def send_written(db: Database, gateways: Gateways, tenant: Tenant, written
 
     sent = await asyncio.gather(*(send(call) for call in written))
     async with db.tenant(tenant.id) as tx:
-        await record(tx, tenant, sent)
+        await record(tx, tenant, gateway, sent)
     return list(sent)
 
 
@@ -82,6 +83,10 @@ async def _send(gateway: RecurringGateway, payments: PaymentGateway, call: Call)
             return await gateway.stop(call.request)
         case CallKind.REFUND:
             return await gateway.refund(call.request)
+        case CallKind.CANCEL:
+            return await gateway.cancel(call.request)
+        case CallKind.UPDATE:
+            return await gateway.update(call.request)
         case CallKind.PAYMENT:
             return await payments.create_payment(call.request, again=call.sends > 1)
         case CallKind.PAYMENT_CAPTURE:
@@ -94,7 +99,7 @@ async def _send(gateway: RecurringGateway, payments: PaymentGateway, call: Call)
             raise RuntimeError("a draft is never sent again")
 
 
-async def record(tx: Transaction, tenant: Tenant, sent: Sequence[Sent]) -> None:
+async def record(tx: Transaction, tenant: Tenant, gateway: RecurringGateway, sent: Sequence[Sent]) -> None:
     """Write down outcomes; recording the same again changes nothing."""
     about_purchases = {c.subject_id for c, _ in sent if c.kind in (CallKind.PAYMENT, CallKind.PAYMENT_CAPTURE)}
     bought = await delivering.lock_purchases_of(tx, about_purchases)
@@ -102,7 +107,7 @@ async def record(tx: Transaction, tenant: Tenant, sent: Sequence[Sent]) -> None:
     refused = [(call, outcome) for call, outcome in sent if isinstance(outcome, Refused)]
     waits = [(call, outcome) for call, outcome in sent if isinstance(outcome, Throttled)]
     unknown = [(call, outcome) for call, outcome in sent if isinstance(outcome, Unknown)]
-    await _record_accepted(tx, tenant, accepted, bought)
+    await _record_accepted(tx, tenant, gateway, accepted, bought)
     await _record_refused(tx, refused, bought)
     await calls.keep_calls(tx, [(c.request.id, o.retry_after_seconds) for c, o in waits], "written")
     await charges.mark_attempts(
@@ -118,7 +123,11 @@ async def record(tx: Transaction, tenant: Tenant, sent: Sequence[Sent]) -> None:
 
 
 async def _record_accepted(
-    tx: Transaction, tenant: Tenant, accepted: Sequence[tuple[Call, Answered[object]]], bought: Mapping[UUID, Purchase]
+    tx: Transaction,
+    tenant: Tenant,
+    gateway: RecurringGateway,
+    accepted: Sequence[tuple[Call, Answered[object]]],
+    bought: Mapping[UUID, Purchase],
 ) -> None:
     done = [call for call, _ in accepted]
     await calls.close_calls(tx, [call.request.id for call in done], "accepted")
@@ -132,6 +141,7 @@ async def _record_accepted(
         by_instant.setdefault(at, []).append(attempt.id)
     for at, ids in by_instant.items():
         await checks.ask(tx, CheckKind.ATTEMPT, ids, at)
+    await cancel_for_changes(tx, gateway, [(a.id, owed[a.charge_id]) for a in attempts.values()])
     for call, outcome in accepted:
         if call.kind is CallKind.PAYMENT:
             url = outcome.value if isinstance(outcome.value, str) else None
@@ -172,8 +182,9 @@ async def _attempt_again(tx: Transaction, attempt_id: UUID, refusal: Refused) ->
 
 
 async def _read_again(tx: Transaction, done: Sequence[Call]) -> None:
-    """What a stop, a refund, a capture or a release changed is known when it has been read."""
+    """What a stop, a refund, a cancellation, a capture or a release changed is known when it has been read."""
     stopped = {call.subject_id for call in done if call.kind is CallKind.STOP}
-    moved = {call.subject_id for call in done if call.kind is CallKind.REFUND or call.kind in _OF_PAYMENTS}
+    read = {CallKind.REFUND, CallKind.CANCEL, *_OF_PAYMENTS}
+    moved = {call.subject_id for call in done if call.kind in read}
     await checks.ask(tx, CheckKind.DRAFT, stopped, tx.now)
     await checks.ask(tx, CheckKind.ATTEMPT, moved, tx.now)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
 from uuid import UUID
 
-from avtale.domain.access import access_until
 from avtale.domain.agreement import Agreement, AgreementStatus, AgreementVerb, step
 from avtale.domain.charge import (
     OPEN_ATTEMPTS,
@@ -25,11 +23,12 @@ from avtale.domain.purchase import Purchase
 from avtale.domain.settlement import ObservedCharge, Settlement, apply
 from avtale.service import announcing, delivering
 from avtale.service.bookkeeping import book
+from avtale.service.granting import grant as grant
 from avtale.service.ids import new_id
+from avtale.service.taking import take_waiting
 from avtale.storage import agreements, calls, charges, receipts
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Transaction
-from avtale.storage.entitlements import Entitlement
 from avtale.storage.tenants import Tenant
 
 
@@ -86,41 +85,13 @@ async def settle_charges(
     failed = {c.agreement_id for c, _, s in settled if s.charge_status is ChargeStatus.FAILED and c.agreement_id}
     await _end_unpaid(tx, gateway, [locked[agreement_id] for agreement_id in sorted(failed)])
     await announcing.announce(tx, announcing.of_settlements({**locked, **bought}, settled))
+    await take_waiting(tx, tenant, gateway, locked)
     await grant(tx, tenant, locked)
     seen = [(now_charges[charge.id], attempt.id, by_attempt[attempt.id].state) for charge, attempt, _ in settled]
     bought = await delivering.follow(tx, tenant, payments, bought, seen)
     await _give_strays_back(tx, gateway, payments, now_charges.values(), settled, wishes)
     await receipts.issue(tx, documents)
     return [_settled(charge, attempt, s, wishes, bought) for charge, attempt, s in settled]
-
-
-async def grant(tx: Transaction, tenant: Tenant, touched: Iterable[UUID]) -> None:
-    """Write until when these agreements give access, from their charges and states as they are now, and announce it."""
-    touched = list(touched)
-    ends = await charges.paid_ends(tx, touched)
-    current = await agreements.lock_agreements(tx, touched)
-    await announcing.give_access(
-        tx,
-        current,
-        [
-            Entitlement(
-                agreement_id=agreement_id,
-                purchase_id=None,
-                issuer=current[agreement_id].issuer,
-                subject=current[agreement_id].subject,
-                product_id=current[agreement_id].terms.product_id,
-                access_until=_access_until(tenant, current[agreement_id], ends[agreement_id]),
-            )
-            for agreement_id in sorted(ends)
-        ],
-    )
-
-
-def _access_until(tenant: Tenant, agreement: Agreement, paid_end: date) -> datetime:
-    """A gift has no grace: no renewal of it is being tried. What was ended at once has ended."""
-    grace_days = 0 if agreement.gift_reason else tenant.grace_days
-    paid = access_until(agreement.status, paid_end, grace_days, tenant.zone)
-    return min(paid, agreement.access_ends_at or paid)
 
 
 async def ask_to_stop(

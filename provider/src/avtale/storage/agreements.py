@@ -67,6 +67,26 @@ def _row(tx: Transaction, agreement: Agreement) -> dict[str, object]:
     }
 
 
+async def save_terms(tx: Transaction, agreement: Agreement) -> None:
+    """Write an agreement with other terms than it had; it is locked by this transaction."""
+    c, terms = t.agreements.c, agreement.terms
+    await save_agreements(tx, [agreement])
+    values = {
+        "product_id": terms.product_id,
+        "product_name": terms.name,
+        "product_description": terms.description,
+        "price": terms.price.amount,
+        "interval_unit": terms.interval.unit,
+        "interval_count": terms.interval.count,
+        "vat_basis_points": terms.vat_basis_points,
+        "agreement_url": terms.agreement_url,
+        "campaign": campaign_row(terms.campaign),
+        "suggested_max": terms.suggested_max,
+    }
+    mine = (c.tenant_id == tx.tenant_id) & (c.id == agreement.id)
+    await tx.conn.execute(update(t.agreements).where(mine).values(**values))
+
+
 async def save_agreements(tx: Transaction, agreements: Collection[Agreement]) -> None:
     """Write the states of agreements that this transaction has locked, and wake billing for their next charges."""
     if not agreements:
@@ -286,6 +306,10 @@ _STATE = (
     "hidden_at",
     "phase_period",
     "phase_start",
+    "bridge_start",
+    "paused_at",
+    "paused_from",
+    "resumes_on",
     "limit_amount",
     "next_amount",
 )
@@ -329,6 +353,10 @@ def _agreement(row: Row[Any]) -> Agreement:
         hidden_at=row.hidden_at,
         phase_period=row.phase_period,
         phase_start=row.phase_start,
+        bridge_start=row.bridge_start,
+        paused_at=row.paused_at,
+        paused_from=row.paused_from,
+        resumes_on=row.resumes_on,
         limit=row.limit_amount,
         next_amount=row.next_amount,
     )

@@ -29,6 +29,8 @@ class CallKind(StrEnum):
     CHARGE = "charge"
     STOP = "stop"
     REFUND = "refund"
+    CANCEL = "cancel"
+    UPDATE = "update"
     PAYMENT = "payment"
     PAYMENT_CAPTURE = "payment_capture"
     PAYMENT_RELEASE = "payment_release"
@@ -76,6 +78,16 @@ async def write_calls(tx: Transaction, calls: Sequence[Call], lease_seconds_max:
     )
     if send_wall is not None:
         tx.due(Job.SEND, send_wall)
+
+
+async def supersede(tx: Transaction, kind: CallKind, subject_id: UUID) -> None:
+    """A newer call says what this kind of call is to say of its subject: older ones are not sent again."""
+    c = t.calls.c
+    await tx.conn.execute(
+        update(t.calls)
+        .where(c.tenant_id == tx.tenant_id, c.kind == kind, c.subject_id == subject_id, c.send_wall.is_not(None))
+        .values(status="rejected", answer="superseded", send_wall=None)
+    )
 
 
 async def get_call(tx: Transaction, call_id: UUID) -> Call | None:

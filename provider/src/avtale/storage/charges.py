@@ -7,7 +7,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from avtale.domain.access import PAID
 from avtale.domain.charge import (
@@ -241,20 +242,21 @@ async def close_charge(tx: Transaction, charge_id: UUID, status: ChargeStatus, p
     )
 
 
-async def paid_ends(tx: Transaction, agreement_ids: Collection[UUID]) -> dict[UUID, date]:
-    """For each agreement that has a paid period: the local date on which the last of them ends."""
+async def last_paid(tx: Transaction, agreement_ids: Collection[UUID]) -> dict[UUID, Charge]:
+    """For each agreement that has a paid period: the charge of the one that ends last."""
     c = t.charges.c
     rows = await tx.conn.execute(
-        select(c.agreement_id, func.max(c.period_end).label("paid_end"))
+        select(t.charges)
+        .ext(distinct_on(c.agreement_id))
         .where(
             c.tenant_id == tx.tenant_id,
             c.agreement_id.in_(sorted(agreement_ids)),
             c.period.is_not(None),
             c.status.in_(sorted(PAID)),
         )
-        .group_by(c.agreement_id)
+        .order_by(c.agreement_id, c.period_end.desc())
     )
-    return {row.agreement_id: row.paid_end for row in rows}
+    return {row.agreement_id: _charge(row) for row in rows}
 
 
 def _totals_row(totals: Totals) -> dict[str, int]:
@@ -282,6 +284,8 @@ def _charge_row(tx: Transaction, charge: Charge) -> dict[str, object]:
         "status": charge.status,
         "failure_reason": charge.failure_reason,
         "version": charge.version,
+        "product_id": charge.product_id,
+        "product_name": charge.product_name,
         **_totals_row(charge.totals),
     }
 
@@ -302,6 +306,8 @@ def _charge(row: Row[Any]) -> Charge:
         totals=_totals(row),
         failure_reason=row.failure_reason,
         version=row.version,
+        product_id=row.product_id,
+        product_name=row.product_name,
     )
 
 

@@ -47,7 +47,8 @@ async def save_entitlements(tx: Transaction, entitlements: Collection[Entitlemen
         new = statement.excluded
         await tx.conn.execute(
             statement.on_conflict_do_update(
-                index_elements=["tenant_id", "id"], set_={"access_until": new.access_until, "ended": new.ended}
+                index_elements=["tenant_id", "id"],
+                set_={"access_until": new.access_until, "product_id": new.product_id, "ended": new.ended},
             )
         )
         ends = [e.access_until for e in entitlements if e.access_until > tx.now]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
+from avtale.domain.agreement import Agreement
 from avtale.domain.periods import Interval, Unit
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
@@ -53,6 +54,19 @@ async def add_phases(tx: Transaction, phases: Sequence[Phase]) -> None:
             set_={name: statement.excluded[name] for name in replaced},
         )
     )
+
+
+async def begin_phases(tx: Transaction, agreement: Agreement, following: Sequence[Phase]) -> None:
+    """Write an agreement's new phases; before the first of them, the one that it has had so far (`agreement`)."""
+    if not following or agreement.anchor is None:
+        return
+    if not await phases_of(tx, [agreement.id]):
+        first = Phase(agreement.id, 1, agreement.anchor, agreement.terms.interval, "activation")
+        await add_phases(tx, [first])
+    c, number = t.agreement_phases.c, following[0].from_period
+    mine = (c.tenant_id == tx.tenant_id) & (c.agreement_id == agreement.id)
+    await tx.conn.execute(delete(t.agreement_phases).where(mine, c.from_period >= number))
+    await add_phases(tx, following)
 
 
 async def phases_of(tx: Transaction, agreement_ids: Collection[UUID]) -> dict[UUID, list[Phase]]:

@@ -32,6 +32,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.type_api import TypeEngine
 
 from avtale.domain.agreement import AgreementStatus
+from avtale.domain.change import ChangeKind, ChangeStatus
 from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus, ChargeKind, ChargeStatus, RefundStatus
 from avtale.domain.imports import ImportKind, ImportStatus, RowState
 from avtale.domain.periods import Unit
@@ -96,6 +97,7 @@ tenants = Table(
     _needed("retry_days", Integer),
     _needed("seller", JSONB),
     _needed("origins", JSONB),
+    Column("policy", JSONB, nullable=False, server_default="{}"),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
     UniqueConstraint("organization_id", "name"),
     CheckConstraint("environment IN ('test', 'production')", name="environment"),
@@ -228,11 +230,18 @@ agreements = Table(
     Column("next_amount", BigInteger),
     Column("phase_period", Integer, nullable=False, server_default="1"),
     Column("phase_start", Date),
+    Column("bridge_start", Date),
+    _instant("paused_at"),
+    Column("paused_from", Date),
+    Column("resumes_on", Date),
     _needed("version", BigInteger),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "gateway_agreement_id"),
     CheckConstraint("gift_reason IS NULL OR (gateway_agreement_id IS NULL AND price = 0)", name="gift"),
-    CheckConstraint("suggested_max IS NOT NULL OR num_nonnulls(limit_amount, next_amount) = 0", name="variable"),
+    CheckConstraint("suggested_max IS NOT NULL OR limit_amount IS NULL", name="limit"),
+    CheckConstraint(
+        "(paused_at IS NULL) = (paused_from IS NULL) AND (paused_at IS NOT NULL OR resumes_on IS NULL)", name="paused"
+    ),
     CheckConstraint(_among("status", AgreementStatus), name="status"),
     CheckConstraint("status NOT IN ('active', 'stopping') OR anchor IS NOT NULL", name="anchor"),
     Index("agreements_person_ix", "tenant_id", "issuer", "subject", "created_at"),
@@ -269,6 +278,41 @@ agreement_phases = Table(
     PrimaryKeyConstraint("tenant_id", "agreement_id", "from_period"),
     ForeignKeyConstraint(["tenant_id", "agreement_id"], ["agreements.tenant_id", "agreements.id"]),
     CheckConstraint(_among("interval_unit", Unit), name="interval_unit"),
+)
+
+#: What was asked of an agreement, and what became of it.
+agreement_changes = Table(
+    "agreement_changes",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("agreement_id", Uuid),
+    _needed("kind", Text),
+    _needed("status", Text),
+    _needed("version", Integer),
+    _needed("requested_by", Text),
+    _instant("created_at", nullable=False),
+    Column("day", Date),
+    Column("amount", BigInteger),
+    Column("charge_day", SmallInteger),
+    Column("product_id", String(64)),
+    Column("noticed_on", Date),
+    Column("from_period", Integer),
+    Column("takes_effect", Date),
+    _needed("deferred", Boolean),
+    _instant("done_at"),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "agreement_id", "version"),
+    ForeignKeyConstraint(["tenant_id", "agreement_id"], ["agreements.tenant_id", "agreements.id"]),
+    CheckConstraint(_among("kind", ChangeKind), name="kind"),
+    CheckConstraint(_among("status", ChangeStatus), name="status"),
+    Index(
+        "agreement_changes_open_ix",
+        "tenant_id",
+        "agreement_id",
+        "status",
+        postgresql_where=text("status IN ('planned', 'waiting')"),
+    ),
 )
 
 #: One attempt to get an agreement drafted; the first that the person approves is the agreement.
@@ -344,6 +388,8 @@ charges = Table(
     Column("failure_reason", Text),
     Column("parked_reason", Text),
     _instant("replan_at"),
+    Column("product_id", String(64)),
+    Column("product_name", Text),
     _needed("version", BigInteger),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "agreement_id", "period"),
@@ -434,7 +480,7 @@ calls = Table(
     Column("answer", Text),
     PrimaryKeyConstraint("tenant_id", "id"),
     CheckConstraint(
-        "kind IN ('draft', 'charge', 'stop', 'refund', "
+        "kind IN ('draft', 'charge', 'stop', 'refund', 'cancel', 'update', "
         "'payment', 'payment_capture', 'payment_release', 'payment_refund')",
         name="kind",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from avtale.domain.agreement import Terms
 from avtale.domain.billing import BillingRules
 from avtale.domain.money import Money
 from avtale.domain.periods import Interval, Unit
+from avtale.domain.policy import Policy
 from avtale.domain.purchase import PurchaseTerms
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
@@ -34,6 +35,7 @@ class Tenant:
     seller: dict[str, Any]
     #: The origins whose pages may call the API from a browser.
     origins: tuple[str, ...] = ()
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ async def save_tenant(tx: Transaction, tenant: Tenant, organization_id: UUID) ->
         "retry_days": tenant.rules.retry_days,
         "seller": tenant.seller,
         "origins": list(tenant.origins),
+        "policy": tenant.policy.row(),
     }
     await tx.conn.execute(
         insert(t.tenants)
@@ -301,4 +304,5 @@ def _tenant(row: Row[Any]) -> Tenant:
         rules=BillingRules(row.charge_lead_days, row.retry_days),
         seller=row.seller,
         origins=tuple(row.origins),
+        policy=Policy.of(row.policy),
     )

@@ -106,6 +106,20 @@ class VariablePrice(Shape):
         )
 
 
+class Pause(Shape):
+    """A paused agreement: nothing is charged, and access ends with what is paid."""
+
+    since: Instant
+    begins_on: date | None = Field(description="the first day that is not charged")
+    resumes_on: date | None = Field(description="when it goes on by itself; null until somebody resumes it")
+
+    @staticmethod
+    def of(agreement: DomainAgreement) -> Pause | None:
+        if agreement.paused_at is None:
+            return None
+        return Pause(since=agreement.paused_at, begins_on=agreement.paused_from, resumes_on=agreement.resumes_on)
+
+
 class Agreement(Shape):
     """A person's agreement about one product; one that an administrator has given has the provider `none`."""
 
@@ -117,6 +131,7 @@ class Agreement(Shape):
     interval: Interval
     campaign: Campaign | None
     variable_price: VariablePrice | None
+    pause: Pause | None
     created_at: Instant
     begins_on: date | None = Field(description="the first day of a gift that is still to begin")
     activated_at: Instant | None
@@ -138,6 +153,7 @@ class Agreement(Shape):
             interval=Interval(unit=agreement.terms.interval.unit, count=agreement.terms.interval.count),
             campaign=Campaign.of(agreement.terms),
             variable_price=VariablePrice.of(agreement),
+            pause=Pause.of(agreement),
             created_at=agreement.created_at,
             begins_on=agreement.anchor if agreement.activated_at is None else None,
             activated_at=agreement.activated_at,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from uuid import UUID
 
+from avtale.domain.agreement import Terms
 from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Unknown
 from avtale.domain.ports import (
     ChargeWish,
@@ -45,6 +46,18 @@ class VippsRecurring:
         """See translate.write_stop."""
         return translate.write_stop(request_id, gateway_agreement_id)
 
+    def write_cancel(self, request_id: UUID, gateway_agreement_id: str, order_id: str) -> WrittenRequest:
+        """See translate.write_cancel."""
+        return translate.write_cancel(request_id, gateway_agreement_id, order_id)
+
+    def write_update(self, request_id: UUID, gateway_agreement_id: str, terms: Terms) -> WrittenRequest:
+        """See translate.write_update."""
+        return translate.write_update(request_id, gateway_agreement_id, terms)
+
+    def amount_min(self, currency: str) -> int:
+        """The least that Vipps charges."""
+        return translate.AMOUNT_MIN[currency]
+
     def write_acceptance(self, request_id: UUID, gateway_agreement_id: str, phone_number: str) -> WrittenRequest:
         """See translate.write_acceptance."""
         return translate.write_acceptance(request_id, gateway_agreement_id, phone_number)
@@ -77,6 +90,14 @@ class VippsRecurring:
 
     async def stop(self, request: WrittenRequest) -> Outcome[None]:
         """Stop an agreement. One that is not active is Refused (`illegal-agreement-update`): read it."""
+        return understood(kept(await self._calls.write(request)), _DONE, nothing)
+
+    async def cancel(self, request: WrittenRequest) -> Outcome[None]:
+        """Cancel a charge that is not captured; accepted is not yet done. One that has ended is Refused: read it."""
+        return understood(kept(await self._calls.write(request)), _DONE, nothing)
+
+    async def update(self, request: WrittenRequest) -> Outcome[None]:
+        """Show other terms of an active agreement; its person is not asked and not told by Vipps."""
         return understood(kept(await self._calls.write(request)), _DONE, nothing)
 
     async def refund(self, request: WrittenRequest) -> Outcome[None]:

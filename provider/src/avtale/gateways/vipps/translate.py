@@ -238,6 +238,30 @@ def write_stop(request_id: UUID, gateway_agreement_id: str) -> WrittenRequest:
     return WrittenRequest(request_id, "PATCH", agreement_path(gateway_agreement_id), json_bytes({"status": "STOPPED"}))
 
 
+def write_cancel(request_id: UUID, gateway_agreement_id: str, order_id: str) -> WrittenRequest:
+    """The end of a charge that is not captured yet."""
+    return WrittenRequest(request_id, "DELETE", charge_path(gateway_agreement_id, order_id), b"")
+
+
+def write_update(request_id: UUID, gateway_agreement_id: str, terms: Terms) -> WrittenRequest:
+    """Other terms for a running agreement. Its kind of price can never change. Raises ValueError as for a draft."""
+    check_terms(terms)
+    if terms.suggested_max is not None:
+        pricing = {"suggestedMaxAmount": terms.suggested_max}
+    else:
+        pricing = {"amount": terms.price.amount}
+    said = {
+        "productName": terms.name,
+        "productDescription": terms.description or "",
+        "merchantAgreementUrl": terms.agreement_url,
+        "pricing": pricing,
+        "interval": {"type": "RECURRING", "period": _interval(terms.interval)},
+    }
+    if not terms.description:
+        del said["productDescription"]
+    return WrittenRequest(request_id, "PATCH", agreement_path(gateway_agreement_id), json_bytes(said))
+
+
 def write_acceptance(request_id: UUID, gateway_agreement_id: str, phone_number: str) -> WrittenRequest:
     """The approval of a draft in its payer's name, which Vipps allows in its test environment alone."""
     if not MSISDN.fullmatch(phone_number):

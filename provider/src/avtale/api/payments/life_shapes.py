@@ -1,0 +1,125 @@
+"""The shapes of requests and answers about a subscription's life."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Self
+from uuid import UUID
+
+from pydantic import Field
+
+from avtale.api.payments.kinds import AMOUNT_MAX, Day, Instant, Money, ProductId, Shape, shown
+from avtale.api.payments.shapes import Agreement
+from avtale.domain.change import Change as DomainChange
+from avtale.domain.change import ChangeKind, ChangeStatus
+from avtale.service.reading import AgreementView
+
+
+class PauseRequest(Shape):
+    """Until when to charge nothing."""
+
+    model_config = shown(until="2027-09-01")
+
+    until: Day | None = Field(None, description="the first day of what comes after; without it, until it is resumed")
+
+
+class ResumeRequest(Shape):
+    """When to go on."""
+
+    model_config = shown(on="2027-09-01")
+
+    on: Day | None = Field(None, description="the first day of the next period; today without it")
+
+
+class ChargeDayRequest(Shape):
+    """On which day of the month to charge."""
+
+    model_config = shown(day=15)
+
+    day: int = Field(ge=1, le=28, description="a day that every month has")
+
+
+class PlanRequest(Shape):
+    """For which product to go on."""
+
+    model_config = shown(productId="film-year")
+
+    product_id: ProductId
+
+
+class PriceRequest(Shape):
+    """What a period is to cost from a day on."""
+
+    model_config = shown(amount=10900, effectiveDate="2030-03-01")
+
+    amount: int = Field(ge=1, le=AMOUNT_MAX, description="minor units (øre, cent)")
+    effective_date: Day = Field(description="the price of periods that begin on this day or later")
+    notice_date: Day | None = Field(None, description="when the owner was told; today without it")
+
+
+class AmountRequest(Shape):
+    """What the next period is to cost."""
+
+    model_config = shown(amount=12345)
+
+    amount: int = Field(ge=0, le=AMOUNT_MAX, description="minor units (øre, cent)")
+
+
+class Change(Shape):
+    """A change of an agreement, and what became of it.
+
+    `waiting`: for the fate of a charge that was created already, and is being cancelled. `planned`: for its day.
+    `dropped`: the agreement ended first, or the change was not possible any more.
+    """
+
+    change_id: UUID
+    kind: ChangeKind
+    status: ChangeStatus
+    version: int = Field(description="counts the changes of the agreement")
+    created_at: Instant
+    takes_effect: date | None = Field(description="the first day that it is about, as soon as that is certain")
+    deferred: bool = Field(description="a charge was captured before it could be cancelled: it is about the time after")
+    until: date | None = Field(description="of a pause: its end")
+    on: date | None = Field(description="of a resumption: the day that was asked for")
+    charge_day: int | None
+    product_id: str | None
+    price: Money | None
+    effective_date: date | None = Field(description="of a price: from when it holds")
+    notice_date: date | None = Field(description="of a price: when the owner was told")
+
+    @classmethod
+    def of(cls, said: DomainChange, currency: str) -> Self:
+        days = {ChangeKind.PAUSE: "until", ChangeKind.RESUME: "on", ChangeKind.PRICE: "effective_date"}
+        asked = {name: said.day if kind is said.kind else None for kind, name in days.items()}
+        return cls(
+            change_id=said.id,
+            kind=said.kind,
+            status=said.status,
+            version=said.version,
+            created_at=said.created_at,
+            takes_effect=said.takes_effect,
+            deferred=said.deferred,
+            charge_day=said.charge_day,
+            product_id=said.product_id,
+            price=None if said.amount is None else Money(amount=said.amount, currency=currency),
+            notice_date=said.noticed_on,
+            **asked,
+        )
+
+
+class ChangeAnswer(Shape):
+    """The change, and the agreement as it stands with it."""
+
+    change: Change
+    agreement: Agreement
+
+    @classmethod
+    def of(cls, said: DomainChange, view: AgreementView) -> Self:
+        currency = view.agreement.terms.price.currency
+        return cls(change=Change.of(said, currency), agreement=Agreement.of(view))
+
+
+class Changes(Shape):
+    """The changes of an agreement, oldest first."""
+
+    changes: list[Change]

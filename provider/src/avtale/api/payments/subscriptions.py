@@ -1,0 +1,177 @@
+"""Tag Subscriptions: what owners and merchants change in a running agreement."""
+
+from __future__ import annotations
+
+from avtale.api.contract import refusals
+from avtale.api.doors import AdminDoor, PersonDoor, Routes, TheHouse, TheVisit, Visit
+from avtale.api.house import House
+from avtale.api.payments.life_shapes import (
+    AmountRequest,
+    Change,
+    ChangeAnswer,
+    Changes,
+    ChargeDayRequest,
+    PauseRequest,
+    PlanRequest,
+    PriceRequest,
+    ResumeRequest,
+)
+from avtale.api.payments.paths import AgreementId, IdempotencyKey, parse_id
+from avtale.api.payments.shapes import Agreement
+from avtale.domain.change import ChangeKind
+from avtale.service.changing import ChangeWish, change_agreement, list_changes, say_amount
+from avtale.service.reading import get_agreement
+from avtale.service.repeating import bind_key
+
+routes = Routes("Subscriptions", PersonDoor)
+admin_routes = Routes("Subscriptions", AdminDoor)
+
+_CHANGED = refusals(400, 401, 404, 408, 409, 413, 415, 500, 503)
+_CHANGED_BY_ADMIN = refusals(400, 401, 403, 404, 408, 409, 413, 415, 500, 503)
+
+
+@routes.get(
+    "/api/v1/agreements/{agreementId}/changes",
+    operation_id="listV1AgreementsChanges",
+    summary="List the changes of an agreement",
+    responses=refusals(401, 404, 500, 503),
+)
+async def changes(agreement_id: AgreementId, visit: TheVisit, house: TheHouse) -> Changes:
+    """What was changed, or is to be, oldest first."""
+    wanted = parse_id(agreement_id, "agreement")
+    owner = None if visit.caller.is_admin else visit.caller.person
+    found = await list_changes(house.db, visit.tenant, owner, wanted)
+    view = await get_agreement(house.db, visit.tenant, owner, wanted)
+    currency = view.agreement.terms.price.currency
+    return Changes(changes=[Change.of(one, currency) for one in found])
+
+
+@routes.post(
+    "/api/v1/agreements/{agreementId}/pause",
+    operation_id="postV1AgreementsPause",
+    summary="Pause an agreement",
+    responses=_CHANGED,
+)
+async def pause(
+    agreement_id: AgreementId,
+    wish: PauseRequest,
+    visit: TheVisit,
+    house: TheHouse,
+    idempotency_key: IdempotencyKey = None,
+) -> ChangeAnswer:
+    """Charge nothing after the period that is paid, until a day or until it is resumed.
+
+    A charge that is created for a period which has not begun is cancelled; if it was captured meanwhile the pause
+    begins after its period, and the answer says `deferred`.
+    """
+    return await _changed(house, visit, agreement_id, ChangeWish(ChangeKind.PAUSE, day=wish.until), idempotency_key)
+
+
+@routes.post(
+    "/api/v1/agreements/{agreementId}/resume",
+    operation_id="postV1AgreementsResume",
+    summary="Resume a paused agreement",
+    responses=_CHANGED,
+)
+async def resume(
+    agreement_id: AgreementId,
+    wish: ResumeRequest,
+    visit: TheVisit,
+    house: TheHouse,
+    idempotency_key: IdempotencyKey = None,
+) -> ChangeAnswer:
+    """Go on today or on a later day, or when what is paid ends if that is later still.
+
+    Vipps charges tomorrow at the earliest: a period that begins today is paid a day late.
+    """
+    return await _changed(house, visit, agreement_id, ChangeWish(ChangeKind.RESUME, day=wish.on), idempotency_key)
+
+
+@routes.post(
+    "/api/v1/agreements/{agreementId}/charge-day",
+    operation_id="postV1AgreementsChargeDay",
+    summary="Charge an agreement on another day of the month",
+    responses=_CHANGED,
+)
+async def charge_day(
+    agreement_id: AgreementId,
+    wish: ChargeDayRequest,
+    visit: TheVisit,
+    house: TheHouse,
+    idempotency_key: IdempotencyKey = None,
+) -> ChangeAnswer:
+    """The days between what is paid and the new day are one short period, at its share of the price."""
+    said = ChangeWish(ChangeKind.CHARGE_DAY, charge_day=wish.day)
+    return await _changed(house, visit, agreement_id, said, idempotency_key)
+
+
+@routes.post(
+    "/api/v1/agreements/{agreementId}/plan",
+    operation_id="postV1AgreementsPlan",
+    summary="Go on with another product",
+    responses=_CHANGED,
+)
+async def plan(
+    agreement_id: AgreementId,
+    wish: PlanRequest,
+    visit: TheVisit,
+    house: TheHouse,
+    idempotency_key: IdempotencyKey = None,
+) -> ChangeAnswer:
+    """From the next period on the agreement is about another product, at its price and by its interval.
+
+    What is paid gives access to what it was paid for. The person is not asked by Vipps, and not told: tell them.
+    """
+    said = ChangeWish(ChangeKind.PLAN, product_id=wish.product_id)
+    return await _changed(house, visit, agreement_id, said, idempotency_key)
+
+
+@admin_routes.post(
+    "/api/v1/agreements/{agreementId}/price",
+    operation_id="postV1AgreementsPrice",
+    summary="Change the price of an agreement (admin)",
+    responses=_CHANGED_BY_ADMIN,
+)
+async def price(
+    agreement_id: AgreementId,
+    wish: PriceRequest,
+    visit: TheVisit,
+    house: TheHouse,
+    idempotency_key: IdempotencyKey = None,
+) -> ChangeAnswer:
+    """Periods that begin on a day or later cost another sum; one that is charged already costs what it did.
+
+    Between the notice and that day lie at least the days that the tenant's policy says. Vipps does not tell the
+    person: the merchant does.
+    """
+    said = ChangeWish(ChangeKind.PRICE, day=wish.effective_date, amount=wish.amount, noticed_on=wish.notice_date)
+    return await _changed(house, visit, agreement_id, said, idempotency_key)
+
+
+@admin_routes.post(
+    "/api/v1/agreements/{agreementId}/amount",
+    operation_id="postV1AgreementsAmount",
+    summary="Say what the next period costs, where the price may vary (admin)",
+    responses=_CHANGED_BY_ADMIN,
+)
+async def amount(
+    agreement_id: AgreementId,
+    wish: AmountRequest,
+    visit: TheVisit,
+    house: TheHouse,
+    idempotency_key: IdempotencyKey = None,
+) -> Agreement:
+    """At most the suggested limit; the last word before the period is charged counts."""
+    wanted = parse_id(agreement_id, "agreement")
+    await bind_key(house.db, visit.tenant, visit.caller.person, "amount", idempotency_key, (wanted, wish.amount))
+    await say_amount(house.db, house.gateways, visit.tenant, wanted, wish.amount)
+    return Agreement.of(await get_agreement(house.db, visit.tenant, None, wanted))
+
+
+async def _changed(house: House, visit: Visit, agreement_id: str, wish: ChangeWish, key: str | None) -> ChangeAnswer:
+    """Owners change what is theirs, an administrator anybody's."""
+    wanted = parse_id(agreement_id, "agreement")
+    by = visit.caller.person
+    owner = None if visit.caller.is_admin else by
+    made = await change_agreement(house.db, house.gateways, visit.tenant, owner, by, wanted, wish, key)
+    return ChangeAnswer.of(made, await get_agreement(house.db, visit.tenant, owner, wanted))

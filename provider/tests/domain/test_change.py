@@ -1,0 +1,99 @@
+"""What a change makes of an agreement's next period."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+import pytest
+
+from avtale.domain.billing import BillingRules
+from avtale.domain.change import check_charge_day, move_charge_day, next_start, pause, resume, take_plan, unbegun
+from avtale.domain.charge import Charge, ChargeKind, ChargeStatus, Totals
+from avtale.domain.errors import Invalid
+from avtale.domain.money import Money
+from avtale.domain.periods import Interval, Unit
+
+from .test_agreement import AT, DAY, TERMS, agreement
+
+RULES, OSLO = BillingRules(), "Europe/Oslo"
+NOW = datetime(2027, 2, 10, 9, tzinfo=UTC)
+
+
+def charge(number: int, start: date, end: date, status: ChargeStatus = ChargeStatus.PAID) -> Charge:
+    captured = Totals(9900 if status is ChargeStatus.PAID else 0)
+    return Charge(
+        *(UUID(int=number), UUID(int=1), None, ChargeKind.RECURRING, number, start, end, start),
+        *(Money(9900, "NOK"), 2500, status, captured, None, 1),
+    )
+
+
+FIRST = charge(1, DAY, date(2027, 2, 28))
+SECOND = charge(2, date(2027, 2, 28), date(2027, 3, 31), ChargeStatus.OPEN)
+
+
+def test_only_a_charge_whose_period_has_not_begun_is_in_the_way() -> None:
+    assert unbegun([FIRST, SECOND], date(2027, 2, 27)) == [SECOND]
+    assert unbegun([FIRST, SECOND], date(2027, 2, 28)) == []
+
+
+def test_the_days_of_a_cancelled_charge_come_next_and_those_of_a_captured_one_do_not() -> None:
+    deal = agreement(last_period=2)
+    cancelled = replace(SECOND, status=ChargeStatus.CANCELLED)
+    assert next_start(deal, [FIRST, cancelled], 2) == (date(2027, 2, 28), False)
+    captured = replace(SECOND, status=ChargeStatus.PAID, totals=Totals(9900))
+    assert next_start(deal, [FIRST, captured], 2) == (date(2027, 3, 31), True)
+    # One that somebody cancelled at the gateway, for no change of ours, stays skipped.
+    assert next_start(deal, [FIRST, cancelled], None) == (date(2027, 3, 31), False)
+
+
+def test_a_pause_without_an_end_charges_nothing_until_it_is_resumed() -> None:
+    held = pause(agreement(), date(2027, 2, 28), None, NOW, RULES, OSLO).agreement
+    assert (held.paused_at, held.paused_from, held.next_charge_at) == (NOW, date(2027, 2, 28), None)
+    start, _ = next_start(held, [FIRST], None)
+    going = resume(held, max(start, date(2027, 5, 17)), RULES, OSLO)
+    assert going.agreement.paused_at is None
+    assert going.agreement.next_period.start == date(2027, 5, 17)
+    assert going.agreement.next_charge_at == datetime(2027, 5, 13, 22, tzinfo=UTC)
+    assert (going.stretches[0].from_period, going.stretches[0].start) == (2, date(2027, 5, 17))
+
+
+def test_a_pause_with_an_end_goes_on_by_itself_and_can_be_ended_sooner() -> None:
+    held = pause(agreement(), date(2027, 2, 28), date(2027, 6, 1), NOW, RULES, OSLO).agreement
+    assert (held.resumes_on, held.next_period.start) == (date(2027, 6, 1), date(2027, 6, 1))
+    assert next_start(held, [FIRST], None) == (date(2027, 2, 28), False)
+    short = pause(agreement(), date(2027, 2, 28), date(2027, 2, 20), NOW, RULES, OSLO).agreement
+    assert short.next_period.start == date(2027, 2, 28)  # what is paid is not paused
+
+
+def test_another_charge_day_is_bridged_by_a_share_of_the_price() -> None:
+    moved = move_charge_day(agreement(), date(2027, 2, 28), 15, 100, RULES, OSLO).agreement
+    bridge = moved.next_period
+    assert (bridge.number, bridge.start, bridge.end) == (2, date(2027, 2, 28), date(2027, 3, 15))
+    assert moved.price_of(bridge).amount == 5304  # 15 of the 28 days to 28 March
+    after = replace(moved, last_period=2, bridge_start=None, next_amount=None)
+    assert (after.next_period.start, after.next_period.end) == (date(2027, 3, 15), date(2027, 4, 15))
+    assert after.price_of(after.next_period).amount == 9900
+
+
+def test_a_share_that_cannot_be_charged_is_given() -> None:
+    cheap = agreement(replace(TERMS, price=Money(500, "NOK")))
+    moved = move_charge_day(cheap, date(2027, 2, 26), 28, 100, RULES, OSLO).agreement
+    assert moved.price_of(moved.next_period).amount == 0
+
+
+@pytest.mark.parametrize(("day", "unit"), [(29, Unit.MONTH), (0, Unit.MONTH), (15, Unit.WEEK)])
+def test_a_charge_day_is_one_that_every_month_has(day: int, unit: Unit) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_charge_day(agreement(replace(TERMS, interval=Interval(unit))), day)
+    assert refused.value.code == "charge_day_unsuited"
+
+
+def test_another_plan_is_counted_by_its_own_interval_from_the_next_period() -> None:
+    year = replace(TERMS, product_id="year", price=Money(99000, "NOK"), interval=Interval(Unit.YEAR))
+    deal = agreement(next_charge_at=AT)
+    onto = take_plan(deal, date(2027, 2, 28), year, RULES, OSLO)
+    assert (onto.agreement.next_period.start, onto.agreement.next_period.end) == (date(2027, 2, 28), date(2028, 2, 28))
+    assert onto.agreement.price_of(onto.agreement.next_period).amount == 99000
+    assert onto.stretches[0].interval == Interval(Unit.YEAR)
