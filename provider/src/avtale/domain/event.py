@@ -18,6 +18,7 @@ class EventKind(StrEnum):
 
     AGREEMENT_ACTIVATED = "agreement.activated"
     AGREEMENT_STOPPED = "agreement.stopped"
+    AGREEMENT_CHANGED = "agreement.changed"
     CHARGE_PAID = "charge.paid"
     CHARGE_FAILED = "charge.failed"
     CHARGE_REFUNDED = "charge.refunded"

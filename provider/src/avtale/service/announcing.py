@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from avtale.domain.agreement import Agreement
+from avtale.domain.change import Change
 from avtale.domain.charge import Attempt, Charge, ChargeStatus
 from avtale.domain.event import EventKind, Fact
 from avtale.domain.money import Money
@@ -47,6 +49,24 @@ def stopped(agreement: Agreement) -> Fact:
         EventKind.AGREEMENT_STOPPED,
         agreement,
         {"stoppedAt": instant(agreement.stopped_at), "reason": agreement.stop_reason},
+    )
+
+
+def changed(agreement: Agreement, change: Change) -> Fact:
+    """A change of an agreement is planned for its day, has been taken into it, or was dropped."""
+    return Fact(
+        EventKind.AGREEMENT_CHANGED,
+        agreement,
+        {
+            "changeId": str(change.id),
+            "change": change.kind.value,
+            "status": change.status.value,
+            "version": change.version,
+            "takesEffect": _day(change.takes_effect or (change.day if change.amount is not None else None)),
+            "deferred": change.deferred,
+            "price": money(replace(agreement.terms.price, amount=change.amount)) if change.amount is not None else None,
+            "productId": change.product_id,
+        },
     )
 
 
@@ -125,6 +145,10 @@ def _charge(charge: Charge) -> dict[str, object]:
 def money(sum_: Money) -> dict[str, object]:
     """A sum as JSON."""
     return {"amount": sum_.amount, "currency": sum_.currency}
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
 
 
 def instant(at: datetime | None) -> str | None:

@@ -13,6 +13,7 @@ from avtale.domain.charge import AttemptStatus
 from avtale.domain.errors import Conflict, IllegalStep, Invalid, NotFound
 from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways, RecurringGateway
+from avtale.service import announcing
 from avtale.service.checking import read_attempts_now
 from avtale.service.checkout import Person
 from avtale.service.ids import new_id
@@ -155,6 +156,7 @@ async def _begin(
     )
     await changes.insert_change(tx, change)
     if status is ChangeStatus.PLANNED:
+        await announcing.announce(tx, [announcing.changed(agreement, change)])
         return change, []
     if not in_the_way:
         return await take(tx, tenant, gateway, agreement, change), []

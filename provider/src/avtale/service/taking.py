@@ -13,6 +13,7 @@ from avtale.domain.change import Change, ChangeKind, ChangeStatus, Taken
 from avtale.domain.charge import Charge, ChargeStatus
 from avtale.domain.periods import local_date
 from avtale.domain.ports import RecurringGateway
+from avtale.service import announcing
 from avtale.service.granting import grant
 from avtale.service.ids import new_id
 from avtale.storage import agreements, calls, changes, charges, locks, phases, tenants
@@ -49,7 +50,7 @@ async def take(
     start, deferred = rules.next_start(agreement, owed, change.from_period)
     terms = await _terms(tx, agreement, change)
     if agreement.status is not AgreementStatus.ACTIVE or terms is None:
-        return await _close(tx, replace(change, status=ChangeStatus.DROPPED))
+        return await _close(tx, agreement, replace(change, status=ChangeStatus.DROPPED))
     taken = _taken(tx, tenant, gateway, agreement, change, start, terms)
     after = taken.agreement
     await agreements.save_terms(tx, after)
@@ -60,7 +61,8 @@ async def take(
         await show_terms(tx, gateway, [replace(after, version=after.version + 1)])
     await grant(tx, tenant, [agreement.id])
     effect = start if change.kind is ChangeKind.PAUSE else after.next_period.start
-    return await _close(tx, replace(change, status=ChangeStatus.DONE, takes_effect=effect, deferred=deferred))
+    done = replace(change, status=ChangeStatus.DONE, takes_effect=effect, deferred=deferred)
+    return await _close(tx, after, done)
 
 
 async def take_prices(tx: Transaction, gateway: RecurringGateway, due: Sequence[Agreement]) -> dict[UUID, Agreement]:
@@ -76,7 +78,7 @@ async def take_prices(tx: Transaction, gateway: RecurringGateway, due: Sequence[
             now = priced[agreement.id]
             price = replace(now.terms.price, amount=change.amount)
             priced[agreement.id] = replace(now, terms=replace(now.terms, price=price))
-            await _close(tx, replace(change, status=ChangeStatus.DONE, takes_effect=starts))
+            await _close(tx, now, replace(change, status=ChangeStatus.DONE, takes_effect=starts))
     changed = [now for now in priced.values() if any(now.id == one.id and now != one for one in due)]
     for now in changed:
         await agreements.save_terms(tx, now)
@@ -158,7 +160,8 @@ async def _terms(tx: Transaction, agreement: Agreement, change: Change) -> Terms
     return terms if isinstance(terms, Terms) and not taken else None
 
 
-async def _close(tx: Transaction, change: Change) -> Change:
+async def _close(tx: Transaction, agreement: Agreement, change: Change) -> Change:
     closed = replace(change, done_at=tx.now)
     await changes.save_change(tx, closed)
+    await announcing.announce(tx, [announcing.changed(agreement, closed)])
     return closed
