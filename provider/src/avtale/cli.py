@@ -20,8 +20,9 @@ from avtale.logs import set_up_logs
 from avtale.runtime import Runtime, open_runtime
 from avtale.service.auditing import audit as audit_books
 from avtale.service.configuring import apply_tenant, read_tenants_file
-from avtale.service.inspecting import Severity, find_config_errors
-from avtale.service.registering import ensure_webhook
+from avtale.service.findings import Severity
+from avtale.service.inspecting import find_config_errors
+from avtale.service.registering import ensure_webhooks
 from avtale.serving import Announced, bind, write_ready_file
 from avtale.settings import Clock, SettingMissing, Settings, needed
 from avtale.storage.database import DatabaseDown
@@ -160,7 +161,7 @@ def db_migrate() -> None:
 def tenants_apply(
     file: Annotated[Path, typer.Argument(help="A TOML file; see docs/how-to/tenants.md.")],
 ) -> None:
-    """Make the database say what FILE says, and register each tenant's webhook at Vipps."""
+    """Make the database say what FILE says, and register each tenant's webhooks."""
     _run(_apply(Settings(), file))
 
 
@@ -171,8 +172,8 @@ async def _apply(settings: Settings, file: Path) -> None:
         for organization in wanted.organizations:
             for entry in organization.tenants:
                 tenant = await apply_tenant(runtime.db, runtime.gateways, runtime.sealer, organization.name, entry)
-                done = await ensure_webhook(runtime.db, runtime.gateways, runtime.sealer, tenant)
-                out.print(f"{organization.name}/{tenant.name}: applied; webhook {done.outcome} at {done.url}")
+                for done in await ensure_webhooks(runtime.db, runtime.gateways, runtime.sealer, tenant):
+                    out.print(f"{organization.name}/{tenant.name}: applied; webhook {done.outcome} at {done.url}")
 
 
 @app.command()

@@ -17,10 +17,24 @@ from procrastinate import App
 from avtale import __version__
 from avtale.domain.agreement import Terms
 from avtale.domain.errors import Conflict
-from avtale.domain.ports import AgreementSource, LoginGateway, PaymentGateway, RecurringGateway, WebhookReader
+from avtale.domain.gateway import GatewayName
+from avtale.domain.ports import (
+    AgreementGateway,
+    AgreementSource,
+    BillingGateway,
+    BillingWebhookReader,
+    LoginGateway,
+    PaymentGateway,
+    RecurringGateway,
+    WebhookReader,
+)
 from avtale.domain.purchase import PurchaseTerms
 from avtale.gateways.courier import PublicResolver, SigningCourier
 from avtale.gateways.outbound import Answer, Call, Outbound
+from avtale.gateways.stripe.adapter import StripeBilling
+from avtale.gateways.stripe.calling import StripeCalls
+from avtale.gateways.stripe.credentials import StripeCredentials
+from avtale.gateways.stripe.events import StripeWebhooks
 from avtale.gateways.vipps import translate, translate_epayment
 from avtale.gateways.vipps.adapter import VippsRecurring
 from avtale.gateways.vipps.calling import VippsCalls
@@ -32,6 +46,7 @@ from avtale.gateways.vipps.source import VippsSource
 from avtale.settings import Clock, Settings, needed
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer
+from avtale.storage.stripe_accounts import StripeAccount, get_account
 from avtale.storage.tenants import VippsAccount, get_vipps_account
 from avtale.worker.fleet import Waker, open_fleet
 
@@ -53,7 +68,9 @@ class TenantGateways:
     outbound: Outbound
     call_seconds_max: float
     webhooks: WebhookReader = field(default_factory=VippsWebhooks)
+    stripe_webhooks: BillingWebhookReader = field(default_factory=StripeWebhooks)
     _made: dict[UUID, tuple[float, VippsAccount, VippsCalls]] = field(default_factory=dict)
+    _made_stripe: dict[UUID, tuple[float, StripeAccount, StripeBilling]] = field(default_factory=dict)
 
     def check_terms(self, terms: Terms | PurchaseTerms) -> None:
         """Raise ValueError for terms that Vipps could never draft or be paid for."""
@@ -61,6 +78,10 @@ class TenantGateways:
             translate_epayment.check_terms(terms)
         else:
             translate.check_terms(terms)
+
+    async def agreements(self, tenant_id: UUID, gateway: GatewayName) -> AgreementGateway:
+        """Where an agreement is. Raises Conflict (`vipps_not_configured`, `stripe_not_configured`)."""
+        return await (self.stripe(tenant_id) if gateway is GatewayName.STRIPE else self.recurring(tenant_id))
 
     async def recurring(self, tenant_id: UUID) -> RecurringGateway:
         """Vipps Recurring for a tenant. Raises Conflict (`vipps_not_configured`)."""
@@ -77,6 +98,31 @@ class TenantGateways:
     async def source(self, tenant_id: UUID, provider: str) -> AgreementSource | None:
         """Where agreements that move in are looked up. Raises Conflict (`vipps_not_configured`)."""
         return VippsSource(await self._vipps(tenant_id)) if provider == "vipps" else None
+
+    async def stripe(self, tenant_id: UUID) -> BillingGateway:
+        """Stripe for a tenant. Raises Conflict (`stripe_not_configured`)."""
+        known = self._made_stripe.get(tenant_id)
+        if known is not None and time.monotonic() - known[0] < ACCOUNT_SECONDS_MAX:
+            return known[2]
+        async with self.db.tenant(tenant_id) as tx:
+            account = await get_account(tx)
+        if account is None:
+            raise Conflict("this tenant has no Stripe account", code="stripe_not_configured")
+        made = known[2] if known is not None and known[1] == account else self._make_stripe(account)
+        self._made_stripe[tenant_id] = (time.monotonic(), account, made)
+        return made
+
+    def _make_stripe(self, account: StripeAccount) -> StripeBilling:
+        credentials = StripeCredentials(
+            base_url=account.base_url,
+            account_id=account.account_id,
+            secret_key=self.sealer.open(account.secret_key_sealed),
+            publishable_key=account.publishable_key,
+            livemode=account.livemode,
+            connected=account.connected,
+            call_seconds_max=self.call_seconds_max,
+        )
+        return StripeBilling(StripeCalls(credentials, self.outbound))
 
     async def _vipps(self, tenant_id: UUID) -> VippsCalls:
         known = self._made.get(tenant_id)

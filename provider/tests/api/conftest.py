@@ -231,6 +231,19 @@ class World:
         assert agreement["status"] == "active", agreement
         return dict(agreement)
 
+    async def stripe(self, method: str, path: str, data: Any = None) -> dict[str, Any]:
+        """Call Stripe as the merchant's dashboard would."""
+        headers = {"Authorization": "Bearer sk_test_dev"}
+        async with self.http.request(method, f"{self.sandbox}/stripe/v1{path}", data=data, headers=headers) as answer:
+            said = await answer.json()
+            assert answer.status < 300, said
+            return dict(said)
+
+    async def stripe_price(self) -> None:
+        """Put the monthly subscription on sale at Stripe."""
+        said = {"currency": "nok", "unit_amount": "9900", "recurring[interval]": "month", "lookup_key": "film-month"}
+        await self.stripe("POST", "/prices", said | {"product_data[name]": "Film"})
+
     async def settle(self) -> None:
         """Do what the fleet would do now: send, take in, read and settle."""
         for tenant in (self.film, self.avis):
@@ -277,6 +290,16 @@ CUSTOMER_API = {
 }
 
 
+def stripe_entry(sandbox: str) -> dict[str, Any]:
+    """The sandbox's account at Stripe."""
+    return {
+        "base_url": f"{sandbox}/stripe",
+        "account_id": "acct_sandboxdefault01",
+        "secret_key": "sk_test_dev",
+        "publishable_key": "pk_test_dev",
+    }
+
+
 def tenant_entry(name: str, host: str, public_url: str, issuer: str, sandbox: str) -> TenantEntry:
     """A tenant with a product of each form; its tokens are for its own audience, and only `film` has a customer API."""
     return TenantEntry.model_validate(
@@ -298,6 +321,7 @@ def tenant_entry(name: str, host: str, public_url: str, issuer: str, sandbox: st
                 "merchant_serial_number": "123456",
                 "login": {"redirect_uris": ["https://film.example/signed-in"]} if name == "film" else None,
             },
+            "stripe": stripe_entry(sandbox) if name == "film" else None,
             "issuers": [{"issuer": issuer, "audience": name}],
             "customer_api": CUSTOMER_API if name == "film" else None,
             "migration": {"secret": f"{SECRET}-{name}", "calls_per_minute_max": 1_000_000},
@@ -310,6 +334,7 @@ def tenant_entry(name: str, host: str, public_url: str, issuer: str, sandbox: st
                     "interval": "month",
                     "vat_percent": "25",
                     "agreement_url": "https://film.example/me",
+                    "stripe_price": "film-month" if name == "film" else None,
                 },
                 {
                     "id": "film-rent",

@@ -15,11 +15,12 @@ PATH = "/api/v1/config/errors"
 
 
 async def codes(world: World) -> list[str]:
+    """What is wrong, but at Stripe: that has its own tests."""
     answer = await world.call("GET", PATH, token=world.admin())
     assert answer.status == 200
     errors = answer.json["errors"]
     assert all(one["message"] and one["action"] and one["subject"] for one in errors)
-    return [one["code"] for one in errors]
+    return [one["code"] for one in errors if one["provider"] != "stripe"]
 
 
 async def register(world: World) -> None:

@@ -15,6 +15,9 @@ from avtale.api.payments import operations
 PROMISED = {
     "postV1PayVippsCheckout": ("post", "/api/v1/pay/vipps/checkout", "Vipps"),
     "getV1PayVippsRecurringAgreements": ("get", "/api/v1/pay/vipps/recurring/agreements/{agreementId}", "Vipps"),
+    "postV1PayStripeCheckout": ("post", "/api/v1/pay/stripe/checkout", "Stripe Checkout"),
+    "postV1WebhookStripe": ("post", "/api/v1/webhook/stripe/", "Stripe Webhooks"),
+    "postV1WebhookStripe2": ("post", "/api/v1/webhook/stripe/{organization}", "Stripe Webhooks"),
     "listV1Agreements": ("get", "/api/v1/agreements", "Agreements"),
     "postV1AgreementsStop": ("post", "/api/v1/agreements/{agreementId}/stop", "Agreements"),
     "listV1AgreementsChanges": ("get", "/api/v1/agreements/{agreementId}/changes", "Subscriptions"),
@@ -120,6 +123,8 @@ WITHOUT_TOKEN = {
     "getV1ProviderVippsLoginParameters",
     "postV1ProviderVippsLoginOauth2Token",
     "postV1WebhookVipps",
+    "postV1WebhookStripe",
+    "postV1WebhookStripe2",
     "listAdminHealthLive",
     "listAdminHealthReady",
 }

@@ -32,6 +32,7 @@ CHECKOUT = {"productId": "film-month", "returnUrl": "https://film.example/back"}
 #: A body that each operation takes, where it takes one.
 BODIES: dict[str, Any] = {
     "postV1PayVippsCheckout": CHECKOUT,
+    "postV1PayStripeCheckout": {"productId": "film-month"},
     "postV1AgreementsAdminCreate": {
         "subject": "auth0|anna",
         "productId": "film-month",
@@ -50,7 +51,13 @@ BODIES: dict[str, Any] = {
     "postV1ChargesRefunds": {"amount": 100, "reason": "Sorry"},
 }
 #: What makes something of the caller's own at the tenant that is asked, whoever else has ids elsewhere.
-OWN = {"postV1PayVippsCheckout", "postV1AgreementsAdminCreate", "postV1AuthSetup", "postV1EventsEndpoints"}
+OWN = {
+    "postV1PayVippsCheckout",
+    "postV1PayStripeCheckout",
+    "postV1AgreementsAdminCreate",
+    "postV1AuthSetup",
+    "postV1EventsEndpoints",
+}
 #: What is about a tenant as a whole, and so about avis alone.
 WHOLE = {"listV1ConfigErrors", "exportV1Audit", "listV1Events", "listV1EventsEndpoints", "listV1Imports"}
 

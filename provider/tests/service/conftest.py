@@ -160,50 +160,53 @@ class Shop:
         return list(exported["agreements"])
 
 
+def tenant_entry(sandbox: str) -> dict[str, Any]:
+    """A tenant with a subscription and a single purchase, and its account at Vipps."""
+    return {
+        "name": "film",
+        "hosts": ["127.0.0.1"],
+        "public_url": "http://127.0.0.1:9",
+        "seller": {
+            "name": "Film AS",
+            "organization_number": "999999999",
+            "vat_registered": True,
+            "address": "Storgata 1, Oslo",
+        },
+        "vipps": {
+            "base_url": sandbox,
+            "client_id": "dev-client-id",
+            "client_secret": "dev-client-secret",
+            "subscription_key": "dev-subscription-key",
+            "merchant_serial_number": "123456",
+        },
+        "issuers": [{"issuer": "https://id.example", "audience": "avtale"}],
+        "migration": {"secret": "a-secret-of-the-path", "calls_per_minute_max": 1_000_000},
+        "products": [
+            {
+                "id": "film-month",
+                "name": "Film",
+                "price_minor": 9900,
+                "currency": "NOK",
+                "interval": "month",
+                "vat_percent": "25",
+                "agreement_url": "https://shop.example/me",
+            },
+            {
+                "id": "film-rent",
+                "name": "Film for two days",
+                "price_minor": 3900,
+                "currency": "NOK",
+                "access_days": 2,
+                "vat_percent": "25",
+            },
+        ],
+    }
+
+
 @pytest.fixture
 async def shop(db: Database, sandbox: str) -> AsyncIterator[Shop]:
     """A shop on the sandbox, at the same instant of business time."""
-    entry = TenantEntry.model_validate(
-        {
-            "name": "film",
-            "hosts": ["127.0.0.1"],
-            "public_url": "http://127.0.0.1:9",
-            "seller": {
-                "name": "Film AS",
-                "organization_number": "999999999",
-                "vat_registered": True,
-                "address": "Storgata 1, Oslo",
-            },
-            "vipps": {
-                "base_url": sandbox,
-                "client_id": "dev-client-id",
-                "client_secret": "dev-client-secret",
-                "subscription_key": "dev-subscription-key",
-                "merchant_serial_number": "123456",
-            },
-            "issuers": [{"issuer": "https://id.example", "audience": "avtale"}],
-            "migration": {"secret": "a-secret-of-the-path", "calls_per_minute_max": 1_000_000},
-            "products": [
-                {
-                    "id": "film-month",
-                    "name": "Film",
-                    "price_minor": 9900,
-                    "currency": "NOK",
-                    "interval": "month",
-                    "vat_percent": "25",
-                    "agreement_url": "https://shop.example/me",
-                },
-                {
-                    "id": "film-rent",
-                    "name": "Film for two days",
-                    "price_minor": 3900,
-                    "currency": "NOK",
-                    "access_days": 2,
-                    "vat_percent": "25",
-                },
-            ],
-        }
-    )
+    entry = TenantEntry.model_validate(tenant_entry(sandbox))
     sealer = Sealer([new_key()])
     await turn_clock(db, START, running=False)
     async with (

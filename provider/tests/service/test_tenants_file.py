@@ -26,6 +26,8 @@ SECRETS = {
     "FILM_VIPPS_CLIENT_SECRET": "shown-once",
     "FILM_MIGRATION_SECRET": "what-only-the-mover-knows",
     "FILM_EVENTS_SECRET": "whsec_" + "c2hvd24gb25jZSwgYW5kIGtlcHQgZm9yIGdvb2Q=",
+    "FILM_STRIPE_SECRET_KEY": "sk_test_shown-once",
+    "FILM_STRIPE_WEBHOOK_SECRET": "whsec_of-the-page",
 }
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -33,6 +35,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Tenants": configuring.TenantEntry,
     "Seller": configuring.SellerEntry,
     "Vipps": configuring.VippsEntry,
+    "Stripe": configuring.StripeEntry,
     "Login": configuring.LoginEntry,
     "Issuers": configuring.IssuerEntry,
     "Products": configuring.ProductEntry,
@@ -98,9 +101,10 @@ def test_the_example_of_the_page_has_every_key(example: Path) -> None:
     wanted = read_tenants_file(example)
     (organization,) = wanted.organizations
     (tenant,) = organization.tenants
-    entries = [organization, tenant, tenant.seller, tenant.vipps, tenant.vipps.login, *tenant.issuers]
     assert tenant.customer_api is not None
+    assert tenant.stripe is not None
     assert tenant.events is not None
+    entries = [organization, tenant, tenant.seller, tenant.vipps, tenant.vipps.login, tenant.stripe, *tenant.issuers]
     entries += [tenant.events, *tenant.events.endpoints]
     for entry in (*entries, tenant.policy, *tenant.exchange_rates, tenant.customer_api, *tenant.customer_api.clients):
         assert entry.model_fields_set == set(type(entry).model_fields), type(entry).__name__
@@ -165,6 +169,11 @@ async def test_applying_again_changes_nothing_and_a_product_that_is_left_out_goe
         ("https://film.example.test/me", "https://film.example.test/#me", "clients.0.return_urls.0"),
         ("https://film.example.test/sorry", "javascript:alert(1)", "clients.0.error_urls.0"),
         ('"status"', '"a&b"', "clients.0.result_parameter"),
+        (
+            "access_days = 2",
+            'access_days = 2\n    stripe_price = "film"',
+            "only a subscription whose price does not vary",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place(example: Path, was: str, becomes: str, said: str) -> None:
@@ -195,5 +204,14 @@ async def test_a_host_of_another_tenant_is_refused_and_nothing_is_written(
     with pytest.raises(Invalid) as refused:
         await apply_tenant(db, gateways, gateways.sealer, organization.name, other, SECRETS)
     assert refused.value.code == "host_taken"
+    other = entry.model_copy(update={"name": "music", "hosts": ["music.example.test"]})
+    with pytest.raises(Invalid) as refused:
+        await apply_tenant(db, gateways, gateways.sealer, organization.name, other, SECRETS)
+    assert refused.value.code == "stripe_account_taken"
+    with pytest.raises(Invalid) as refused:
+        await apply_tenant(
+            db, gateways, gateways.sealer, organization.name, entry, SECRETS | {"FILM_STRIPE_SECRET_KEY": "sk_live_1"}
+        )
+    assert refused.value.code == "stripe_mode"
     async with db.routing() as tx:
         assert [tenant.name for tenant in await tenants.all_tenants(tx)] == ["film"]

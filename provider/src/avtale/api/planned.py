@@ -25,18 +25,7 @@ _METHODS = "/api/v1/customer/paymentMethods"
 PLANNED: tuple[Planned, ...] = (
     *_of(
         "Stripe Checkout",
-        ("POST", "/api/v1/pay/stripe/checkout", "postV1PayStripeCheckout", "Create Stripe subscription checkout"),
         ("POST", "/api/v1/pay/stripe/tvod", "postV1PayStripeTvod", "Create Stripe TVOD payment intent"),
-    ),
-    *_of(
-        "Stripe Webhooks",
-        ("POST", "/api/v1/webhook/stripe/", "postV1WebhookStripe", "Receive Stripe webhook (shared tenant mode)"),
-        (
-            "POST",
-            "/api/v1/webhook/stripe/{organization}",
-            "postV1WebhookStripe2",
-            "Receive Stripe webhook (organization path)",
-        ),
     ),
     *_of(
         "Customer",

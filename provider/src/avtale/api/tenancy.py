@@ -77,6 +77,13 @@ class Tenancy:
             raise TenantUnknown("there is no such tenant")
         return tenant
 
+    async def organized(self, organization: str) -> list[Tenant]:
+        """The tenants of the organization that a path names; none for one that nobody knows."""
+        if not _NAME.fullmatch(organization):
+            return []
+        async with self._db.routing() as tx:
+            return await tenants.tenants_of(tx, organization)
+
 
 def host_name(header: str | None) -> str | None:
     """The name in a Host header: lower case, without port, brackets or a root's dot; None for no host name."""

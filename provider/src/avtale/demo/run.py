@@ -15,7 +15,7 @@ from avtale.demo.processes import Processes, end_leftovers, installed
 from avtale.domain.errors import Refusal
 from avtale.runtime import open_runtime
 from avtale.service.configuring import apply_tenant
-from avtale.service.registering import ensure_webhook
+from avtale.service.registering import ensure_webhooks
 from avtale.serving import write_ready_file
 from avtale.settings import Settings
 from avtale.storage.embedded import EmbeddedPostgres
@@ -102,7 +102,7 @@ async def _apply(environment: Mapping[str, str], notes: Notes) -> None:
         async with open_runtime(settings) as runtime:
             entry = demo_tenant(notes)
             tenant = await apply_tenant(runtime.db, runtime.gateways, runtime.sealer, ORGANIZATION, entry)
-            await ensure_webhook(runtime.db, runtime.gateways, runtime.sealer, tenant)
+            await ensure_webhooks(runtime.db, runtime.gateways, runtime.sealer, tenant)
     except Refusal as refusal:
         raise DemoFailed(f"the demo tenant cannot be applied: {refusal.detail}") from refusal
 

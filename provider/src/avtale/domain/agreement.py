@@ -9,6 +9,7 @@ from uuid import UUID
 
 from avtale.domain.campaign import Campaign
 from avtale.domain.errors import IllegalStep
+from avtale.domain.gateway import GatewayName
 from avtale.domain.money import Money
 from avtale.domain.periods import Interval, Period, period
 
@@ -114,6 +115,7 @@ class Agreement:
 
     `last_period` is the last period that has a charge; `next_charge_at` is when the next one is planned.
     One with a `gift_reason` was given by an administrator: no gateway knows it, and `next_charge_at` is its end.
+    One at Stripe has no `next_charge_at`: its invoices are Stripe's, and `last_period` counts those that we know.
     Access ends at `access_ends_at` whatever is paid; a `hidden_at` one is shown to nobody but the books.
     Period `phase_period` begins on `phase_start` (period 1 on the anchor, without one), and the periods after it are
     counted from there; with a `bridge_start`, the one before it is a shorter one that begins on that day. `limit` is
@@ -148,6 +150,7 @@ class Agreement:
     paused_at: datetime | None = None
     paused_from: date | None = None
     resumes_on: date | None = None
+    gateway: GatewayName = GatewayName.VIPPS
 
     def period(self, number: int) -> Period:
         """A period of the present terms; raises ValueError for one from before they held."""

@@ -7,6 +7,7 @@ from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
+from avtale.domain.gateway import GatewayName
 from avtale.domain.money import Money
 
 
@@ -112,9 +113,10 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One order at the gateway for a charge; its id is the idempotency key and the gateway's order id.
+    """One order at the gateway for a charge; its id is the idempotency key and the order id that we give.
 
-    `gateway_agreement_id` is None for an order that stands alone: a purchase's.
+    `gateway_agreement_id` is None for an order that stands alone: a purchase's. Stripe names its own orders (an
+    invoice, a payment intent: `gateway_order_id`), and what an invoice was paid by (`gateway_payment_id`).
     """
 
     id: UUID
@@ -122,6 +124,19 @@ class Attempt:
     status: AttemptStatus
     totals: Totals
     gateway_agreement_id: str | None
+    gateway: GatewayName = GatewayName.VIPPS
+    gateway_order_id: str | None = None
+    gateway_payment_id: str | None = None
+
+    @property
+    def order(self) -> str:
+        """What the gateway calls this order."""
+        return self.gateway_order_id or str(self.id)
+
+    @property
+    def payment(self) -> str:
+        """What the gateway calls the money that it took for this order: what a refund names."""
+        return self.gateway_payment_id or self.order
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from avtale.domain.agreement import Terms
 from avtale.domain.event import Delivery
+from avtale.domain.gateway import GatewayName
 from avtale.domain.money import Money
 from avtale.domain.outcome import Outcome
 from avtale.domain.periods import Interval
@@ -20,12 +21,16 @@ from avtale.domain.settlement import ObservedCharge
 
 @dataclass(frozen=True, slots=True)
 class WrittenRequest:
-    """The exact bytes of a call, committed before it is made; `id` is its idempotency key."""
+    """The exact bytes of a call, committed before it is made; `id` is its idempotency key.
+
+    To Stripe it is the parameters, as canonical JSON: its SDK always spells the same ones in the same way.
+    """
 
     id: UUID
     method: str
     path: str
     body: bytes
+    gateway: GatewayName = GatewayName.VIPPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +92,24 @@ class GatewayAgreementState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedOrder:
+    """An order that the gateway made by itself, an invoice: the period that it is for, and what it asks."""
+
+    order_id: str
+    starts_at: datetime
+    ends_at: datetime
+    amount: Money
+    is_first: bool
+    is_paid: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedAgreement:
     """One reading of an agreement; `started_at` is None unless it was ever active.
 
     `limit` is what its person lets a charge be at most, in minor units, where the price may vary.
+    Where the gateway bills by itself, `orders` are those that are owed, oldest first, and `changes_at` is when it
+    next makes one, or makes one final.
     """
 
     gateway_agreement_id: str
@@ -99,6 +118,8 @@ class ObservedAgreement:
     started_at: datetime | None
     stopped_at: datetime | None
     limit: int | None = None
+    orders: tuple[ObservedOrder, ...] = ()
+    changes_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,31 +159,16 @@ class RegisteredWebhook:
     secret: str | None
 
 
-class RecurringGateway(Protocol):
-    """Vipps Recurring for one tenant. The `write_…` functions are pure; the others call, and never raise for an
-    answer of the other side: they return an Outcome."""
+class AgreementGateway(Protocol):
+    """What every gateway can do with the agreements of one tenant. The `write_…` functions are pure; the others
+    call, and never raise for an answer of the other side: they return an Outcome."""
 
-    def write_draft(self, wish: DraftWish) -> WrittenRequest: ...
-    def write_charge(self, wish: ChargeWish) -> WrittenRequest: ...
-    def write_acceptance(self, request_id: UUID, gateway_agreement_id: str, phone_number: str) -> WrittenRequest: ...
     def write_stop(self, request_id: UUID, gateway_agreement_id: str) -> WrittenRequest: ...
-    def write_cancel(self, request_id: UUID, gateway_agreement_id: str, order_id: str) -> WrittenRequest: ...
-    def write_update(self, request_id: UUID, gateway_agreement_id: str, terms: Terms) -> WrittenRequest:
-        """Show the person these terms from now on."""
-
-    def amount_min(self, currency: str) -> int:
-        """The least that can be charged, in minor units."""
-
     def write_refund(
         self, request_id: UUID, gateway_agreement_id: str, order_id: str, amount: int, reason: str
     ) -> WrittenRequest: ...
 
-    async def draft(self, request: WrittenRequest) -> Outcome[Drafted]: ...
-    async def create_charge(self, request: WrittenRequest, *, again: bool = False) -> Outcome[str]: ...
-    async def accept(self, request: WrittenRequest) -> Outcome[None]: ...
     async def stop(self, request: WrittenRequest) -> Outcome[None]: ...
-    async def cancel(self, request: WrittenRequest) -> Outcome[None]: ...
-    async def update(self, request: WrittenRequest) -> Outcome[None]: ...
     async def refund(self, request: WrittenRequest) -> Outcome[None]: ...
     async def fetch_agreement(self, gateway_agreement_id: str) -> Outcome[ObservedAgreement]: ...
     async def fetch_charge(self, gateway_agreement_id: str, order_id: str) -> Outcome[ObservedCharge]: ...
@@ -170,6 +176,136 @@ class RecurringGateway(Protocol):
     async def register_webhook(self, url: str, events: Sequence[str]) -> Outcome[RegisteredWebhook]: ...
     async def list_webhooks(self) -> Outcome[tuple[RegisteredWebhook, ...]]: ...
     async def delete_webhook(self, webhook_id: str) -> Outcome[None]: ...
+
+
+class RecurringGateway(AgreementGateway, Protocol):
+    """Vipps Recurring for one tenant: we draft agreements, and make every charge."""
+
+    def write_draft(self, wish: DraftWish) -> WrittenRequest: ...
+    def write_charge(self, wish: ChargeWish) -> WrittenRequest: ...
+    def write_acceptance(self, request_id: UUID, gateway_agreement_id: str, phone_number: str) -> WrittenRequest: ...
+    def write_cancel(self, request_id: UUID, gateway_agreement_id: str, order_id: str) -> WrittenRequest: ...
+    def write_update(self, request_id: UUID, gateway_agreement_id: str, terms: Terms) -> WrittenRequest:
+        """Show the person these terms from now on."""
+
+    def amount_min(self, currency: str) -> int:
+        """The least that can be charged, in minor units."""
+
+    async def draft(self, request: WrittenRequest) -> Outcome[Drafted]: ...
+    async def create_charge(self, request: WrittenRequest, *, again: bool = False) -> Outcome[str]: ...
+    async def accept(self, request: WrittenRequest) -> Outcome[None]: ...
+    async def cancel(self, request: WrittenRequest) -> Outcome[None]: ...
+    async def update(self, request: WrittenRequest) -> Outcome[None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionWish:
+    """What a subscription at Stripe says. `draft_id` is our attempt id, by which it is found again."""
+
+    draft_id: UUID
+    reference: UUID
+    customer_id: str
+    price_id: str
+    description: str
+    payment_method_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntentWish:
+    """A payment at Stripe that stands alone; `order_id` is our attempt id, by which it is found again."""
+
+    order_id: UUID
+    reference: UUID
+    customer_id: str
+    amount: Money
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What is there at Stripe, and the secret with which its payer's browser goes on.
+
+    `kind` says what is to be confirmed: a `payment`, or a `setup` where nothing is due yet; None: nothing any more.
+    """
+
+    gateway_id: str
+    kind: str | None
+    client_secret: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedPrice:
+    """A price at Stripe; `interval` is None for one that is paid once."""
+
+    price_id: str
+    amount: Money | None
+    interval: Interval | None
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMethod:
+    """A card that somebody pays with at Stripe: its brand, its last digits, and when it expires."""
+
+    id: str
+    type: str
+    brand: str | None
+    last4: str | None
+    exp_month: int | None
+    exp_year: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedCustomer:
+    """Who somebody is at Stripe, and what they pay with where nothing else is said."""
+
+    customer_id: str
+    email: str | None
+    name: str | None
+    default_payment_method_id: str | None
+
+
+class BillingGateway(AgreementGateway, Protocol):
+    """Stripe for one tenant: it makes its own invoices, and the payer confirms in their browser."""
+
+    #: The account that the calls are for, and the key that its payers' browsers use.
+    account_id: str
+    publishable_key: str
+    livemode: bool
+
+    def write_subscription(self, wish: SubscriptionWish) -> WrittenRequest: ...
+    def write_intent(self, wish: IntentWish) -> WrittenRequest: ...
+
+    async def create_subscription(self, request: WrittenRequest, *, again: bool = False) -> Outcome[Confirmation]:
+        """Make it, or find the one that an earlier sending made: never a second one for one attempt."""
+
+    async def create_intent(self, request: WrittenRequest, *, again: bool = False) -> Outcome[Confirmation]:
+        """As create_subscription, for a payment that stands alone."""
+
+    async def fetch_confirmation(self, gateway_id: str) -> Outcome[Confirmation]:
+        """What is left to confirm of a subscription or of a payment."""
+
+    async def find_price(self, name: str) -> Outcome[ObservedPrice | None]:
+        """A price by its id or its look-up key."""
+
+    async def create_customer(
+        self, key: UUID, person: tuple[str, str], email: str | None, name: str | None
+    ) -> Outcome[ObservedCustomer]: ...
+    async def fetch_customer(self, customer_id: str) -> Outcome[ObservedCustomer | None]: ...
+    async def update_customer(
+        self, customer_id: str, *, email: str | None = None, name: str | None = None, default: str | None = None
+    ) -> Outcome[ObservedCustomer]: ...
+    async def list_payment_methods(self, customer_id: str) -> Outcome[tuple[PaymentMethod, ...]]: ...
+    async def attach_payment_method(self, customer_id: str, payment_method_id: str) -> Outcome[PaymentMethod]: ...
+    async def detach_payment_method(self, payment_method_id: str) -> Outcome[None]: ...
+    async def pay_with(self, gateway_agreement_id: str, payment_method_id: str) -> Outcome[None]:
+        """Let a subscription be paid with this method from now on."""
+
+    async def fetch_account(self) -> Outcome[str]:
+        """The id of the account whose keys these are."""
+
+    async def undelivered_events(self) -> Outcome[tuple[bytes, ...]]:
+        """What nobody has told us although it was to be told, oldest first, as a webhook would have said it."""
 
 
 class PaymentGateway(Protocol):
@@ -245,17 +381,27 @@ class Courier(Protocol):
     ) -> Delivery: ...
 
 
+class BillingWebhookReader(WebhookReader, Protocol):
+    """A reader of Stripe's webhooks, which come for many tenants to one address."""
+
+    def account(self, body: bytes) -> str | None: ...
+    def is_live(self, body: bytes) -> bool: ...
+
+
 class Gateways(Protocol):
     """Where use cases get the gateway of a tenant."""
 
     webhooks: WebhookReader
+    stripe_webhooks: BillingWebhookReader
     #: How long one call may take, in seconds of wall time.
     call_seconds_max: float
 
     def check_terms(self, terms: Terms | PurchaseTerms) -> None:
         """Raise ValueError for terms that the gateway could never draft or be paid for."""
 
+    async def agreements(self, tenant_id: UUID, gateway: GatewayName) -> AgreementGateway: ...
     async def recurring(self, tenant_id: UUID) -> RecurringGateway: ...
+    async def stripe(self, tenant_id: UUID) -> BillingGateway: ...
     async def payments(self, tenant_id: UUID) -> PaymentGateway: ...
     async def login(self, tenant_id: UUID) -> LoginGateway: ...
 

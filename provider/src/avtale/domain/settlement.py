@@ -33,12 +33,16 @@ class GatewayChargeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObservedCharge:
-    """One reading of an order at a gateway: its state, cumulative totals and, if it failed, why."""
+    """One reading of an order at a gateway: its state, cumulative totals and, if it failed, why.
+
+    `payment_id` is what took the money, where that has a name of its own.
+    """
 
     order_id: str
     state: GatewayChargeState
     totals: Totals
     failure_reason: str | None = None
+    payment_id: str | None = None
 
 
 class BookingKind(StrEnum):

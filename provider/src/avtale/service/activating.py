@@ -9,10 +9,12 @@ from uuid import UUID
 from avtale.domain.agreement import Agreement, AgreementStatus, AgreementVerb, step
 from avtale.domain.billing import plan_at
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
+from avtale.domain.gateway import GatewayName
 from avtale.domain.periods import Interval, Period, Unit, local_date, period
-from avtale.domain.ports import GatewayAgreementState, ObservedAgreement, RecurringGateway
+from avtale.domain.ports import AgreementGateway, GatewayAgreementState, ObservedAgreement
 from avtale.service import announcing, settling
 from avtale.service.ids import new_id
+from avtale.service.invoicing import learn_orders
 from avtale.storage import agreements, calls, changes, charges, checks, locks, phases
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import Call, CallKind
@@ -26,7 +28,7 @@ _LIVE = frozenset({"written", "drafted", "unknown"})
 
 
 async def settle_draft(
-    tx: Transaction, tenant: Tenant, gateway: RecurringGateway, draft_id: UUID, observed: ObservedAgreement
+    tx: Transaction, tenant: Tenant, gateway: AgreementGateway, draft_id: UUID, observed: ObservedAgreement
 ) -> Agreement | None:
     """Apply one reading of a draft's agreement; returns our agreement as it is now (None: no such draft)."""
     found = await agreements.get_drafts(tx, [draft_id])
@@ -47,12 +49,17 @@ async def settle_draft(
     approved = observed.state is GatewayAgreementState.ACTIVE or observed.started_at is not None
 
     if agreement.gateway_agreement_id == observed.gateway_agreement_id:
+        if observed.orders:
+            stray = agreement.stop_reason == "duplicate"
+            agreement = await learn_orders(tx, tenant, agreement, observed, stray=stray)
         if observed.state is GatewayAgreementState.STOPPED:
             return await _stop(tx, tenant, agreement, observed.stopped_at or tx.now)
         return await _noted_limit(tx, agreement, observed)
     if agreement.gateway_agreement_id is not None:
         if approved and draft.status != "lost":
             await _undo(tx, gateway, agreement, draft, observed)
+        if approved and observed.orders:
+            await learn_orders(tx, tenant, agreement, observed, stray=True)
         return agreement
     if approved:
         active = await _activate(tx, tenant, gateway, agreement, draft, observed)
@@ -101,7 +108,7 @@ async def _end_draft(
 async def _activate(
     tx: Transaction,
     tenant: Tenant,
-    gateway: RecurringGateway,
+    gateway: AgreementGateway,
     agreement: Agreement,
     draft: Draft,
     observed: ObservedAgreement,
@@ -110,6 +117,7 @@ async def _activate(
     anchor = local_date(started, tenant.zone)
     first = agreement.terms.first_period(anchor)
     made_by_campaign = first.end != period(anchor, agreement.terms.interval, 1).end
+    we_bill = agreement.gateway is GatewayName.VIPPS
     siblings = await agreements.agreements_of(
         tx, agreement.issuer, agreement.subject, product_id=agreement.terms.product_id, lock=True
     )
@@ -122,9 +130,9 @@ async def _activate(
         status=step(agreement.status, AgreementVerb.ACTIVATE),
         gateway_agreement_id=observed.gateway_agreement_id,
         anchor=anchor,
-        last_period=1,
+        last_period=1 if we_bill else 0,
         activated_at=started,
-        next_charge_at=plan_at(first.end, tenant.rules, tenant.zone),
+        next_charge_at=plan_at(first.end, tenant.rules, tenant.zone) if we_bill else None,
         phase_period=2 if made_by_campaign else 1,
         phase_start=first.end if made_by_campaign else None,
         limit=observed.limit if agreement.terms.suggested_max is not None else None,
@@ -140,6 +148,8 @@ async def _activate(
     active = replace(active, version=active.version + 1)
     if made_by_campaign:
         await phases.add_phases(tx, _campaign_phases(active, first))
+    if not we_bill:
+        return await learn_orders(tx, tenant, active, observed, stray=doubled)
     kind = ChargeKind.STRAY if doubled else ChargeKind.INITIAL
     await _initial_charge(tx, active, draft, observed.gateway_agreement_id, kind)
     if active.terms.first_price.amount == 0:
@@ -198,7 +208,7 @@ async def _initial_charge(
 
 async def _undo(
     tx: Transaction,
-    gateway: RecurringGateway,
+    gateway: AgreementGateway,
     agreement: Agreement,
     draft: Draft,
     observed: ObservedAgreement,
@@ -208,7 +218,7 @@ async def _undo(
     if observed.state is GatewayAgreementState.ACTIVE:
         request = gateway.write_stop(new_id(), observed.gateway_agreement_id)
         await calls.write_calls(tx, [Call(request, CallKind.STOP, draft.id)], lease_seconds_max=0)
-    if agreement.terms.first_price.amount:
+    if agreement.terms.first_price.amount and agreement.gateway is GatewayName.VIPPS:
         await _initial_charge(tx, agreement, draft, observed.gateway_agreement_id, ChargeKind.STRAY)
 
 

@@ -22,6 +22,7 @@ from avtale.domain.errors import (
     Invalid,
     NotFound,
 )
+from avtale.domain.gateway import GatewayName
 from avtale.domain.ports import Gateways
 from avtale.service.checking import read_now
 from avtale.service.checkout import CheckoutWish, Person, start_checkout
@@ -86,7 +87,8 @@ async def list_valid(db: Database, tenant: Tenant, person: Person) -> list[Agree
     """A person's agreements with Vipps that are in force, newest first."""
     views = await list_agreements(db, tenant, person)
     in_force = [view for view in views if view.agreement.status is AgreementStatus.ACTIVE]
-    return [view for view in in_force if view.agreement.gift_reason is None]
+    with_vipps = [view for view in in_force if view.agreement.gateway is GatewayName.VIPPS]
+    return [view for view in with_vipps if view.agreement.gift_reason is None]
 
 
 async def begin_adding(db: Database, tenant: Tenant, person: Person, product_id: str) -> int | None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from avtale.domain.billing import settled_by
 from avtale.domain.charge import OPEN_ATTEMPTS, Charge
+from avtale.domain.gateway import try_days
 from avtale.domain.purchase import Purchase, PurchaseStatus, purchase_access
 from avtale.domain.settlement import BookingKind
 from avtale.storage import agreements, charges, entitlements, phases, purchases, receipts
@@ -53,7 +54,14 @@ async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
             addresses[draft.agreement_id].append(draft.gateway_agreement_id)
     attempts_of: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for attempt in tried:
-        attempts_of[attempt.charge_id].append({"attemptId": str(attempt.id), "status": attempt.status.value})
+        attempts_of[attempt.charge_id].append(
+            {
+                "attemptId": str(attempt.id),
+                "status": attempt.status.value,
+                "gateway": attempt.gateway.value,
+                "orderId": attempt.order,
+            }
+        )
     charges_of: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for charge in owed:
         charges_of[charge.owner_id].append(_charge(charge) | {"attempts": attempts_of[charge.id]})
@@ -64,6 +72,7 @@ async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
         "agreements": [
             {
                 "agreementId": str(a.id),
+                "gateway": a.gateway.value,
                 "gatewayAgreementIds": addresses[a.id],
                 "issuer": a.issuer,
                 "subject": a.subject,
@@ -154,7 +163,8 @@ async def audit(db: Database, tenant: Tenant) -> list[Finding]:
     for attempt in tried:
         charge = owed[attempt.charge_id]
         purchase = bought.get(charge.owner_id)
-        end = purchase.expires_at if purchase else settled_by(charge.due, tenant.rules.retry_days, tenant.zone)
+        days = try_days(attempt.gateway, tenant.rules.retry_days)
+        end = purchase.expires_at if purchase else settled_by(charge.due, days, tenant.zone)
         if attempt.status in OPEN_ATTEMPTS and now - end > OVERDUE_AFTER:
             found.append(Finding("attempt_overdue", str(attempt.id), f"no end since {iso(end)}"))
     for purchase in bought.values():

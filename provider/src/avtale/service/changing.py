@@ -11,6 +11,7 @@ from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.change import CANCELLING, Change, ChangeKind, ChangeStatus
 from avtale.domain.charge import AttemptStatus
 from avtale.domain.errors import Conflict, IllegalStep, Invalid, NotFound
+from avtale.domain.gateway import GatewayName
 from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways, RecurringGateway
 from avtale.service import announcing
@@ -198,6 +199,8 @@ async def _check(
 def _check_active(agreement: Agreement) -> None:
     if agreement.gift_reason is not None:
         raise Conflict("what was given is not charged, so there is nothing to change", code="agreement_given")
+    if agreement.gateway is not GatewayName.VIPPS:
+        raise Conflict("Stripe bills this agreement: change it there", code="change_not_offered")
     if agreement.status is not AgreementStatus.ACTIVE:
         raise IllegalStep(f"the agreement is {agreement.status.value}", code="agreement_not_active")
 

@@ -10,13 +10,16 @@ from uuid import UUID
 import structlog
 
 from avtale.domain.billing import read_next
-from avtale.domain.charge import OPEN_ATTEMPTS, Attempt, AttemptStatus
+from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus
 from avtale.domain.errors import Refusal
-from avtale.domain.outcome import Answered, Outcome, Refused, Throttled
-from avtale.domain.ports import GatewayAgreementState, Gateways, ObservedAgreement, PaymentGateway, RecurringGateway
+from avtale.domain.gateway import GatewayName, try_days
+from avtale.domain.outcome import Answered, Outcome, Refused, Throttled, Unknown
+from avtale.domain.ports import AgreementGateway, GatewayAgreementState, Gateways, ObservedAgreement
 from avtale.domain.settlement import ObservedCharge
+from avtale.service.absorbing import ASK_FOR_EVENTS_AFTER, fetch_undelivered, keep_undelivered
 from avtale.service.activating import bury_draft, settle_draft
 from avtale.service.delivering import next_reading
+from avtale.service.desks import Desk, desks
 from avtale.service.sending import CALLS_AT_ONCE_MAX, lease_seconds
 from avtale.service.settling import Reading, settle_charges
 from avtale.storage import agreements, charges, checks
@@ -29,6 +32,8 @@ from avtale.storage.tenants import Tenant
 
 #: An active agreement is read this often even if nobody says that it has changed: a lost webhook costs a week.
 RECHECK_AGREEMENT_AFTER = timedelta(days=7)
+#: What a gateway does by itself is looked at this long after it was due: Stripe makes an invoice final after an hour.
+READ_AFTER_CHANGE = timedelta(minutes=90)
 #: A refund that was accepted and does not show yet is looked for again after this.
 RECHECK_REFUND_AFTER = timedelta(minutes=10)
 
@@ -37,56 +42,79 @@ log = structlog.get_logger()
 
 async def check(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max: int = 200) -> bool:
     """Read and settle one batch of what is due; True when there may be more."""
-    gateway = await gateways.recurring(tenant.id)
-    payments = await gateways.payments(tenant.id)
     async with db.tenant(tenant.id) as tx:
         claimed = await checks.claim(tx, batch_count_max, lambda count: lease_seconds(gateways, count))
         drafts = {
             d.id: d for d in await agreements.get_drafts(tx, [c.id for c in claimed if c.kind is CheckKind.DRAFT])
         }
         tried = await charges.get_attempts(tx, [c.id for c in claimed if c.kind is CheckKind.ATTEMPT])
+    names = {draft.gateway for draft in drafts.values()} | {attempt.gateway for attempt in tried.values()}
+    open_desks = await desks(gateways, tenant, names)
     slots = asyncio.Semaphore(CALLS_AT_ONCE_MAX)
 
     async def read_draft(one: Check) -> tuple[Check, Outcome[ObservedAgreement] | None]:
-        address = drafts[one.id].gateway_agreement_id if one.id in drafts else None
-        if address is None:
+        draft = drafts.get(one.id)
+        if draft is None or draft.gateway_agreement_id is None:
             return one, None
+        if draft.gateway not in open_desks:
+            return one, _closed(draft.gateway)
         async with slots:
-            return one, await gateway.fetch_agreement(address)
+            return one, await open_desks[draft.gateway].gateway.fetch_agreement(draft.gateway_agreement_id)
 
     async def read_attempt(one: Check) -> tuple[Check, Outcome[ObservedCharge]]:
+        attempt = tried[one.id]
+        if attempt.gateway not in open_desks:
+            return one, _closed(attempt.gateway)
         async with slots:
-            return one, await _fetch(gateway, payments, tried[one.id])
+            return one, await open_desks[attempt.gateway].read(attempt)
 
     of_drafts = await asyncio.gather(*(read_draft(c) for c in claimed if c.kind is CheckKind.DRAFT))
     of_attempts = await asyncio.gather(*(read_attempt(c) for c in claimed if c.id in tried))
     for one, told in of_drafts:
-        await _settle_draft(db, gateway, tenant, one, drafts.get(one.id), told)
-    await _settle_attempts(db, gateway, payments, tenant, of_attempts)
+        draft = drafts.get(one.id)
+        await _settle_draft(db, open_desks.get(draft.gateway) if draft else None, tenant, one, draft, told)
+    for name in GatewayName:
+        mine = [(one, told) for one, told in of_attempts if tried[one.id].gateway is name]
+        await _settle_attempts(db, name, open_desks.get(name), tenant, mine)
+    for one in claimed:
+        if one.kind is CheckKind.EVENTS:
+            await _ask_for_events(db, gateways, tenant, one)
     async with db.tenant(tenant.id) as tx:
         await refresh_due(tx, Job.CHECK)
     return len(claimed) == batch_count_max
 
 
-async def _fetch(gateway: RecurringGateway, payments: PaymentGateway, attempt: Attempt) -> Outcome[ObservedCharge]:
-    if attempt.gateway_agreement_id is None:
-        return await payments.fetch_payment(attempt.id)
-    return await gateway.fetch_charge(attempt.gateway_agreement_id, str(attempt.id))
+def _closed(name: GatewayName) -> Unknown:
+    return Unknown(f"the tenant has no {name.value} account any more", sent=False)
 
 
 async def read_attempts_now(db: Database, gateways: Gateways, tenant: Tenant, attempt_ids: Sequence[UUID]) -> None:
     """Read these attempts for somebody who waits for what becomes of them; without an answer all stays as it is."""
-    gateway, payments = await gateways.recurring(tenant.id), await gateways.payments(tenant.id)
     async with db.tenant(tenant.id) as tx:
         tried = await charges.get_attempts(tx, attempt_ids)
-    told = await asyncio.gather(*(_fetch(gateway, payments, attempt) for attempt in tried.values()))
-    read = zip(tried, told, strict=True)
-    readings = [Reading(attempt_id, said.value) for attempt_id, said in read if isinstance(said, Answered)]
+    for name, at in (await desks(gateways, tenant, {attempt.gateway for attempt in tried.values()})).items():
+        mine = [attempt for attempt in tried.values() if attempt.gateway is name]
+        told = await asyncio.gather(*(at.read(attempt) for attempt in mine))
+        read = zip(mine, told, strict=True)
+        readings = [Reading(attempt.id, said.value) for attempt, said in read if isinstance(said, Answered)]
+        async with db.tenant(tenant.id) as tx:
+            await settle_charges(tx, tenant, at, readings)
+
+
+async def _ask_for_events(db: Database, gateways: Gateways, tenant: Tenant, one: Check) -> None:
+    """Take in what Stripe could not tell us of, and ask again later while the tenant has an account there."""
+    told = await fetch_undelivered(gateways, tenant)
     async with db.tenant(tenant.id) as tx:
-        await settle_charges(tx, tenant, gateway, payments, readings)
+        if told is None:
+            await checks.finish(tx, [(one, None)])
+        elif isinstance(told, Answered):
+            await keep_undelivered(tx, gateways, told.value)
+            await checks.finish(tx, [(one, tx.now + ASK_FOR_EVENTS_AFTER)])
+        else:
+            await _missed(tx, one, told)
 
 
-async def read_now(db: Database, gateway: RecurringGateway, tenant: Tenant, draft: Draft) -> bool:
+async def read_now(db: Database, gateway: AgreementGateway, tenant: Tenant, draft: Draft) -> bool:
     """Read one draft's agreement for somebody who waits for it; False without an answer, and all stays as it is."""
     if draft.gateway_agreement_id is None:
         return False
@@ -100,7 +128,7 @@ async def read_now(db: Database, gateway: RecurringGateway, tenant: Tenant, draf
 
 async def _settle_draft(
     db: Database,
-    gateway: RecurringGateway,
+    at: Desk | None,
     tenant: Tenant,
     one: Check,
     draft: Draft | None,
@@ -113,10 +141,10 @@ async def _settle_draft(
             elif told is None:
                 await bury_draft(tx, draft.id)
                 await checks.finish(tx, [(one, None)])
-            elif isinstance(told, Answered):
-                await settle_draft(tx, tenant, gateway, draft.id, told.value)
+            elif isinstance(told, Answered) and at is not None:
+                await settle_draft(tx, tenant, at.gateway, draft.id, told.value)
                 await checks.finish(tx, [(one, _next_of_draft(tx, draft, told.value))])
-            else:
+            elif not isinstance(told, Answered):
                 await _missed(tx, one, told)
     except (DatabaseFault, Refusal, RuntimeError, ValueError):
         log.exception("draft_not_settled", tenant=tenant.name, draft_id=str(one.id))
@@ -127,15 +155,17 @@ def _next_of_draft(tx: Transaction, draft: Draft, observed: ObservedAgreement) -
         case GatewayAgreementState.PENDING:
             return max(draft.expires_at, tx.now) + timedelta(minutes=1)
         case GatewayAgreementState.ACTIVE:
-            return tx.now + RECHECK_AGREEMENT_AFTER
+            weekly = tx.now + RECHECK_AGREEMENT_AFTER
+            changed = observed.changes_at and observed.changes_at + READ_AFTER_CHANGE
+            return min(weekly, changed) if changed and changed > tx.now else weekly
         case _:
             return None
 
 
 async def _settle_attempts(
     db: Database,
-    gateway: RecurringGateway,
-    payments: PaymentGateway,
+    name: GatewayName,
+    at: Desk | None,
     tenant: Tenant,
     told: Sequence[tuple[Check, Outcome[ObservedCharge]]],
 ) -> None:
@@ -144,20 +174,20 @@ async def _settle_attempts(
         return
     try:
         async with db.tenant(tenant.id) as tx:
-            await _settle_batch(tx, gateway, payments, tenant, told)
+            await _settle_batch(tx, name, at, tenant, told)
     except (DatabaseFault, Refusal, RuntimeError, ValueError):
         if len(told) == 1:
             log.exception("attempt_not_settled", tenant=tenant.name, attempt_id=str(told[0][0].id))
             return
         half = len(told) // 2
-        await _settle_attempts(db, gateway, payments, tenant, told[:half])
-        await _settle_attempts(db, gateway, payments, tenant, told[half:])
+        await _settle_attempts(db, name, at, tenant, told[:half])
+        await _settle_attempts(db, name, at, tenant, told[half:])
 
 
 async def _settle_batch(
     tx: Transaction,
-    gateway: RecurringGateway,
-    payments: PaymentGateway,
+    name: GatewayName,
+    at: Desk | None,
     tenant: Tenant,
     told: Sequence[tuple[Check, Outcome[ObservedCharge]]],
 ) -> None:
@@ -168,14 +198,16 @@ async def _settle_batch(
         if not isinstance(outcome, Answered):
             await _missed(tx, one, outcome)
     following: list[tuple[Check, datetime | None]] = []
-    for settled in await settle_charges(tx, tenant, gateway, payments, readings):
+    settled_now = await settle_charges(tx, tenant, at, readings) if at else []
+    days = try_days(name, tenant.rules.retry_days)
+    for settled in settled_now:
         one = read[settled.attempt.id]
         if not settled.waits:
             following.append((one, None))
         elif settled.purchase is not None:
             following.append((one, next_reading(settled.purchase, tx.now)))
         elif settled.attempt.status in OPEN_ATTEMPTS:
-            again = read_next(settled.charge.due, tenant.rules.retry_days, tx.now, tenant.zone)
+            again = read_next(settled.charge.due, days, tx.now, tenant.zone)
             following.append((one, again))
         else:
             following.append((one, tx.now + RECHECK_REFUND_AFTER))

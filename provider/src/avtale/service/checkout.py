@@ -11,6 +11,7 @@ from uuid import UUID
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.campaign import Campaign
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown, Invalid
+from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled
 from avtale.domain.periods import local_date, start_of
 from avtale.domain.ports import Drafted, DraftWish, Gateways, RecurringGateway, WrittenRequest
@@ -111,7 +112,7 @@ async def _agreement_for(
     if wish.campaign is not None:
         terms = replace(terms, campaign=await _campaign(tx, tenant, wish.product_id, wish.campaign))
     await locks.lock_person_and_product(tx, person.issuer, person.subject, wish.product_id)
-    new = _new_agreement(tx, person, terms)
+    new = new_agreement(tx, person, terms)
     first_use = new.id
     if idempotency_key is not None:
         digest = hashlib.sha256(repr(wish).encode()).digest()
@@ -121,6 +122,7 @@ async def _agreement_for(
         if stored != digest:
             raise Conflict("this Idempotency-Key was used for another request", code="idempotency_conflict")
     existing = await agreements.agreements_of(tx, person.issuer, person.subject, product_id=wish.product_id, lock=True)
+    existing = [a for a in existing if a.gateway is GatewayName.VIPPS or a.status is AgreementStatus.ACTIVE]
     repeated = next((a for a in existing if a.id == first_use), None)
     active = next((a for a in existing if a.status is AgreementStatus.ACTIVE), None)
     if active is not None:
@@ -160,7 +162,14 @@ def _still_open(tx: Transaction, agreement: Agreement) -> bool:
     return agreement.status is AgreementStatus.PENDING and agreement.created_at + DRAFT_LIFE > tx.now
 
 
-def _new_agreement(tx: Transaction, person: Person, terms: Terms) -> Agreement:
+def new_agreement(
+    tx: Transaction,
+    person: Person,
+    terms: Terms,
+    gateway: GatewayName = GatewayName.VIPPS,
+    life: timedelta = DRAFT_LIFE,
+) -> Agreement:
+    """A pending agreement, not written yet; its person has `life` to approve it."""
     return Agreement(
         id=new_id(),
         issuer=person.issuer,
@@ -172,12 +181,13 @@ def _new_agreement(tx: Transaction, person: Person, terms: Terms) -> Agreement:
         last_period=0,
         next_charge_at=None,
         created_at=tx.now,
-        expires_at=tx.now + DRAFT_LIFE,
+        expires_at=tx.now + life,
         activated_at=None,
         stopped_at=None,
         stop_reason=None,
         parked_reason=None,
         version=1,
+        gateway=gateway,
     )
 
 

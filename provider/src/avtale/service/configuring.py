@@ -25,17 +25,20 @@ from avtale.domain.periods import COUNT_MAX, Interval, Unit
 from avtale.domain.policy import OWNER_MAY, Policy
 from avtale.domain.ports import Gateways
 from avtale.domain.purchase import PurchaseTerms
+from avtale.service.absorbing import ASK_FOR_EVENTS_AFTER
 from avtale.service.catalogue import CampaignEntry, ExchangeRateEntry
 from avtale.service.endpoints import ENDPOINTS_COUNT_MAX, FileEndpoint, apply_endpoints
 from avtale.service.file_secrets import SecretFrom, Strict, secret_of
 from avtale.service.ids import new_id
-from avtale.storage import tenants
+from avtale.storage import checks, tenants
 from avtale.storage.campaigns import save_campaigns
+from avtale.storage.checks import CheckKind
 from avtale.storage.customer_apis import Client, CustomerApi, save_customer_api
 from avtale.storage.database import Database
 from avtale.storage.exchange_rates import ExchangeRate, save_rates
 from avtale.storage.imports import ImportDoor, save_door
 from avtale.storage.sealing import Sealer
+from avtale.storage.stripe_accounts import StripeAccount, get_account, save_account, save_route
 from avtale.storage.tenants import Issuer, Tenant, VippsAccount, VippsLogin
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -78,6 +81,18 @@ class VippsEntry(Strict):
     login: LoginEntry | None = None
 
 
+class StripeEntry(Strict):
+    """An account's access to Stripe; without `webhook_secrets` avtale makes the webhook endpoint itself."""
+
+    base_url: Url = "https://api.stripe.com"
+    account_id: str = Field(pattern=r"^acct_[A-Za-z0-9]{1,64}$")
+    secret_key: SecretFrom | str
+    publishable_key: str = Field(pattern=r"^pk_(test|live)_[A-Za-z0-9_]+$")
+    webhook_secrets: list[SecretFrom | str] = Field(default_factory=list)
+    livemode: bool = False
+    connected: bool = Field(False, description="the key is a platform's, and speaks for the account")
+
+
 class IssuerEntry(Strict):
     """An OpenID Connect issuer."""
 
@@ -107,6 +122,9 @@ class ProductEntry(Strict):
     agreement_url: Url | None = None
     suggested_max_minor: int | None = Field(None, ge=1, le=30_000_000)
     campaigns: list[CampaignEntry] = Field(default_factory=list)
+    stripe_price: str | None = Field(
+        None, pattern=r"^[\x21-\x7e]{1,200}$", description="the price at Stripe: its id, or its look-up key"
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> ProductEntry:
@@ -118,6 +136,8 @@ class ProductEntry(Strict):
             raise ValueError("a single purchase has neither campaigns nor a price that may vary")
         if len({campaign.id for campaign in self.campaigns}) < len(self.campaigns):
             raise ValueError("two campaigns have the same id")
+        if self.stripe_price is not None and (self.interval is None or self.suggested_max_minor is not None):
+            raise ValueError("only a subscription whose price does not vary has a stripe_price")
         return self
 
     def terms(self) -> Terms | PurchaseTerms:
@@ -212,6 +232,7 @@ class TenantEntry(Strict):
     grace_days: int = Field(6, ge=0, le=60)
     seller: SellerEntry
     vipps: VippsEntry
+    stripe: StripeEntry | None = None
     issuers: list[IssuerEntry] = Field(min_length=1)
     products: list[ProductEntry] = Field(default_factory=list)
     policy: PolicyEntry = Field(default_factory=PolicyEntry)
@@ -277,6 +298,7 @@ async def apply_tenant(
         for one in events.endpoints
     }
     door = _door(entry, environment)
+    stripe = await _stripe_account(db, sealer, organization, entry, environment)
     tenant = Tenant(
         id=new_id(),
         organization=organization,
@@ -295,6 +317,8 @@ async def apply_tenant(
         taken = await tenants.save_hosts(tx, tenant.id, {host.lower() for host in entry.hosts})
         if taken:
             raise Invalid(f"host {', '.join(taken)} belongs to another tenant", code="host_taken")
+        if not await save_route(tx, tenant.id, stripe.account_id if stripe else None):
+            raise Invalid("the Stripe account belongs to another tenant", code="stripe_account_taken")
     async with db.tenant(tenant.id) as tx:
         account = await tenants.get_vipps_account(tx)
         await tenants.save_vipps_account(tx, _account(sealer, entry.vipps, secrets, account))
@@ -305,6 +329,10 @@ async def apply_tenant(
         offered = {product.id: [one.campaign() for one in product.campaigns] for product in entry.products}
         await save_campaigns(tx, offered)
         await save_rates(tx, [ExchangeRate(**rate.model_dump()) for rate in entry.exchange_rates])
+        await tenants.save_stripe_prices(tx, {p.id: p.stripe_price for p in entry.products if p.stripe_price})
+        await save_account(tx, stripe)
+        if stripe is not None:
+            await checks.ask(tx, CheckKind.EVENTS, [tenant.id], tx.now + ASK_FOR_EVENTS_AFTER)
         await save_customer_api(tx, entry.customer_api.api() if entry.customer_api else None)
         await save_door(tx, door)
         await apply_endpoints(tx, sealer, tenant, endpoints, events.private_networks)
@@ -324,17 +352,65 @@ def _check(gateways: Gateways, entry: TenantEntry) -> None:
             raise Invalid(f"product {product.id!r}: {error}", code="product_unsellable") from error
     if len({(rate.currency, rate.day) for rate in entry.exchange_rates}) < len(entry.exchange_rates):
         raise Invalid(f"tenant {entry.name!r}: two exchange rates are for the same day", code="rate_twice")
-    if entry.environment == "production" and not entry.vipps.base_url.startswith("https://"):
+    gateways_at = [entry.vipps.base_url, *([entry.stripe.base_url] if entry.stripe else [])]
+    if entry.environment == "production" and not all(url.startswith("https://") for url in gateways_at):
         raise Invalid(f"tenant {entry.name!r}: production calls go to https:// only", code="insecure_gateway")
     endpoints = entry.events.endpoints if entry.events else []
     if len({one.name for one in endpoints}) < len(endpoints):
         raise Invalid(f"tenant {entry.name!r}: two endpoints have the same name", code="endpoint_twice")
+    if entry.stripe is not None:
+        _check_stripe(entry, entry.stripe)
     clients = entry.customer_api.clients if entry.customer_api else []
     if len({client.client_id for client in clients}) < len(clients):
         raise Invalid(f"tenant {entry.name!r}: two clients have the same client_id", code="client_twice")
     back = [url for client in clients for url in (*client.return_urls, *client.error_urls)]
     if entry.environment == "production" and not all(url.startswith("https://") for url in back):
         raise Invalid(f"tenant {entry.name!r}: people are sent back to https:// only", code="insecure_client")
+
+
+def _check_stripe(entry: TenantEntry, stripe: StripeEntry) -> None:
+    """A test tenant takes no real money, and a live one nothing else. Raises Invalid (`stripe_mode`)."""
+    mode = "live" if stripe.livemode else "test"
+    if stripe.livemode != (entry.environment == "production") or not stripe.publishable_key.startswith(f"pk_{mode}_"):
+        detail = f"tenant {entry.name!r}: environment, livemode and the keys of Stripe are of different modes"
+        raise Invalid(detail, code="stripe_mode")
+
+
+async def _stripe_account(
+    db: Database, sealer: Sealer, organization: str, entry: TenantEntry, environment: Mapping[str, str]
+) -> StripeAccount | None:
+    """The account with sealed secrets; what did not change keeps its seal. Raises Invalid."""
+    if entry.stripe is None:
+        return None
+    key = secret_of(entry.stripe.secret_key, entry.name, entry.environment, environment)
+    mode = "live" if entry.stripe.livemode else "test"
+    if not key.startswith((f"sk_{mode}_", f"rk_{mode}_")):
+        raise Invalid(f"tenant {entry.name!r}: the secret key of Stripe is not one of {mode} mode", code="stripe_mode")
+    given = entry.stripe.webhook_secrets
+    secrets = "\n".join(secret_of(one, entry.name, entry.environment, environment) for one in given)
+    before = await _stored_stripe(db, organization, entry.name)
+
+    def sealed(said: str, stored: bytes | None) -> bytes:
+        return stored if stored is not None and sealer.open(stored) == said else sealer.seal(said)
+
+    return StripeAccount(
+        account_id=entry.stripe.account_id,
+        base_url=entry.stripe.base_url.rstrip("/"),
+        secret_key_sealed=sealed(key, before.secret_key_sealed if before else None),
+        webhook_secrets_sealed=sealed(secrets, before.webhook_secrets_sealed if before else None) if secrets else None,
+        publishable_key=entry.stripe.publishable_key,
+        livemode=entry.stripe.livemode,
+        connected=entry.stripe.connected,
+    )
+
+
+async def _stored_stripe(db: Database, organization: str, name: str) -> StripeAccount | None:
+    async with db.routing() as tx:
+        known = await tenants.tenant_by_name(tx, organization, name)
+    if known is None:
+        return None
+    async with db.tenant(known.id) as tx:
+        return await get_account(tx)
 
 
 def _account(

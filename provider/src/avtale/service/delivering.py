@@ -78,7 +78,7 @@ async def capture_refused(tx: Transaction, purchase: Purchase, reason: str) -> N
 async def follow(
     tx: Transaction,
     tenant: Tenant,
-    payments: PaymentGateway,
+    payments: PaymentGateway | None,
     locked: Mapping[UUID, Purchase],
     seen: Sequence[Seen],
 ) -> dict[UUID, Purchase]:
@@ -115,9 +115,11 @@ def next_reading(purchase: Purchase, now: datetime) -> datetime:
 
 
 async def _take_or_release(
-    tx: Transaction, payments: PaymentGateway, before: Purchase, after: Purchase, attempt_id: UUID
+    tx: Transaction, payments: PaymentGateway | None, before: Purchase, after: Purchase, attempt_id: UUID
 ) -> tuple[Purchase, Call | None]:
     """Newly reserved money is taken, as access is given now; what cannot be taken, or was bought already, is not."""
+    if payments is None:
+        raise RuntimeError("this gateway reserves nothing")
     if before.status is not PurchaseStatus.AUTHORIZED:
         if not await _has_access_otherwise(tx, after):
             request = payments.write_capture(new_id(), attempt_id, after.terms.price)

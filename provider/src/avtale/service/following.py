@@ -9,10 +9,12 @@ from uuid import UUID
 
 from avtale.domain.charge import Charge
 from avtale.domain.errors import NotFound
+from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import Answered
 from avtale.domain.ports import Gateways
 from avtale.domain.purchase import OPEN_PURCHASES, Purchase
 from avtale.service.checkout import Person
+from avtale.service.desks import desk
 from avtale.service.settling import Reading, settle_charges
 from avtale.storage import charges, entitlements, purchases
 from avtale.storage.database import Database, Transaction
@@ -55,13 +57,13 @@ async def poll_purchase(
     view = await get_purchase(db, tenant, person, purchase_id)
     if view.purchase.status not in OPEN_PURCHASES:
         return view
-    recurring, payments = await gateways.recurring(tenant.id), await gateways.payments(tenant.id)
+    at = await desk(gateways, tenant, GatewayName(view.purchase.gateway))
     async with db.tenant(tenant.id) as tx:
         attempts = await charges.attempts_of(tx, [view.charge.id])
-    told = [(attempt.id, await payments.fetch_payment(attempt.id)) for attempt in attempts]
+    told = [(attempt.id, await at.read(attempt)) for attempt in attempts]
     readings = [Reading(attempt_id, one.value) for attempt_id, one in told if isinstance(one, Answered)]
     async with db.tenant(tenant.id) as tx:
-        await settle_charges(tx, tenant, recurring, payments, readings)
+        await settle_charges(tx, tenant, at, readings)
     return await get_purchase(db, tenant, person, purchase_id)
 
 

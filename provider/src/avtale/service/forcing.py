@@ -6,6 +6,7 @@ from uuid import UUID
 
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown, Invalid
+from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import Answered, Refused, Throttled
 from avtale.domain.ports import Gateways
 from avtale.service.checking import read_now
@@ -27,6 +28,8 @@ async def force_accept(
     view = await get_agreement(db, tenant, None, agreement_id)
     if view.agreement.status is AgreementStatus.ACTIVE:
         return view
+    if view.agreement.gateway is not GatewayName.VIPPS:
+        raise Conflict("only Vipps lets a draft be approved in its payer's name", code="agreement_not_pending")
     if view.agreement.status is not AgreementStatus.PENDING:
         raise Conflict(f"the agreement is {view.agreement.status.value}, no draft", code="agreement_not_pending")
     gateway = await gateways.recurring(tenant.id)

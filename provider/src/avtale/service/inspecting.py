@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from urllib.parse import urlsplit
 
 from avtale.domain.agreement import Terms
 from avtale.domain.errors import Conflict, Refusal
+from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Throttled
 from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways, RegisteredWebhook
 from avtale.domain.purchase import PurchaseTerms
 from avtale.domain.receipt import BOOKKEEPING_CURRENCY
 from avtale.service.endpoints import EndpointView, list_endpoints
-from avtale.service.registering import VIPPS, webhook_url
+from avtale.service.findings import ConfigError, Severity
+from avtale.service.inspecting_stripe import find_stripe_errors
+from avtale.service.registering import webhook_url
 from avtale.storage import tenants, webhooks
 from avtale.storage.database import Database
 from avtale.storage.exchange_rates import rates_on
@@ -26,25 +27,6 @@ from avtale.storage.webhooks import Registration
 AskIssuer = Callable[[Issuer], Awaitable[object]]
 
 
-class Severity(StrEnum):
-    """Whether something does not work, or works less well than it should."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigError:
-    """One thing that is wrong: a stable code, whose part it is, what it concerns, what it means, what to do."""
-
-    code: str
-    severity: Severity
-    provider: str
-    subject: str
-    message: str
-    action: str
-
-
 async def find_config_errors(
     db: Database, gateways: Gateways, tenant: Tenant, ask_issuer: AskIssuer
 ) -> list[ConfigError]:
@@ -52,11 +34,12 @@ async def find_config_errors(
     async with db.tenant(tenant.id) as tx:
         issuers = await tenants.get_issuers(tx)
         on_sale = await tenants.products_on_sale(tx)
-        registered = await webhooks.registrations(tx, VIPPS)
+        registered = await webhooks.registrations(tx, GatewayName.VIPPS)
         rates = await rates_on(tx, local_date(tx.now, tenant.zone))
     found = [*_address(tenant), *_catalogue(gateways, tenant, on_sale), *_rates(on_sale, rates)]
     found += [fault for issuer in issuers for fault in await _issuer(issuer, ask_issuer)]
     found += [*_endpoints(await list_endpoints(db, tenant)), *await _vipps(gateways, tenant, registered)]
+    found += await find_stripe_errors(db, gateways, tenant)
     return sorted(found, key=lambda one: (one.severity, one.provider, one.code, one.subject))
 
 

@@ -112,11 +112,11 @@ async def get_agreement(db: Database, tenant: Tenant, person: Person | None, agr
 async def poll_agreement(
     db: Database, gateways: Gateways, tenant: Tenant, person: Person, agreement_id: UUID
 ) -> AgreementView:
-    """One agreement, read again at Vipps while it is a draft, so that a lost webhook keeps nobody waiting."""
+    """One agreement, read again at its gateway while it is a draft, so that a lost webhook keeps nobody waiting."""
     view = await get_agreement(db, tenant, person, agreement_id)
     if view.agreement.status is not AgreementStatus.PENDING:
         return view
-    gateway = await gateways.recurring(tenant.id)
+    gateway = await gateways.agreements(tenant.id, view.agreement.gateway)
     async with db.tenant(tenant.id) as tx:
         drafts = await agreements.drafts_of(tx, [agreement_id])
     for draft in drafts:

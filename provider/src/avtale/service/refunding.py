@@ -10,6 +10,7 @@ from avtale.domain.errors import Conflict, GatewayRefused, Invalid, NotFound
 from avtale.domain.outcome import Answered, Refused
 from avtale.domain.ports import Gateways
 from avtale.service.checkout import Person
+from avtale.service.desks import desk_of_charge
 from avtale.service.ids import new_id
 from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds, send_written
@@ -21,7 +22,7 @@ from avtale.storage.tenants import Tenant
 
 @dataclass(frozen=True, slots=True)
 class RefundAnswer:
-    """A wish that was passed on: `accepted`, or `unknown` while Vipps has not answered; it is then made to."""
+    """A wish that was passed on: `accepted`, or `unknown` while the gateway has not answered; it is then made to."""
 
     refund_id: UUID
     status: str
@@ -46,8 +47,7 @@ async def refund_charge(
     """
     if amount <= 0:
         raise Invalid("a refund is more than nothing", code="invalid_amount")
-    gateway = await gateways.recurring(tenant.id)
-    payments = await gateways.payments(tenant.id)
+    at = await desk_of_charge(db, gateways, tenant, charge_id)
     async with db.tenant(tenant.id) as tx:
         new = new_id()
         made = await first_use(tx, by, "refund", key, (charge_id, amount, reason), new)
@@ -55,11 +55,14 @@ async def refund_charge(
             return await _made_before(tx, charge_id, made)
         charge, attempt = await _refundable(tx, charge_id, amount)
         wish = Refund(new, charge_id, attempt.id, amount, reason, RefundStatus.WRITTEN)
-        call = await write_refund(tx, gateway, payments, charge, attempt, wish, by.subject)
+        try:
+            call = await write_refund(tx, at.gateway, at.payments, charge, attempt, wish, by.subject)
+        except ValueError as error:
+            raise Conflict(f"this cannot be given back: {error}", code="refund_impossible") from error
         await calls.write_calls(tx, [call], lease_seconds(gateways, 1))
     ((_, outcome),) = await send_written(db, gateways, tenant, [call])
     if isinstance(outcome, Refused):
-        raise GatewayRefused(f"Vipps refused the refund: {outcome.detail}", reason=outcome.code)
+        raise GatewayRefused(f"the refund was refused: {outcome.detail}", reason=outcome.code)
     return RefundAnswer(wish.id, "accepted" if isinstance(outcome, Answered) else "unknown", amount)
 
 
@@ -67,7 +70,7 @@ async def _made_before(tx: Transaction, charge_id: UUID, refund_id: UUID) -> Ref
     """What became of the refund that this key was first used for."""
     refund = next(one for one in await charges.refunds_of(tx, [charge_id]) if one.id == refund_id)
     if refund.status is RefundStatus.REJECTED:
-        raise GatewayRefused("Vipps refused the refund that this Idempotency-Key was used for", reason="refused_before")
+        raise GatewayRefused("the refund that this Idempotency-Key was used for was refused", reason="refused_before")
     return RefundAnswer(refund_id, "accepted" if refund.status is RefundStatus.ACCEPTED else "unknown", refund.amount)
 
 

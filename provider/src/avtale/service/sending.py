@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from avtale.domain.billing import read_next
 from avtale.domain.charge import AttemptStatus, ChargeStatus, RefundStatus
+from avtale.domain.errors import Conflict
+from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled, Unknown
-from avtale.domain.ports import Gateways, PaymentGateway, RecurringGateway
+from avtale.domain.ports import BillingGateway, Confirmation, Gateways, PaymentGateway, RecurringGateway
 from avtale.domain.purchase import Purchase
-from avtale.service import delivering
+from avtale.service import delivering, drafting
 from avtale.service.taking import cancel_for_changes
 from avtale.storage import agreements, calls, charges, checks
 from avtale.storage.calls import ORDERS, REFUNDS, Call, CallKind, resend_seconds
@@ -51,17 +53,16 @@ async def send_written(db: Database, gateways: Gateways, tenant: Tenant, written
     """Send calls that are committed, and record the outcomes in one transaction."""
     if not written:
         return []
-    gateway = await gateways.recurring(tenant.id)
-    payments = await gateways.payments(tenant.id)
+    send_one, vipps = await _sender(gateways, tenant, {call.request.gateway for call in written})
     slots = asyncio.Semaphore(CALLS_AT_ONCE_MAX)
 
     async def send(call: Call) -> Sent:
         async with slots:
-            return call, await _send(gateway, payments, call)
+            return call, await send_one(call)
 
     sent = await asyncio.gather(*(send(call) for call in written))
     async with db.tenant(tenant.id) as tx:
-        await record(tx, tenant, gateway, sent)
+        await record(tx, tenant, vipps, sent)
     return list(sent)
 
 
@@ -73,6 +74,45 @@ async def resend(db: Database, gateways: Gateways, tenant: Tenant, batch_count_m
     async with db.tenant(tenant.id) as tx:
         await refresh_due(tx, Job.SEND)
     return len(unsent) == batch_count_max
+
+
+async def _sender(
+    gateways: Gateways, tenant: Tenant, names: Collection[GatewayName]
+) -> tuple[Callable[[Call], Awaitable[Outcome[object]]], RecurringGateway | None]:
+    """How calls to these gateways are made, and Vipps if it is one of them. What is not set up any more is not sent,
+    and kept until it is."""
+    missing: dict[GatewayName, str] = {}
+    try:
+        stripe = await gateways.stripe(tenant.id) if GatewayName.STRIPE in names else None
+    except Conflict as conflict:
+        stripe, missing[GatewayName.STRIPE] = None, conflict.detail
+    vipps = await gateways.recurring(tenant.id) if GatewayName.VIPPS in names else None
+    payments = await gateways.payments(tenant.id) if GatewayName.VIPPS in names else None
+
+    async def send(call: Call) -> Outcome[object]:
+        if call.request.gateway in missing:
+            return Unknown(missing[call.request.gateway], sent=False)
+        if stripe is not None and call.request.gateway is GatewayName.STRIPE:
+            return await _send_to_stripe(stripe, call)
+        if vipps is None or payments is None:
+            raise RuntimeError("a call to no gateway")
+        return await _send(vipps, payments, call)
+
+    return send, vipps
+
+
+async def _send_to_stripe(stripe: BillingGateway, call: Call) -> Outcome[object]:
+    match call.kind:
+        case CallKind.SUBSCRIPTION:
+            return await stripe.create_subscription(call.request, again=call.sends > 1)
+        case CallKind.PAYMENT:
+            return await stripe.create_intent(call.request, again=call.sends > 1)
+        case CallKind.STOP:
+            return await stripe.stop(call.request)
+        case CallKind.REFUND:
+            return await stripe.refund(call.request)
+        case _:
+            raise RuntimeError(f"Stripe is never asked for a {call.kind.value}")
 
 
 async def _send(gateway: RecurringGateway, payments: PaymentGateway, call: Call) -> Outcome[object]:
@@ -95,12 +135,12 @@ async def _send(gateway: RecurringGateway, payments: PaymentGateway, call: Call)
             return await payments.release(call.request)
         case CallKind.PAYMENT_REFUND:
             return await payments.refund(call.request)
-        case CallKind.DRAFT:
+        case CallKind.DRAFT | CallKind.SUBSCRIPTION:
             raise RuntimeError("a draft is never sent again")
 
 
-async def record(tx: Transaction, tenant: Tenant, gateway: RecurringGateway, sent: Sequence[Sent]) -> None:
-    """Write down outcomes; recording the same again changes nothing."""
+async def record(tx: Transaction, tenant: Tenant, gateway: RecurringGateway | None, sent: Sequence[Sent]) -> None:
+    """Write down outcomes; recording the same again changes nothing. `gateway` is for what we charge ourselves."""
     about_purchases = {c.subject_id for c, _ in sent if c.kind in (CallKind.PAYMENT, CallKind.PAYMENT_CAPTURE)}
     bought = await delivering.lock_purchases_of(tx, about_purchases)
     accepted = [(call, outcome) for call, outcome in sent if isinstance(outcome, Answered)]
@@ -116,6 +156,7 @@ async def record(tx: Transaction, tenant: Tenant, gateway: RecurringGateway, sen
     await charges.mark_refunds(
         tx, [call.request.id for call, _ in unknown if call.kind in REFUNDS], RefundStatus.UNKNOWN
     )
+    await drafting.record_unknown(tx, [call for call, _ in unknown])
     for reason in sorted({outcome.reason for _, outcome in unknown}):
         again = [(c.request.id, resend_seconds(c.sends)) for c, o in unknown if o.reason == reason]
         await calls.keep_calls(tx, again, "unknown", reason)
@@ -125,7 +166,7 @@ async def record(tx: Transaction, tenant: Tenant, gateway: RecurringGateway, sen
 async def _record_accepted(
     tx: Transaction,
     tenant: Tenant,
-    gateway: RecurringGateway,
+    gateway: RecurringGateway | None,
     accepted: Sequence[tuple[Call, Answered[object]]],
     bought: Mapping[UUID, Purchase],
 ) -> None:
@@ -141,8 +182,11 @@ async def _record_accepted(
         by_instant.setdefault(at, []).append(attempt.id)
     for at, ids in by_instant.items():
         await checks.ask(tx, CheckKind.ATTEMPT, ids, at)
-    await cancel_for_changes(tx, gateway, [(a.id, owed[a.charge_id]) for a in attempts.values()])
+    if gateway is not None:
+        await cancel_for_changes(tx, gateway, [(a.id, owed[a.charge_id]) for a in attempts.values()])
     for call, outcome in accepted:
+        if isinstance(outcome.value, Confirmation):
+            await drafting.record_made(tx, call, outcome.value)
         if call.kind is CallKind.PAYMENT:
             url = outcome.value if isinstance(outcome.value, str) else None
             await delivering.payment_created(tx, bought[call.subject_id], call.subject_id, url)
@@ -157,6 +201,8 @@ async def _record_refused(
         await calls.close_calls(tx, [call.request.id], "rejected", f"{outcome.status} {reason}")
         if call.kind in REFUNDS:
             await charges.mark_refunds(tx, [call.request.id], RefundStatus.REJECTED)
+        if call.kind is CallKind.SUBSCRIPTION:
+            await drafting.record_refused(tx, call, reason)
         if call.kind is CallKind.CHARGE:
             await _attempt_again(tx, call.subject_id, outcome)
         if call.kind is CallKind.PAYMENT and await charges.mark_attempts(tx, [call.subject_id], AttemptStatus.REJECTED):

@@ -17,12 +17,14 @@ from avtale.domain.charge import (
     Refund,
     RefundStatus,
 )
+from avtale.domain.gateway import GatewayName
 from avtale.domain.money import Money
-from avtale.domain.ports import PaymentGateway, RecurringGateway
+from avtale.domain.ports import AgreementGateway, PaymentGateway
 from avtale.domain.purchase import Purchase
 from avtale.domain.settlement import ObservedCharge, Settlement, apply
 from avtale.service import announcing, delivering
 from avtale.service.bookkeeping import book
+from avtale.service.desks import Desk
 from avtale.service.granting import grant as grant
 from avtale.service.ids import new_id
 from avtale.service.taking import take_waiting
@@ -53,15 +55,15 @@ class Settled:
 async def settle_charges(
     tx: Transaction,
     tenant: Tenant,
-    gateway: RecurringGateway,
-    payments: PaymentGateway,
+    at: Desk,
     readings: Sequence[Reading],
 ) -> list[Settled]:
-    """Apply readings in bulk; a reading that brings nothing new writes nothing new.
+    """Apply readings of one gateway in bulk; a reading that brings nothing new writes nothing new.
 
     Locks the owners (agreements and purchases) in key order, so that readings, plans and stops of the same one
     take turns.
     """
+    gateway, payments = at.gateway, at.payments
     by_attempt = {reading.attempt_id: reading.observed for reading in readings}
     tried = await charges.get_attempts(tx, by_attempt)
     charge_ids = {attempt.charge_id for attempt in tried.values()}
@@ -74,18 +76,21 @@ async def settle_charges(
 
     settled: list[tuple[Charge, Attempt, Settlement]] = []
     for attempt_id in sorted(now_attempts):
-        attempt = now_attempts[attempt_id]
+        stored = now_attempts[attempt_id]
+        attempt = replace(stored, gateway_payment_id=by_attempt[attempt_id].payment_id or stored.gateway_payment_id)
         charge = now_charges[attempt.charge_id]
         mine = [refund for refund in wishes if refund.attempt_id == attempt_id and refund.status in OPEN_REFUNDS]
         settlement = apply(charge, attempt, by_attempt[attempt_id], mine)
         settled.append((charge, attempt, settlement))
         now_charges[charge.id] = _after(charge, settlement)
     await charges.save_settlements(tx, settled)
+    await charges.name_payments(tx, _new_payments(settled, now_attempts))
     documents = await book(tx, tenant, {**locked, **bought}, settled)
     failed = {c.agreement_id for c, _, s in settled if s.charge_status is ChargeStatus.FAILED and c.agreement_id}
     await _end_unpaid(tx, gateway, [locked[agreement_id] for agreement_id in sorted(failed)])
     await announcing.announce(tx, announcing.of_settlements({**locked, **bought}, settled))
-    await take_waiting(tx, tenant, gateway, locked)
+    if at.recurring is not None:
+        await take_waiting(tx, tenant, at.recurring, locked)
     await grant(tx, tenant, locked)
     seen = [(now_charges[charge.id], attempt.id, by_attempt[attempt.id].state) for charge, attempt, _ in settled]
     bought = await delivering.follow(tx, tenant, payments, bought, seen)
@@ -95,7 +100,7 @@ async def settle_charges(
 
 
 async def ask_to_stop(
-    tx: Transaction, gateway: RecurringGateway, agreement: Agreement, draft_id: UUID, reason: str
+    tx: Transaction, gateway: AgreementGateway, agreement: Agreement, draft_id: UUID, reason: str
 ) -> tuple[Agreement, Call]:
     """Move an active agreement to `stopping` and write the call that stops it; whoever can sends it."""
     if agreement.gateway_agreement_id is None:
@@ -111,9 +116,13 @@ async def ask_to_stop(
     return stopping, Call(request, CallKind.STOP, draft_id)
 
 
-async def _end_unpaid(tx: Transaction, gateway: RecurringGateway, unpaid: Sequence[Agreement]) -> None:
-    """A period whose every try failed ends the agreement: nobody is charged for what comes after it."""
-    active = [agreement for agreement in unpaid if agreement.status is AgreementStatus.ACTIVE]
+async def _end_unpaid(tx: Transaction, gateway: AgreementGateway, unpaid: Sequence[Agreement]) -> None:
+    """A period whose every try failed ends the agreement: nobody is charged for what comes after it.
+
+    What follows at Stripe is decided there, by the account's settings: cancelled, unpaid, or left past due.
+    """
+    billed = [agreement for agreement in unpaid if agreement.gateway is GatewayName.VIPPS]
+    active = [agreement for agreement in billed if agreement.status is AgreementStatus.ACTIVE]
     drafts = await agreements.drafts_of(tx, [agreement.id for agreement in active])
     won = {draft.agreement_id: draft.id for draft in drafts if draft.status == "won"}
     written = []
@@ -125,8 +134,8 @@ async def _end_unpaid(tx: Transaction, gateway: RecurringGateway, unpaid: Sequen
 
 async def _give_strays_back(
     tx: Transaction,
-    gateway: RecurringGateway,
-    payments: PaymentGateway,
+    gateway: AgreementGateway,
+    payments: PaymentGateway | None,
     touched: Iterable[Charge],
     settled: Sequence[tuple[Charge, Attempt, Settlement]],
     wishes: Sequence[Refund],
@@ -152,8 +161,8 @@ async def _give_strays_back(
 
 async def write_refund(
     tx: Transaction,
-    gateway: RecurringGateway,
-    payments: PaymentGateway,
+    gateway: AgreementGateway,
+    payments: PaymentGateway | None,
     charge: Charge,
     attempt: Attempt,
     wish: Refund,
@@ -161,11 +170,20 @@ async def write_refund(
 ) -> Call:
     """Write a wish to give money back, and return the call that does it."""
     await charges.insert_refund(tx, wish, requested_by)
-    if attempt.gateway_agreement_id is None:
+    if attempt.gateway_agreement_id is None and payments is not None:
         amount = Money(wish.amount, charge.price.currency)
         return Call(payments.write_refund(wish.id, attempt.id, amount), CallKind.PAYMENT_REFUND, attempt.id)
-    request = gateway.write_refund(wish.id, attempt.gateway_agreement_id, str(attempt.id), wish.amount, wish.reason)
+    drawn_on = attempt.gateway_agreement_id or ""
+    request = gateway.write_refund(wish.id, drawn_on, attempt.payment, wish.amount, wish.reason)
     return Call(request, CallKind.REFUND, attempt.id)
+
+
+def _new_payments(
+    settled: Sequence[tuple[Charge, Attempt, Settlement]], stored: Mapping[UUID, Attempt]
+) -> dict[UUID, str]:
+    """What took the money of these attempts, where that has a name which was not stored."""
+    named = {attempt.id: attempt.gateway_payment_id for _, attempt, _ in settled}
+    return {key: name for key, name in named.items() if name is not None and name != stored[key].gateway_payment_id}
 
 
 def _after(charge: Charge, settlement: Settlement) -> Charge:
@@ -185,6 +203,6 @@ def _settled(
         refund.attempt_id == attempt.id and refund.status in OPEN_REFUNDS and refund.id not in accepted
         for refund in wishes
     )
-    after = Attempt(attempt.id, charge.id, s.attempt_status, s.attempt_totals, attempt.gateway_agreement_id)
+    after = replace(attempt, status=s.attempt_status, totals=s.attempt_totals)
     purchase = bought.get(charge.owner_id)
     return Settled(_after(charge, s), after, unproven or s.attempt_status in OPEN_ATTEMPTS, purchase)

@@ -12,6 +12,7 @@ from avtale.service.announcing import announce
 from avtale.service.announcing import stopped as told_stopped
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person
+from avtale.service.desks import desk_of_agreement
 from avtale.service.giving import stopped
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.settling import ask_to_stop, grant
@@ -36,10 +37,10 @@ async def stop_agreement(
     shown the agreement any more, and a draft is given up as well; the books keep what was booked.
 
     Raises NotFound for an agreement of somebody else, IllegalStep while it is still a draft. Without an answer
-    from Vipps it stays `stopping`, is charged no more, and the same call is made until the answer is certain.
+    from its gateway it stays `stopping`, is charged no more, and the same call is made until the answer is certain.
     """
     reason = "stopped_by_merchant" if person is None else "stopped_by_person"
-    gateway = await gateways.recurring(tenant.id)
+    gateway = (await desk_of_agreement(db, gateways, tenant, agreement_id)).gateway
     async with db.tenant(tenant.id) as tx:
         agreement = await agreements.get_agreement(tx, agreement_id, lock=True)
         if agreement is None or not may_see(person, agreement):

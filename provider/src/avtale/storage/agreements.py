@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, tuple_, update
 
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
+from avtale.domain.gateway import GatewayName
 from avtale.domain.money import Money
 from avtale.domain.periods import Interval, Unit
 from avtale.storage import tables as t
@@ -29,6 +30,7 @@ class Draft:
     gateway_agreement_id: str | None
     confirmation_url: str | None
     expires_at: datetime
+    gateway: GatewayName = GatewayName.VIPPS
 
 
 async def insert_agreement(tx: Transaction, agreement: Agreement) -> None:
@@ -280,7 +282,8 @@ async def drafts_of_orders(tx: Transaction, order_ids: Collection[UUID]) -> list
 
 async def _drafts(tx: Transaction, statement: Select[Any]) -> list[Draft]:
     rows = await tx.conn.execute(statement.where(t.drafts.c.tenant_id == tx.tenant_id).order_by(t.drafts.c.id))
-    return [Draft(**{n: getattr(row, n) for n in Draft.__dataclass_fields__}) for row in rows]
+    drafts = [Draft(**{n: getattr(row, n) for n in Draft.__dataclass_fields__}) for row in rows]
+    return [replace(draft, gateway=GatewayName(draft.gateway)) for draft in drafts]
 
 
 async def _select(tx: Transaction, wanted: Any, *, lock: bool) -> list[Agreement]:
@@ -316,7 +319,7 @@ _STATE = (
 
 
 def _state(agreement: Agreement) -> dict[str, object]:
-    names: Sequence[str] = (*_STATE, "created_at", "gift_reason", "version")
+    names: Sequence[str] = (*_STATE, "created_at", "gift_reason", "gateway", "version")
     return {name: getattr(agreement, "limit" if name == "limit_amount" else name) for name in names}
 
 
@@ -359,4 +362,5 @@ def _agreement(row: Row[Any]) -> Agreement:
         resumes_on=row.resumes_on,
         limit=row.limit_amount,
         next_amount=row.next_amount,
+        gateway=GatewayName(row.gateway),
     )

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, insert, select, update
 
+from avtale.domain.gateway import GatewayName
 from avtale.domain.ports import WrittenRequest
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
@@ -20,9 +21,10 @@ RESEND_SECONDS = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 
 
 class CallKind(StrEnum):
-    """What a call asks of the gateway. A draft is never sent twice: it is drafted anew.
+    """What a call asks of the gateway. A draft is never sent twice: it is drafted anew. A subscription is Stripe's
+    draft, and is sent until the answer is certain: it is made once for its key.
 
-    The last four are about an order that stands alone, a purchase's.
+    The four of payments are about an order that stands alone, a purchase's.
     """
 
     DRAFT = "draft"
@@ -35,6 +37,7 @@ class CallKind(StrEnum):
     PAYMENT_CAPTURE = "payment_capture"
     PAYMENT_RELEASE = "payment_release"
     PAYMENT_REFUND = "payment_refund"
+    SUBSCRIPTION = "subscription"
 
 
 #: Calls that bring an attempt about, and calls whose id is a refund's.
@@ -65,6 +68,7 @@ async def write_calls(tx: Transaction, calls: Sequence[Call], lease_seconds_max:
                 "id": call.request.id,
                 "kind": call.kind,
                 "subject_id": call.subject_id,
+                "gateway": call.request.gateway,
                 "method": call.request.method,
                 "path": call.request.path,
                 "body": call.request.body,
@@ -161,5 +165,5 @@ def resend_seconds(sends: int) -> float:
 
 
 def _call(row: Row[Any]) -> Call:
-    request = WrittenRequest(row.id, row.method, row.path, bytes(row.body))
+    request = WrittenRequest(row.id, row.method, row.path, bytes(row.body), GatewayName(row.gateway))
     return Call(request, CallKind(row.kind), row.subject_id, row.sends + 1)

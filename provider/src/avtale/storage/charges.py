@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from avtale.domain.access import PAID
@@ -23,6 +23,7 @@ from avtale.domain.charge import (
     RefundStatus,
     Totals,
 )
+from avtale.domain.gateway import GatewayName
 from avtale.domain.money import Money
 from avtale.domain.settlement import Settlement
 from avtale.storage import tables as t
@@ -45,7 +46,10 @@ async def insert_attempts(tx: Transaction, attempts: Sequence[Attempt]) -> None:
                     "tenant_id": tx.tenant_id,
                     "id": a.id,
                     "charge_id": a.charge_id,
+                    "gateway": a.gateway,
                     "gateway_agreement_id": a.gateway_agreement_id,
+                    "gateway_order_id": a.gateway_order_id,
+                    "gateway_payment_id": a.gateway_payment_id,
                     "status": a.status,
                     "created_at": tx.now,
                     **_totals_row(a.totals),
@@ -104,6 +108,37 @@ async def get_attempts(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Att
     c = t.attempts.c
     rows = await tx.conn.execute(select(t.attempts).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids))))
     return {row.id: _attempt(row) for row in rows}
+
+
+async def attempts_of_orders(tx: Transaction, gateway: GatewayName, names: Collection[str]) -> list[Attempt]:
+    """Attempts by what the gateway calls their orders, or the money that it took for them."""
+    if not names:
+        return []
+    c = t.attempts.c
+    called = or_(c.gateway_order_id.in_(sorted(names)), c.gateway_payment_id.in_(sorted(names)))
+    rows = await tx.conn.execute(
+        select(t.attempts).where(c.tenant_id == tx.tenant_id, c.gateway == gateway, called).order_by(c.id)
+    )
+    return [_attempt(row) for row in rows]
+
+
+async def name_order(tx: Transaction, attempt_id: UUID, order_id: str) -> None:
+    """Keep what the gateway calls an attempt's order."""
+    c = t.attempts.c
+    await tx.conn.execute(
+        update(t.attempts).where(c.tenant_id == tx.tenant_id, c.id == attempt_id).values(gateway_order_id=order_id)
+    )
+
+
+async def name_payments(tx: Transaction, payments: Mapping[UUID, str]) -> None:
+    """Keep what the gateway calls the money that it took, by attempt."""
+    c = t.attempts.c
+    for attempt_id, payment_id in sorted(payments.items()):
+        await tx.conn.execute(
+            update(t.attempts)
+            .where(c.tenant_id == tx.tenant_id, c.id == attempt_id)
+            .values(gateway_payment_id=payment_id)
+        )
 
 
 async def attempts_of(tx: Transaction, charge_ids: Collection[UUID]) -> list[Attempt]:
@@ -312,4 +347,13 @@ def _charge(row: Row[Any]) -> Charge:
 
 
 def _attempt(row: Row[Any]) -> Attempt:
-    return Attempt(row.id, row.charge_id, AttemptStatus(row.status), _totals(row), row.gateway_agreement_id)
+    return Attempt(
+        row.id,
+        row.charge_id,
+        AttemptStatus(row.status),
+        _totals(row),
+        row.gateway_agreement_id,
+        GatewayName(row.gateway),
+        row.gateway_order_id,
+        row.gateway_payment_id,
+    )

@@ -16,10 +16,11 @@ from avtale.storage.database import Job, Transaction
 
 
 class CheckKind(StrEnum):
-    """What is read: a draft's agreement, or an attempt's charge."""
+    """What is read: a draft's agreement, an attempt's charge, or the events that a gateway could not tell us of."""
 
     DRAFT = "draft"
     ATTEMPT = "attempt"
+    EVENTS = "events"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from sqlalchemy.sql.type_api import TypeEngine
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.change import ChangeKind, ChangeStatus
 from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus, ChargeKind, ChargeStatus, RefundStatus
+from avtale.domain.gateway import GatewayName
 from avtale.domain.imports import ImportKind, ImportStatus, RowState
 from avtale.domain.periods import Unit
 from avtale.domain.purchase import PurchaseStatus
@@ -51,7 +52,7 @@ metadata = MetaData(
 )
 
 #: Tables without row-level security: they route a request or a job to its tenant and hold no personal data.
-ROUTING_TABLES = ("organizations", "tenants", "tenant_hosts", "due_tenants", "business_clock")
+ROUTING_TABLES = ("organizations", "tenants", "tenant_hosts", "stripe_routes", "due_tenants", "business_clock")
 
 
 def _among(column: str, values: Iterable[StrEnum]) -> str:
@@ -65,6 +66,11 @@ def _instant(name: str, nullable: bool = True) -> Column[Any]:
 
 def _tenant() -> Column[Any]:
     return Column("tenant_id", Uuid, nullable=False)
+
+
+def _gateway() -> tuple[Column[Any], CheckConstraint]:
+    """At which payment company a row's order or agreement is."""
+    return _needed("gateway", Text), CheckConstraint(_among("gateway", GatewayName), name="gateway")
 
 
 def _one_owner() -> CheckConstraint:
@@ -144,6 +150,44 @@ vipps_accounts = Table(
     PrimaryKeyConstraint("tenant_id"),
 )
 
+#: `webhook_secrets_sealed` are those that the tenant was given by hand; what we registered is a registration.
+stripe_accounts = Table(
+    "stripe_accounts",
+    metadata,
+    _tenant(),
+    _needed("account_id", Text),
+    _needed("base_url", Text),
+    _needed("secret_key_sealed", LargeBinary),
+    Column("webhook_secrets_sealed", LargeBinary),
+    _needed("publishable_key", Text),
+    _needed("livemode", Boolean),
+    _needed("connected", Boolean),
+    PrimaryKeyConstraint("tenant_id"),
+)
+
+#: Whose a Stripe account is: what a webhook that names only the account finds its tenant by.
+stripe_routes = Table(
+    "stripe_routes",
+    metadata,
+    Column("account_id", Text, primary_key=True),
+    _tenant(),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
+)
+
+#: The customer that a person is at an account; without `customer_id` the call that makes it has no answer yet.
+stripe_customers = Table(
+    "stripe_customers",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("account_id", Text),
+    _needed("issuer", Text),
+    _needed("subject", Text),
+    Column("customer_id", Text),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "account_id", "issuer", "subject"),
+)
+
 #: Sign-in with Vipps: what is asked of people, and where they may be sent back to.
 vipps_logins = Table(
     "vipps_logins",
@@ -181,6 +225,7 @@ products = Table(
     Column("access_days", SmallInteger),
     _needed("vat_basis_points", Integer),
     Column("agreement_url", Text),
+    Column("stripe_price", Text),
     _needed("on_sale", Boolean),
     Column("campaigns", JSONB, nullable=False, server_default="[]"),
     Column("suggested_max", BigInteger),
@@ -234,6 +279,7 @@ agreements = Table(
     _instant("paused_at"),
     Column("paused_from", Date),
     Column("resumes_on", Date),
+    *_gateway(),
     _needed("version", BigInteger),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "gateway_agreement_id"),
@@ -242,6 +288,7 @@ agreements = Table(
     CheckConstraint(
         "(paused_at IS NULL) = (paused_from IS NULL) AND (paused_at IS NOT NULL OR resumes_on IS NULL)", name="paused"
     ),
+    CheckConstraint("gateway <> 'stripe' OR next_charge_at IS NULL", name="biller"),
     CheckConstraint(_among("status", AgreementStatus), name="status"),
     CheckConstraint("status NOT IN ('active', 'stopping') OR anchor IS NOT NULL", name="anchor"),
     Index("agreements_person_ix", "tenant_id", "issuer", "subject", "created_at"),
@@ -327,6 +374,7 @@ drafts = Table(
     Column("gateway_agreement_id", Text),
     Column("confirmation_url", Text),
     _instant("expires_at", nullable=False),
+    *_gateway(),
     PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id", "agreement_id"], ["agreements.tenant_id", "agreements.id"]),
     UniqueConstraint("tenant_id", "gateway_agreement_id"),
@@ -422,7 +470,10 @@ attempts = Table(
     _tenant(),
     _needed("id", Uuid),
     _needed("charge_id", Uuid),
+    *_gateway(),
     Column("gateway_agreement_id", Text),
+    Column("gateway_order_id", Text),
+    Column("gateway_payment_id", Text),
     _needed("status", Text),
     _needed("captured", BigInteger),
     _needed("refunded", BigInteger),
@@ -433,6 +484,20 @@ attempts = Table(
     CheckConstraint(_among("status", AttemptStatus), name="status"),
     CheckConstraint("refunded <= captured AND refunded >= 0", name="refunded"),
     Index(None, "tenant_id", "charge_id"),
+    Index(
+        "attempts_order_key",
+        "tenant_id",
+        "gateway",
+        "gateway_order_id",
+        unique=True,
+        postgresql_where=text("gateway_order_id IS NOT NULL"),
+    ),
+    Index(
+        "attempts_payment_ix",
+        "tenant_id",
+        "gateway_payment_id",
+        postgresql_where=text("gateway_payment_id IS NOT NULL"),
+    ),
     Index(
         "attempts_one_open_key",
         "tenant_id",
@@ -470,6 +535,7 @@ calls = Table(
     _needed("id", Uuid),
     _needed("kind", Text),
     _needed("subject_id", Uuid),
+    *_gateway(),
     _needed("method", Text),
     _needed("path", Text),
     _needed("body", LargeBinary),
@@ -481,7 +547,7 @@ calls = Table(
     PrimaryKeyConstraint("tenant_id", "id"),
     CheckConstraint(
         "kind IN ('draft', 'charge', 'stop', 'refund', 'cancel', 'update', "
-        "'payment', 'payment_capture', 'payment_release', 'payment_refund')",
+        "'payment', 'payment_capture', 'payment_release', 'payment_refund', 'subscription')",
         name="kind",
     ),
     CheckConstraint("status IN ('written', 'unknown', 'accepted', 'rejected')", name="status"),
@@ -505,7 +571,7 @@ checks = Table(
     _needed("misses", Integer),
     _instant("leased_wall"),
     PrimaryKeyConstraint("tenant_id", "kind", "id"),
-    CheckConstraint("kind IN ('draft', 'attempt')", name="kind"),
+    CheckConstraint("kind IN ('draft', 'attempt', 'events')", name="kind"),
     Index(None, "tenant_id", "due_at"),
 )
 
@@ -525,8 +591,9 @@ inbox = Table(
     _instant("received_at", nullable=False),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "gateway", "key"),
-    CheckConstraint("status IN ('new', 'done', 'parked')", name="status"),
+    CheckConstraint("status IN ('new', 'done', 'parked', 'foreign')", name="status"),
     Index("inbox_new_ix", "tenant_id", "id", postgresql_where=text("status = 'new'")),
+    Index("inbox_foreign_ix", "tenant_id", "received_at", postgresql_where=text("status = 'foreign'")),
     Index("inbox_parked_ix", "tenant_id", "received_at", postgresql_where=text("status = 'parked'")),
 )
 

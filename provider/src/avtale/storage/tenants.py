@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -97,6 +97,12 @@ async def tenant_by_ids(tx: Transaction, organization_id: UUID, tenant_id: UUID)
 async def tenant_by_id(tx: Transaction, tenant_id: UUID) -> Tenant | None:
     """The tenant of an id."""
     return await _one(tx, _TENANT.where(t.tenants.c.tenant_id == tenant_id))
+
+
+async def tenants_of(tx: Transaction, organization: str) -> list[Tenant]:
+    """The tenants of an organization, by name."""
+    mine = t.organizations.c.name == organization
+    return [_tenant(row) for row in await tx.conn.execute(_TENANT.where(mine).order_by(t.tenants.c.name))]
 
 
 async def all_tenants(tx: Transaction) -> list[Tenant]:
@@ -248,6 +254,22 @@ def _form(terms: Terms | PurchaseTerms) -> dict[str, object]:
         "access_days": None,
         "suggested_max": terms.suggested_max,
     }
+
+
+async def save_stripe_prices(tx: Transaction, prices: Mapping[str, str]) -> None:
+    """Say which prices at Stripe products have, by product; every other has none."""
+    c = t.products.c
+    await tx.conn.execute(t.products.update().where(c.tenant_id == tx.tenant_id).values(stripe_price=None))
+    for product_id, price in sorted(prices.items()):
+        mine = (c.tenant_id == tx.tenant_id) & (c.id == product_id)
+        await tx.conn.execute(t.products.update().where(mine).values(stripe_price=price))
+
+
+async def stripe_prices(tx: Transaction) -> dict[str, str]:
+    """The prices at Stripe (an id or a look-up key) of products that are on sale and have one."""
+    c = t.products.c
+    found = select(c.id, c.stripe_price).where(c.tenant_id == tx.tenant_id, c.on_sale, c.stripe_price.is_not(None))
+    return {row.id: row.stripe_price for row in await tx.conn.execute(found.order_by(c.id))}
 
 
 async def get_product(tx: Transaction, product_id: str) -> Terms | PurchaseTerms | None:

@@ -59,7 +59,8 @@ def _flag(said: object) -> object:
     return said
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
+    """A text that stands on one line and says something. Raises ValueError."""
     if not text.isprintable() or not text.strip():
         raise ValueError("must be a text on one line, not blank")
     return text
@@ -77,8 +78,8 @@ ReturnUrl = Annotated[
 ]
 ProductId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", examples=["film-month"])]
 Day = Annotated[date, Strict(False)]
-Subject = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_visible)]
-OneLine = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_visible)]
+Subject = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(visible)]
+OneLine = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(visible)]
 
 
 class Shape(BaseModel):

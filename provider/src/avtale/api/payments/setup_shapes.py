@@ -9,8 +9,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from avtale.api.payments.kinds import Instant, Shape
-from avtale.service import entitling, inspecting
-from avtale.service.inspecting import Severity
+from avtale.service import entitling, findings
+from avtale.service.findings import Severity
 
 
 class ConfigError(Shape):
@@ -30,7 +30,7 @@ class ConfigErrors(Shape):
     errors: list[ConfigError]
 
     @staticmethod
-    def of(found: list[inspecting.ConfigError]) -> ConfigErrors:
+    def of(found: list[findings.ConfigError]) -> ConfigErrors:
         return ConfigErrors(errors=[ConfigError(**asdict(one)) for one in found])
 
 

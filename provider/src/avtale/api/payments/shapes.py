@@ -124,7 +124,7 @@ class Agreement(Shape):
     """A person's agreement about one product; one that an administrator has given has the provider `none`."""
 
     agreement_id: UUID
-    provider: Literal["vipps", "none"]
+    provider: Literal["vipps", "stripe", "none"]
     product_id: str
     status: AgreementStatus
     price: Money = Field(description="of a period, without a campaign")
@@ -146,7 +146,7 @@ class Agreement(Shape):
         following = view.next_period_start
         return Agreement(
             agreement_id=agreement.id,
-            provider="none" if agreement.gift_reason else "vipps",
+            provider="none" if agreement.gift_reason else agreement.gateway.value,
             product_id=agreement.terms.product_id,
             status=agreement.status,
             price=Money.of(agreement.terms.price),
@@ -281,7 +281,7 @@ class RefundRequest(Shape):
 
 
 class RefundAnswer(Shape):
-    """A refund that was passed on; `unknown` while Vipps has not answered, and it is made to."""
+    """A refund that was passed on; `unknown` while the gateway has not answered, and it is made to."""
 
     refund_id: UUID
     status: Literal["accepted", "unknown"]

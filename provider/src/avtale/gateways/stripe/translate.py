@@ -1,0 +1,276 @@
+"""Stripe's shapes and ours, one into the other; nothing here calls anybody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from avtale.domain.charge import Totals
+from avtale.domain.gateway import GatewayName
+from avtale.domain.money import Money
+from avtale.domain.periods import Interval, Unit
+from avtale.domain.ports import (
+    Confirmation,
+    GatewayAgreementState,
+    IntentWish,
+    ObservedAgreement,
+    ObservedCustomer,
+    ObservedOrder,
+    ObservedPrice,
+    PaymentMethod,
+    RegisteredWebhook,
+    SubscriptionWish,
+    WrittenRequest,
+)
+from avtale.domain.settlement import GatewayChargeState, ObservedCharge
+
+Json = dict[str, Any]
+
+#: The metadata by which what is ours is known among everything on an account: our attempt id, and what it is for.
+ATTEMPT = "avtale_attempt"
+REFERENCE = "avtale_reference"
+REFUND = "avtale_refund"
+
+SUBSCRIPTIONS = "/v1/subscriptions"
+INTENTS = "/v1/payment_intents"
+REFUNDS = "/v1/refunds"
+#: What an answer about a subscription must contain for its payer to go on.
+TO_CONFIRM = ["latest_invoice.confirmation_secret", "pending_setup_intent"]
+
+_STATES = {
+    "incomplete": GatewayAgreementState.PENDING,
+    "incomplete_expired": GatewayAgreementState.EXPIRED,
+    "trialing": GatewayAgreementState.ACTIVE,
+    "active": GatewayAgreementState.ACTIVE,
+    "past_due": GatewayAgreementState.ACTIVE,
+    "unpaid": GatewayAgreementState.ACTIVE,
+    "paused": GatewayAgreementState.ACTIVE,
+    "canceled": GatewayAgreementState.STOPPED,
+}
+_UNITS = {"day": Unit.DAY, "week": Unit.WEEK, "month": Unit.MONTH, "year": Unit.YEAR}
+_DESCRIPTION_CHARACTERS_MAX = 500
+
+
+def write_subscription(wish: SubscriptionWish) -> WrittenRequest:
+    """A subscription that waits for its payer, and keeps the card that they confirm with."""
+    params: Json = {
+        "customer": wish.customer_id,
+        "items": [{"price": wish.price_id}],
+        "payment_behavior": "default_incomplete",
+        "payment_settings": {"save_default_payment_method": "on_subscription"},
+        "description": wish.description[:_DESCRIPTION_CHARACTERS_MAX],
+        "metadata": {ATTEMPT: str(wish.draft_id), REFERENCE: str(wish.reference)},
+        "expand": TO_CONFIRM,
+    }
+    if wish.payment_method_id is not None:
+        params["default_payment_method"] = wish.payment_method_id
+    return _written(wish.draft_id, SUBSCRIPTIONS, params)
+
+
+def write_intent(wish: IntentWish) -> WrittenRequest:
+    """A payment that is taken as soon as its payer confirms it."""
+    params: Json = {
+        "amount": wish.amount.amount,
+        "currency": wish.amount.currency.lower(),
+        "customer": wish.customer_id,
+        "automatic_payment_methods": {"enabled": True},
+        "description": wish.description[:_DESCRIPTION_CHARACTERS_MAX],
+        "metadata": {ATTEMPT: str(wish.order_id), REFERENCE: str(wish.reference)},
+    }
+    return _written(wish.order_id, INTENTS, params)
+
+
+def write_stop(request_id: UUID, subscription_id: str) -> WrittenRequest:
+    """The end of a subscription, at once: what is paid stays paid, and no last invoice is made."""
+    return WrittenRequest(
+        request_id, "DELETE", f"{SUBSCRIPTIONS}/{subscription_id}", _json({}), gateway=GatewayName.STRIPE
+    )
+
+
+def write_refund(request_id: UUID, payment_id: str, amount: int, reason: str) -> WrittenRequest:
+    """Money back of what a payment intent took. Stripe's own reasons are three; ours is kept beside."""
+    if not payment_id.startswith("pi_"):
+        raise ValueError("what was paid elsewhere cannot be given back through Stripe")
+    metadata = {REFUND: str(request_id), "reason": reason[:500]}
+    return _written(request_id, REFUNDS, {"payment_intent": payment_id, "amount": amount, "metadata": metadata})
+
+
+def _written(request_id: UUID, path: str, params: Json) -> WrittenRequest:
+    return WrittenRequest(request_id, "POST", path, _json(params), gateway=GatewayName.STRIPE)
+
+
+def _json(params: Json) -> bytes:
+    return json.dumps(params, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def read_params(body: bytes) -> Json:
+    """The parameters of a call that was written down."""
+    params: Json = json.loads(body)
+    return params
+
+
+def read_confirmation(said: Json) -> Confirmation:
+    """What a payer's browser needs of a subscription, expanded by TO_CONFIRM."""
+    invoice, setup = said.get("latest_invoice"), said.get("pending_setup_intent")
+    if isinstance(invoice, dict) and invoice["status"] == "open" and invoice.get("confirmation_secret"):
+        return Confirmation(said["id"], "payment", invoice["confirmation_secret"]["client_secret"])
+    if isinstance(setup, dict) and setup["status"] not in ("succeeded", "canceled"):
+        return Confirmation(said["id"], "setup", setup["client_secret"])
+    return Confirmation(said["id"], None, None)
+
+
+def read_intent_confirmation(said: Json) -> Confirmation:
+    """What a payer's browser needs of a payment that stands alone."""
+    if said["status"] in ("succeeded", "canceled", "processing"):
+        return Confirmation(said["id"], None, None)
+    return Confirmation(said["id"], "payment", said["client_secret"])
+
+
+def read_agreement(said: Json, invoices: Sequence[Json]) -> ObservedAgreement:
+    """A subscription with its invoices. One that ended before its first invoice was paid was never active."""
+    state = _STATES[said["status"]]
+    never = any(one["billing_reason"] == "subscription_create" and one["status"] != "paid" for one in invoices)
+    began = state is GatewayAgreementState.ACTIVE or (state is GatewayAgreementState.STOPPED and not never)
+    changes = [item["current_period_end"] for item in said["items"]["data"]]
+    changes += [one["automatically_finalizes_at"] or one["created"] for one in invoices if one["status"] == "draft"]
+    return ObservedAgreement(
+        gateway_agreement_id=said["id"],
+        external_id=said["metadata"].get(ATTEMPT),
+        state=state,
+        started_at=instant(said["start_date"]) if began else None,
+        stopped_at=instant(said["ended_at"] or said["canceled_at"]) if said["ended_at"] else None,
+        orders=tuple(sorted(map(_order, filter(_is_owed, invoices)), key=lambda one: (one.starts_at, one.order_id))),
+        changes_at=instant(min(changes)) if changes and state is GatewayAgreementState.ACTIVE else None,
+    )
+
+
+def _is_owed(invoice: Json) -> bool:
+    return invoice["status"] != "draft" and bool(invoice["lines"]["data"])
+
+
+def _order(invoice: Json) -> ObservedOrder:
+    """An invoice as what is owed for the period that its lines are for."""
+    periods = [line["period"] for line in invoice["lines"]["data"]]
+    return ObservedOrder(
+        order_id=invoice["id"],
+        starts_at=instant(min(one["start"] for one in periods)),
+        ends_at=instant(max(one["end"] for one in periods)),
+        amount=_money(invoice["total"], invoice["currency"]),
+        is_first=invoice["billing_reason"] == "subscription_create",
+        is_paid=invoice["status"] == "paid",
+    )
+
+
+def payments_of(invoice: Json) -> list[str]:
+    """The payment intents that are to pay an invoice, or have paid it, the usual one first."""
+    ties = sorted(invoice["payments"]["data"], key=lambda one: not one["is_default"])
+    return [one["payment"]["payment_intent"] for one in ties if one["payment"].get("payment_intent")]
+
+
+def read_charge(invoice: Json, intents: Sequence[Json], disputes: Sequence[Json]) -> ObservedCharge:
+    """An invoice as an order: what its payment intents took and gave back, and whether anybody still tries.
+
+    Money that a payer's bank took back is given back when the dispute is lost, not while it is argued about.
+    """
+    elsewhere = invoice.get("amount_paid_off_stripe") or 0
+    captured = sum(one["amount_received"] for one in intents) + (elsewhere if invoice["status"] == "paid" else 0)
+    refunded = _given_back(intents, disputes)
+    return ObservedCharge(
+        order_id=invoice["id"],
+        state=_invoice_state(invoice),
+        totals=Totals(captured=captured, refunded=min(refunded, captured)),
+        failure_reason=_why(intents) if invoice["status"] in ("open", "uncollectible") else None,
+        payment_id=intents[0]["id"] if intents else None,
+    )
+
+
+def _invoice_state(invoice: Json) -> GatewayChargeState:
+    match invoice["status"]:
+        case "paid":
+            return GatewayChargeState.CAPTURED
+        case "void":
+            return GatewayChargeState.CANCELLED
+        case "uncollectible":
+            return GatewayChargeState.FAILED
+        case _:
+            given_up = invoice["next_payment_attempt"] is None and (invoice["attempted"] or not invoice["auto_advance"])
+            is_first = invoice["billing_reason"] == "subscription_create"
+            return GatewayChargeState.FAILED if given_up and not is_first else GatewayChargeState.WAITING
+
+
+def read_payment(intent: Json, disputes: Sequence[Json]) -> ObservedCharge:
+    """A payment intent that stands alone, as an order."""
+    states = {"succeeded": GatewayChargeState.CAPTURED, "canceled": GatewayChargeState.CANCELLED}
+    captured = intent["amount_received"]
+    return ObservedCharge(
+        order_id=intent["id"],
+        state=states.get(intent["status"], GatewayChargeState.WAITING),
+        totals=Totals(captured=captured, refunded=min(_given_back([intent], disputes), captured)),
+        failure_reason=_why([intent]) if not captured else None,
+        payment_id=intent["id"],
+    )
+
+
+def _given_back(intents: Sequence[Json], disputes: Sequence[Json]) -> int:
+    charges = [one["latest_charge"] for one in intents if isinstance(one.get("latest_charge"), dict)]
+    refunded = sum(int(one["amount_refunded"]) for one in charges if one["captured"])
+    return refunded + sum(int(one["amount"]) for one in disputes if one["status"] == "lost")
+
+
+def is_disputed(intents: Sequence[Json]) -> bool:
+    """Whether a payer's bank has asked for money of these back, whatever became of it."""
+    return any(one["latest_charge"]["disputed"] for one in intents if isinstance(one.get("latest_charge"), dict))
+
+
+def _why(intents: Sequence[Json]) -> str | None:
+    """Why the last try failed: the bank's word where there is one."""
+    for intent in intents:
+        error = intent.get("last_payment_error")
+        if error:
+            return str(error.get("decline_code") or error.get("code") or error.get("type"))
+    return None
+
+
+def read_price(said: Json) -> ObservedPrice:
+    """A price; one without a single sum (tiers, customers' choice) has no amount."""
+    recurring = said.get("recurring")
+    interval = Interval(_UNITS[recurring["interval"]], recurring["interval_count"]) if recurring else None
+    whole = said["unit_amount"]
+    return ObservedPrice(
+        price_id=said["id"],
+        amount=None if whole is None else _money(whole, said["currency"]),
+        interval=interval,
+        active=said["active"],
+    )
+
+
+def read_customer(said: Json) -> ObservedCustomer:
+    """A customer."""
+    settings = said.get("invoice_settings") or {}
+    return ObservedCustomer(said["id"], said.get("email"), said.get("name"), settings.get("default_payment_method"))
+
+
+def read_method(said: Json) -> PaymentMethod:
+    """A payment method; what is no card has neither digits nor a month."""
+    card = said.get("card") or {}
+    return PaymentMethod(
+        said["id"], said["type"], card.get("brand"), card.get("last4"), card.get("exp_month"), card.get("exp_year")
+    )
+
+
+def read_webhook(said: Json) -> RegisteredWebhook:
+    """A webhook endpoint; one that is disabled hears of nothing."""
+    events = tuple(said["enabled_events"]) if said["status"] == "enabled" else ()
+    return RegisteredWebhook(said["id"], said["url"], events, said.get("secret"))
+
+
+def instant(seconds: int) -> datetime:
+    """Seconds since 1970 as an instant."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _money(amount: int, currency: str) -> Money:
+    return Money(amount, currency.upper())

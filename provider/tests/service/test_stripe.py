@@ -1,0 +1,228 @@
+"""People who pay with Stripe: it makes the invoices, and our books say what it took."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from avtale.domain.agreement import AgreementStatus
+from avtale.domain.charge import ChargeKind, ChargeStatus
+from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown
+from avtale.service.absorbing import Forged
+from avtale.service.checkout import Person
+from avtale.service.inspecting import find_config_errors
+from avtale.service.refunding import refund_charge
+from avtale.service.stopping import stop_agreement
+from avtale.storage.tenants import Issuer
+
+from .conftest import OPERATOR, START, Shop
+from .stripe_shop import STRIPE, StripeShop, open_stripe
+
+
+@pytest.fixture
+async def stripe(shop: Shop) -> StripeShop:
+    return await open_stripe(shop)
+
+
+async def test_three_months_are_three_invoices_and_three_receipts(shop: Shop, stripe: StripeShop) -> None:
+    agreement_id = await stripe.subscribe()
+    await shop.advance_to(datetime(2027, 3, 16, 12, tzinfo=UTC))
+    view = await shop.see(agreement_id)
+    assert (view.agreement.status, view.agreement.next_charge_at) == (AgreementStatus.ACTIVE, None)
+    assert [(c.period, c.period_start.isoformat(), c.status) for c in view.charges] == [
+        (1, "2027-01-15", ChargeStatus.PAID),
+        (2, "2027-02-15", ChargeStatus.PAID),
+        (3, "2027-03-15", ChargeStatus.PAID),
+    ]
+    # 15 April and six days of grace, at midnight in Oslo.
+    assert view.access_until == datetime(2027, 4, 20, 22, tzinfo=UTC)
+    books = await shop.books()
+    assert [receipt["number"] for receipt in books["receipts"]] == [1, 2, 3]
+    (theirs,) = await stripe.subscriptions()
+    assert [one["payment"]["captured"] for one in theirs["invoices"]] == [9900, 9900, 9900]
+
+    await stop_agreement(shop.db, shop.gateways, shop.tenant, shop.anna, agreement_id)
+    stopped = await shop.see(agreement_id)
+    assert (stopped.agreement.status, stopped.agreement.stop_reason) == (AgreementStatus.STOPPED, "stopped_by_person")
+    assert stopped.access_until == datetime(2027, 4, 14, 22, tzinfo=UTC)
+    assert [one["status"] for one in await stripe.subscriptions()] == ["canceled"]
+
+    refund = await refund_charge(shop.db, shop.gateways, shop.tenant, view.charges[2].id, 4000, "half", OPERATOR)
+    assert refund.status == "accepted"
+    await shop.work()
+    assert (await shop.see(agreement_id)).charges[2].status is ChargeStatus.PARTIALLY_REFUNDED
+    assert [document["amount"] for document in (await shop.books())["receipts"]] == [9900, 9900, 9900, 4000]
+
+
+async def test_a_card_that_is_declined_is_tried_again_and_a_bank_that_asks_is_answered(
+    shop: Shop, stripe: StripeShop
+) -> None:
+    started = await stripe.checkout()
+    assert started.confirms == "payment"
+    declined = await stripe.confirm(started.client_secret, "visa_chargeDeclinedInsufficientFunds")
+    assert declined["error"] == "insufficient_funds"
+    assert (await shop.poll(started.agreement_id)).agreement.status is AgreementStatus.PENDING
+    # The same person comes back, to the same subscription.
+    again = await stripe.checkout(email="anna@film.example")
+    assert (again.agreement_id, again.client_secret) == (started.agreement_id, started.client_secret)
+    paid = await stripe.confirm(started.client_secret, "threeDSecure2Required", "approve")
+    assert paid["status"] == "succeeded"
+    await shop.poll(started.agreement_id)
+    await shop.work()
+    view = await shop.see(started.agreement_id)
+    assert (view.agreement.status, [c.status for c in view.charges]) == (AgreementStatus.ACTIVE, [ChargeStatus.PAID])
+    assert len(await stripe.subscriptions()) == 1
+    with pytest.raises(Conflict) as refused:
+        await stripe.checkout()
+    assert refused.value.code == "agreement_active"
+    with pytest.raises(Conflict):
+        await shop.checkout()
+
+
+async def test_what_nobody_confirms_expires(shop: Shop, stripe: StripeShop) -> None:
+    started = await stripe.checkout()
+    await shop.advance_to(START + timedelta(hours=24))
+    assert (await shop.see(started.agreement_id)).agreement.status is AgreementStatus.EXPIRED
+    assert (await stripe.checkout()).agreement_id != started.agreement_id
+
+
+async def test_a_renewal_that_fails_is_paid_late_or_never(shop: Shop, stripe: StripeShop) -> None:
+    agreement_id = await stripe.subscribe("sandboxFailsOnRenewal")
+    await shop.advance_to(datetime(2027, 2, 18, 12, tzinfo=UTC))
+    view = await shop.see(agreement_id)
+    assert [c.status for c in view.charges] == [ChargeStatus.PAID, ChargeStatus.OPEN]
+    assert view.charges[1].failure_reason == "generic_decline"
+    assert view.access_until == datetime(2027, 2, 20, 23, tzinfo=UTC)
+    # Another card: Stripe's next try succeeds.
+    (theirs,) = await stripe.subscriptions()
+    card = await stripe.api("POST", "/payment_methods/pm_card_visa/attach", {"customer": theirs["customer"]})
+    await stripe.api("POST", f"/subscriptions/{theirs['subscription']}", {"default_payment_method": card["id"]})
+    await shop.advance_to(datetime(2027, 2, 22, 12, tzinfo=UTC))
+    view = await shop.see(agreement_id)
+    assert [c.status for c in view.charges] == [ChargeStatus.PAID, ChargeStatus.PAID]
+    assert view.access_until == datetime(2027, 3, 20, 23, tzinfo=UTC)
+    # Now the card fails for good, and Stripe gives up after two weeks.
+    bad = await stripe.api(
+        "POST", "/payment_methods/pm_card_chargeCustomerFail/attach", {"customer": theirs["customer"]}
+    )
+    await stripe.api("POST", f"/subscriptions/{theirs['subscription']}", {"default_payment_method": bad["id"]})
+    await shop.advance_to(datetime(2027, 4, 5, 12, tzinfo=UTC))
+    view = await shop.see(agreement_id)
+    assert [c.status for c in view.charges] == [ChargeStatus.PAID, ChargeStatus.PAID, ChargeStatus.FAILED]
+    assert view.agreement.status is AgreementStatus.STOPPED
+    assert len((await shop.books())["receipts"]) == 2
+
+
+async def test_a_call_that_times_out_after_its_effect_makes_no_second_subscription(
+    shop: Shop, stripe: StripeShop
+) -> None:
+    shop.gateways.call_seconds_max = 0.7  # type: ignore[misc]
+    shop.gateways._made_stripe.clear()  # type: ignore[attr-defined]
+    await stripe.script("PostSubscriptions", kind="effect-then-hang")
+    started = await stripe.checkout(key="one")
+    assert len(await stripe.subscriptions()) == 1
+    # A day later the key is forgotten; what was made is found by our attempt id.
+    await stripe.script("PostSubscriptions", kind="effect-then-hang")
+    await stripe.script("GetSubscriptions", kind="hang")
+    bjorn = Person("https://id.example", "bjørn")
+    with pytest.raises(GatewayUnknown) as lost:
+        await stripe.checkout(bjorn, key="two")
+    await shop.control("POST", "/stripe/idempotency-keys/forget")
+    found = await stripe.checkout(bjorn, key="two")
+    assert str(found.agreement_id) == lost.value.facts["agreement_id"] != str(started.agreement_id)
+    assert len(await stripe.subscriptions()) == 2
+    await stripe.script("PostSubscriptions", kind="status", status=429)
+    with pytest.raises(GatewayBusy):
+        await stripe.checkout(Person("https://id.example", "cecilie"))
+    await shop.work()
+    assert len(await stripe.subscriptions()) == 3
+
+
+async def test_events_in_any_order_doubled_or_early_end_in_the_same_state(shop: Shop, stripe: StripeShop) -> None:
+    started = await stripe.checkout()
+    await stripe.confirm(started.client_secret)
+    told = [json.dumps(event).encode() for event in await stripe.events()]
+    kept = [await stripe.tell(body) for body in reversed(told)]
+    assert kept == [True] * len(told)
+    assert [await stripe.tell(body) for body in told] == [False] * len(told)
+    await shop.work()
+    view = await shop.see(started.agreement_id)
+    assert (view.agreement.status, [c.status for c in view.charges]) == (AgreementStatus.ACTIVE, [ChargeStatus.PAID])
+    for faulty in ({"secret": "whsec_other"}, {"at": datetime.now(UTC) - timedelta(seconds=301)}):
+        with pytest.raises(Forged):
+            await stripe.tell(told[0], **faulty)  # type: ignore[arg-type]
+
+
+async def test_money_that_moves_in_the_dashboard_is_booked(shop: Shop, stripe: StripeShop) -> None:
+    agreement_id = await stripe.subscribe()
+    (theirs,) = await stripe.subscriptions()
+    payment = theirs["invoices"][0]["payment"]
+    await stripe.api("POST", "/refunds", {"payment_intent": payment["paymentIntent"], "amount": "900"})
+    charge = payment["captures"][0]["charge"]
+    dispute = await shop.control("POST", "/stripe/disputes", {"charge": charge})
+    for event in (await stripe.events())[-4:]:
+        await stripe.tell(json.dumps(event).encode())
+    await shop.work()
+    # While the bank and we disagree, only what we gave back ourselves is given back.
+    assert (await shop.see(agreement_id)).charges[0].totals.refunded == 900
+    await shop.control("POST", f"/stripe/disputes/{dispute['id']}/decide", {"outcome": "lost"})
+    await stripe.tell(json.dumps((await stripe.events())[-1]).encode())
+    await shop.work()
+    view = await shop.see(agreement_id)
+    assert view.charges[0].status is ChargeStatus.REFUNDED
+    assert view.access_until is None
+    assert [one["kind"] for one in (await shop.books())["ledger"]] == ["capture", "refund", "refund"]
+
+    await stripe.api("DELETE", f"/subscriptions/{theirs['subscription']}")
+    await stripe.tell(json.dumps((await stripe.events())[-1]).encode())
+    await shop.work()
+    ended = (await shop.see(agreement_id)).agreement
+    assert (ended.status, ended.stop_reason) == (AgreementStatus.STOPPED, "stopped_at_gateway")
+
+
+async def test_of_two_subscriptions_that_are_paid_at_once_one_is_given_back(shop: Shop, stripe: StripeShop) -> None:
+    vipps = await shop.checkout()
+    started = await stripe.checkout()
+    await stripe.confirm(started.client_secret)
+    await shop.approve(vipps.confirmation_url)
+    await shop.poll(vipps.agreement_id)
+    await shop.poll(started.agreement_id)
+    await shop.work()
+    lost = await shop.see(started.agreement_id)
+    assert (lost.agreement.status, lost.agreement.stop_reason) == (AgreementStatus.STOPPED, "duplicate")
+    assert [(c.kind, c.status) for c in lost.charges] == [(ChargeKind.STRAY, ChargeStatus.REFUNDED)]
+    (theirs,) = await stripe.subscriptions()
+    assert (theirs["status"], theirs["invoices"][0]["payment"]["refunded"]) == ("canceled", 9900)
+    assert (await shop.see(vipps.agreement_id)).agreement.status is AgreementStatus.ACTIVE
+    await shop.books()
+
+
+async def test_what_is_wrong_at_stripe_is_said(shop: Shop, stripe: StripeShop) -> None:
+    async def nobody(issuer: Issuer) -> None:
+        return None
+
+    async def wrong() -> set[str]:
+        found = await find_config_errors(shop.db, shop.gateways, shop.tenant, nobody)
+        return {one.code for one in found if one.provider == "stripe"}
+
+    assert await wrong() == {"stripe_webhook_missing"}
+    # Somebody else's subscription on the same account is told of as well, and entitles nobody.
+    customer = await stripe.api("POST", "/customers", {"email": "ola@film.example"})
+    price = (await stripe.api("GET", "/prices"))["data"][0]
+    data = {"customer": customer["id"], "items[0][price]": price["id"], "payment_behavior": "default_incomplete"}
+    await stripe.api("POST", "/subscriptions", data)
+    for event in await stripe.events():
+        await stripe.tell(json.dumps(event).encode())
+    await shop.work()
+    await stripe.api("POST", f"/prices/{price['id']}", {"active": "false"})
+    assert await wrong() == {"stripe_webhook_missing", "stripe_foreign_subscriptions", "stripe_price_missing"}
+    with pytest.raises(Conflict) as missing:
+        await stripe.checkout()
+    assert missing.value.code == "stripe_price_missing"
+    await open_stripe(shop, STRIPE | {"secret_key": "sk_test_wrong"})
+    shop.gateways._made_stripe.clear()  # type: ignore[attr-defined]
+    assert await wrong() == {"stripe_credentials_refused"}
+    with pytest.raises(GatewayRefused):
+        await stripe.checkout()
