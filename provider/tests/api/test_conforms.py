@@ -113,6 +113,8 @@ async def test_every_answer_is_as_the_contract_says(world: World) -> None:
         "postV1WebhookStripe",
         "postV1WebhookStripe2",
         "postV1PayStripeCheckout",
+        "postV1PayStripeTvod",
+        "deleteV1CustomerPaymentMethodsRemove",
         "getV1ProviderVippsLoginParameters",
         "postV1ProviderVippsLoginOauth2Token",
         "postV1PayVippsCheckout",

@@ -33,7 +33,7 @@ CONTRACT = create_contract(__version__).openapi()
 SIGNED = {"postV1WebhookVipps", "postV1WebhookStripe", "postV1WebhookStripe2"}
 #: What needs somebody who subscribes to nothing yet, or something that is still a draft.
 VARIABLE = {"postV1AgreementsAmount"}
-FRESH = {"postV1PayVippsCheckout", "postV1PayStripeCheckout"}
+FRESH = {"postV1PayVippsCheckout", "postV1PayStripeCheckout", "postV1PayStripeTvod"}
 DRAFTS = {"patchV1AgreementsVippsForceaccept", "deleteV1AgreementsVippsForcedelete"}
 
 

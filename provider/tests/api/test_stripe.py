@@ -112,3 +112,62 @@ async def test_what_cannot_be_is_said_clearly(world: World, secret: str) -> None
     token = world.issuer.token("auth0|anna", aud="avis")
     missing = await world.call("POST", CHECKOUT, token=token, json={"productId": "film-month"}, host="avis.localhost")
     assert (missing.status, missing.code) == (409, "stripe_not_configured")
+
+
+async def test_what_somebody_pays_with_is_theirs_and_never_less_than_needed(world: World, secret: str) -> None:
+    anna, customer, methods = world.anna(), "/api/v1/customer", "/api/v1/customer/paymentMethods"
+    assert (await world.call("GET", customer, token=anna)).code == "customer_not_found"
+    assert (await world.call("GET", methods, token=anna)).json == {"paymentMethods": []}
+    made = (await world.call("POST", f"{customer}/", token=anna, json={"email": "anna@film.example"})).json
+    again = (await world.call("POST", customer, token=anna, json={"name": "Anna"})).json
+    assert (again["customerId"], again["email"], again["name"]) == (made["customerId"], "anna@film.example", "Anna")
+    begun = await world.call("POST", CHECKOUT, token=anna, json={"productId": "film-month"})
+    await world.control("POST", "/stripe/confirm", {"clientSecret": begun.json["clientSecret"], "card": "visa"})
+    status = f"/api/v1/pay/vipps/recurring/agreements/{begun.json['agreementId']}"
+    assert (await world.call("GET", status, token=anna)).json["status"] == "active"
+    (visa,) = (await world.call("GET", methods, token=anna)).json["paymentMethods"]
+    assert (visa["brand"], visa["last4"]) == ("visa", "4242")
+
+    remove = f"{methods}/{visa['paymentMethodId']}/remove"
+    needed = await world.call("DELETE", remove, token=anna)
+    assert (needed.status, needed.code) == (409, "payment_method_needed")
+    other = await world.stripe("POST", "/payment_methods/pm_card_mastercard/attach", {"customer": made["customerId"]})
+    for wish, code in (
+        ({"defaultPaymentMethodId": "pm_others"}, "payment_method_not_found"),
+        ({"x": 1}, "invalid_request"),
+    ):
+        assert (await world.call("PUT", customer, token=anna, json=wish)).code == code
+    changed = await world.call("PUT", customer, token=anna, json={"defaultPaymentMethodId": visa["paymentMethodId"]})
+    assert changed.json["defaultPaymentMethodId"] == visa["paymentMethodId"]
+    assert (await world.call("DELETE", remove, token=world.bjorn())).code == "payment_method_not_found"
+    # The default goes, and another takes its place: for the customer and for what they subscribe to.
+    gone = await world.call("DELETE", remove, token=anna)
+    assert (gone.status, gone.json["defaultPaymentMethodId"]) == (200, other["id"])
+    (left,) = (await world.call("GET", methods, token=anna)).json["paymentMethods"]
+    assert (left["paymentMethodId"], left["isDefault"]) == (other["id"], True)
+    (subscription,) = (await world.stripe("GET", "/subscriptions"))["data"]
+    assert subscription["default_payment_method"] == other["id"]
+    assert (await world.call("DELETE", remove, token=anna)).status == 404
+
+
+async def test_a_film_is_bought_once(world: World, secret: str) -> None:
+    anna, rent = world.anna(), {"productId": "film-rent"}
+    begun = (await world.call("POST", "/api/v1/pay/stripe/tvod", token=anna, json=rent)).json
+    assert (await world.call("POST", "/api/v1/pay/stripe/tvod", token=anna, json=rent)).json == begun
+    said = {"clientSecret": begun["clientSecret"], "card": "threeDSecure2Required", "authentication": "approve"}
+    assert (await world.control("POST", "/stripe/confirm", said))["status"] == "succeeded"
+    bought = (await world.call("GET", f"/api/v1/purchases/{begun['purchaseId']}", token=anna)).json
+    assert (bought["provider"], bought["status"], bought["charge"]["captured"]) == ("stripe", "paid", 3900)
+    assert bought["accessUntil"] == "2027-01-17T09:00:00Z"
+    (receipt,) = (await world.call("GET", "/api/v1/receipt", token=anna)).json["receipts"]
+    assert receipt["purchaseId"] == begun["purchaseId"]
+    refused = await world.call("POST", "/api/v1/pay/stripe/tvod", token=anna, json=rent)
+    assert (refused.status, refused.code) == (409, "purchase_active")
+    refund = f"/api/v1/charges/{bought['charge']['chargeId']}/refunds"
+    given = await world.call("POST", refund, token=world.admin(), json={"amount": 3900, "reason": "It was dark"})
+    assert given.json["status"] == "accepted"
+    await world.settle()
+    bought = (await world.call("GET", f"/api/v1/purchases/{begun['purchaseId']}", token=anna)).json
+    assert (bought["charge"]["status"], bought["accessUntil"]) == ("refunded", None)
+    subscription = await world.call("POST", "/api/v1/pay/stripe/tvod", token=anna, json={"productId": "film-month"})
+    assert (subscription.status, subscription.code) == (400, "product_unknown")

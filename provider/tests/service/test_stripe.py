@@ -10,11 +10,14 @@ import pytest
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import ChargeKind, ChargeStatus
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown
+from avtale.domain.purchase import PurchaseStatus
 from avtale.service.absorbing import Forged
 from avtale.service.checkout import Person
 from avtale.service.inspecting import find_config_errors
 from avtale.service.refunding import refund_charge
+from avtale.service.renting import start_payment
 from avtale.service.stopping import stop_agreement
+from avtale.service.subscribing import StripeWish
 from avtale.storage.tenants import Issuer
 
 from .conftest import OPERATOR, START, Shop
@@ -226,3 +229,16 @@ async def test_what_is_wrong_at_stripe_is_said(shop: Shop, stripe: StripeShop) -
     assert await wrong() == {"stripe_credentials_refused"}
     with pytest.raises(GatewayRefused):
         await stripe.checkout()
+
+
+async def test_a_payment_that_nobody_confirms_is_cancelled_in_the_end(shop: Shop, stripe: StripeShop) -> None:
+    shop.gateways.call_seconds_max = 0.7  # type: ignore[misc]
+    shop.gateways._made_stripe.clear()  # type: ignore[attr-defined]
+    await stripe.script("PostPaymentIntents", kind="effect-then-hang")
+    started = await start_payment(shop.db, shop.gateways, shop.tenant, shop.anna, StripeWish("film-rent"))
+    assert started.client_secret
+    await shop.advance_to(START + timedelta(hours=24))
+    assert (await shop.see_purchase(started.purchase_id)).purchase.status is PurchaseStatus.CANCELLED
+    (theirs,) = (await shop.control("GET", "/export"))["stripe"]["payments"]
+    assert theirs["status"] == "canceled"
+    await shop.books()

@@ -16,28 +16,4 @@ class Planned:
     summary: str
 
 
-def _of(tag: str, *rows: tuple[str, str, str, str]) -> list[Planned]:
-    return [Planned(tag, *row) for row in rows]
-
-
-_METHODS = "/api/v1/customer/paymentMethods"
-
-PLANNED: tuple[Planned, ...] = (
-    *_of(
-        "Stripe Checkout",
-        ("POST", "/api/v1/pay/stripe/tvod", "postV1PayStripeTvod", "Create Stripe TVOD payment intent"),
-    ),
-    *_of(
-        "Customer",
-        ("GET", "/api/v1/customer", "listV1Customer", "Get customer for authenticated end user"),
-        ("POST", "/api/v1/customer/", "postV1Customer", "Create customer for authenticated end user"),
-        ("PUT", "/api/v1/customer/", "putV1Customer", "Update customer (default payment method)"),
-        ("GET", _METHODS, "listV1CustomerPaymentMethods", "Get payment methods for authenticated end user"),
-        (
-            "DELETE",
-            f"{_METHODS}/{{paymentMethodId}}/remove",
-            "deleteV1CustomerPaymentMethodsRemove",
-            "Remove payment method",
-        ),
-    ),
-)
+PLANNED: tuple[Planned, ...] = ()

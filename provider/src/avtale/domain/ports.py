@@ -275,6 +275,7 @@ class BillingGateway(AgreementGateway, Protocol):
 
     def write_subscription(self, wish: SubscriptionWish) -> WrittenRequest: ...
     def write_intent(self, wish: IntentWish) -> WrittenRequest: ...
+    def write_release(self, request_id: UUID, order_id: str) -> WrittenRequest: ...
 
     async def create_subscription(self, request: WrittenRequest, *, again: bool = False) -> Outcome[Confirmation]:
         """Make it, or find the one that an earlier sending made: never a second one for one attempt."""
@@ -282,6 +283,7 @@ class BillingGateway(AgreementGateway, Protocol):
     async def create_intent(self, request: WrittenRequest, *, again: bool = False) -> Outcome[Confirmation]:
         """As create_subscription, for a payment that stands alone."""
 
+    async def release(self, request: WrittenRequest) -> Outcome[None]: ...
     async def fetch_confirmation(self, gateway_id: str) -> Outcome[Confirmation]:
         """What is left to confirm of a subscription or of a payment."""
 
@@ -298,8 +300,10 @@ class BillingGateway(AgreementGateway, Protocol):
     async def list_payment_methods(self, customer_id: str) -> Outcome[tuple[PaymentMethod, ...]]: ...
     async def attach_payment_method(self, customer_id: str, payment_method_id: str) -> Outcome[PaymentMethod]: ...
     async def detach_payment_method(self, payment_method_id: str) -> Outcome[None]: ...
-    async def pay_with(self, gateway_agreement_id: str, payment_method_id: str) -> Outcome[None]:
-        """Let a subscription be paid with this method from now on."""
+    async def pay_with(
+        self, gateway_agreement_id: str, payment_method_id: str, *, instead_of: str | None = None
+    ) -> Outcome[None]:
+        """Let a subscription be paid with this method from now on; with `instead_of` only if that pays it."""
 
     async def fetch_account(self) -> Outcome[str]:
         """The id of the account whose keys these are."""

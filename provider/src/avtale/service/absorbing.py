@@ -140,6 +140,8 @@ async def absorb_inbox(db: Database, tenant: Tenant, batch_count_max: int = 500)
             named = by_name.get(event.order_id or "")
             if named is None and event.gateway is GatewayName.STRIPE and _uuid(event.external_id) in attempts:
                 named = _uuid(event.external_id)
+                if named is not None and event.order_id and attempts[named].gateway_order_id is None:
+                    await charges.name_order(tx, named, event.order_id)
             if named is not None:
                 asked_attempts.add(named)
             elif order in attempts:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown, Invalid
+from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import Outcome, Refused, Throttled
 from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways, PaymentGateway, PaymentWish
@@ -28,8 +29,6 @@ PAYMENT_LIFE = timedelta(minutes=10)
 #: A repeated checkout answers the purchase that is there for this long: its address must be opened within five
 #: minutes (Vipps ePayment, time-outs), of which two are left to the person.
 OFFERED_AGAIN_FOR = timedelta(minutes=3)
-#: The gateway of single purchases.
-VIPPS = "vipps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ async def _purchase_for(
     if wish.campaign is not None:
         raise Invalid("what is bought once has no campaigns", code="campaign_unknown")
     await locks.lock_person_and_product(tx, person.issuer, person.subject, wish.product_id)
-    new = _new_purchase(tx, person, terms)
+    new = new_purchase(tx, person, terms)
     first_use = new.id
     if idempotency_key is not None:
         digest = hashlib.sha256(repr(wish).encode()).digest()
@@ -118,15 +117,16 @@ async def _purchase_for(
         if stored != digest:
             raise Conflict("this Idempotency-Key was used for another request", code="idempotency_conflict")
     existing = await purchases.purchases_of(tx, person.issuer, person.subject, product_id=wish.product_id, lock=True)
-    await _refuse_owned(tx, existing)
+    await refuse_owned(tx, existing)
+    existing = [purchase for purchase in existing if purchase.gateway == GatewayName.VIPPS]
     repeated = next((p for p in existing if p.id == first_use), None)
-    if repeated is not None and not _still_open(tx, repeated):
+    if repeated is not None and not still_open(tx, repeated):
         raise Conflict(
             f"this checkout has ended: its purchase is {repeated.status.value}",
             code="checkout_ended",
             purchase_id=str(repeated.id),
         )
-    fresh = (p for p in reversed(existing) if _still_open(tx, p) and tx.now <= p.created_at + OFFERED_AGAIN_FOR)
+    fresh = (p for p in reversed(existing) if still_open(tx, p) and tx.now <= p.created_at + OFFERED_AGAIN_FOR)
     same = (p for p in fresh if p.terms == terms)
     purchase = repeated or next(same, None)
     if purchase is None:
@@ -138,7 +138,8 @@ async def _purchase_for(
     return purchase, await calls.get_call(tx, attempt.id)
 
 
-async def _refuse_owned(tx: Transaction, existing: list[Purchase]) -> None:
+async def refuse_owned(tx: Transaction, existing: list[Purchase]) -> None:
+    """Raise Conflict (`purchase_active`) where one of these gives access already."""
     access = await entitlements.entitlements_of(tx, [purchase.id for purchase in existing])
     for owned in access.values():
         if owned.access_until > tx.now:
@@ -149,21 +150,29 @@ async def _refuse_owned(tx: Transaction, existing: list[Purchase]) -> None:
             )
 
 
-def _still_open(tx: Transaction, purchase: Purchase) -> bool:
+def still_open(tx: Transaction, purchase: Purchase) -> bool:
+    """Whether its person can still approve a purchase."""
     return purchase.status is PurchaseStatus.PENDING and purchase.expires_at > tx.now
 
 
-def _new_purchase(tx: Transaction, person: Person, terms: PurchaseTerms) -> Purchase:
+def new_purchase(
+    tx: Transaction,
+    person: Person,
+    terms: PurchaseTerms,
+    gateway: GatewayName = GatewayName.VIPPS,
+    life: timedelta = PAYMENT_LIFE,
+) -> Purchase:
+    """A pending purchase, not written yet; its person has `life` to approve it."""
     return Purchase(
         id=new_id(),
         issuer=person.issuer,
         subject=person.subject,
-        gateway=VIPPS,
+        gateway=gateway,
         terms=terms,
         status=PurchaseStatus.PENDING,
         confirmation_url=None,
         created_at=tx.now,
-        expires_at=tx.now + PAYMENT_LIFE,
+        expires_at=tx.now + life,
         granted_at=None,
         end_reason=None,
         version=1,
@@ -174,7 +183,7 @@ async def _write_payment(
     tx: Transaction, tenant: Tenant, payments: PaymentGateway, purchase: Purchase, wish: CheckoutWish
 ) -> Call:
     """Write the purchase with its charge, its one attempt and the call that makes the payment."""
-    charge = _charge(purchase, local_date(tx.now, tenant.zone))
+    charge = charge_of(purchase, local_date(tx.now, tenant.zone))
     attempt = Attempt(new_id(), charge.id, AttemptStatus.WRITTEN, Totals(), None)
     payment = PaymentWish(
         order_id=attempt.id,
@@ -194,7 +203,7 @@ async def _write_payment(
     return Call(request, CallKind.PAYMENT, attempt.id)
 
 
-def _charge(purchase: Purchase, today: date) -> Charge:
+def charge_of(purchase: Purchase, today: date) -> Charge:
     """What is owed for a purchase: its days are those of access as it was sold."""
     return Charge(
         id=new_id(),

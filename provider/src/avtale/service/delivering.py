@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from avtale.domain.charge import Charge, ChargeStatus
-from avtale.domain.ports import PaymentGateway
+from avtale.domain.ports import BillingGateway, PaymentGateway
 from avtale.domain.purchase import (
     Purchase,
     PurchaseStatus,
@@ -34,7 +34,7 @@ READ_UNDER_WAY_AFTER = timedelta(minutes=10)
 
 _HOLDS_ACCESS = (PurchaseStatus.AUTHORIZED, PurchaseStatus.PAID)
 
-Seen = tuple[Charge, UUID, GatewayChargeState]
+Seen = tuple[Charge, UUID, str, GatewayChargeState]
 
 
 async def lock_purchases(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Purchase]:
@@ -79,16 +79,18 @@ async def follow(
     tx: Transaction,
     tenant: Tenant,
     payments: PaymentGateway | None,
+    billing: BillingGateway | None,
     locked: Mapping[UUID, Purchase],
     seen: Sequence[Seen],
 ) -> dict[UUID, Purchase]:
     """Move locked purchases to where readings of their orders put them, with access and calls that this asks for.
 
-    Each of `seen` is a purchase's charge as it is now, its attempt, and the order's state. Returns the purchases.
+    Each of `seen` is a purchase's charge as it is now, its attempt, the order's name and its state. Returns the
+    purchases. With `billing` money is taken as soon as its payer confirms, and what nobody confirms is given up here.
     """
     now = dict(locked)
     written: list[Call] = []
-    for charge, attempt_id, state in seen:
+    for charge, attempt_id, order_id, state in seen:
         before = now.get(charge.owner_id)
         if before is None:
             continue
@@ -97,6 +99,9 @@ async def follow(
             after = replace(after, granted_at=tx.now)
         if after.status is PurchaseStatus.PAID:
             after = replace(after, end_reason=None)
+        if billing is not None and after.status is PurchaseStatus.PENDING:
+            after, call = _give_up(tx, billing, after, attempt_id, order_id)
+            written += [call] if call else []
         if after.status is PurchaseStatus.AUTHORIZED:
             after, call = await _take_or_release(tx, payments, before, after, attempt_id)
             written += [call] if call else []
@@ -112,6 +117,16 @@ def next_reading(purchase: Purchase, now: datetime) -> datetime:
     if purchase.status is PurchaseStatus.PENDING:
         return max(purchase.expires_at, now) + READ_AFTER_EXPIRY
     return now + READ_UNDER_WAY_AFTER
+
+
+def _give_up(
+    tx: Transaction, billing: BillingGateway, purchase: Purchase, attempt_id: UUID, order_id: str
+) -> tuple[Purchase, Call | None]:
+    """A payment that nobody has confirmed in its time is cancelled: at Stripe it would wait for ever."""
+    if purchase.expires_at > tx.now or purchase.end_reason is not None:
+        return purchase, None
+    call = Call(billing.write_release(new_id(), order_id), CallKind.PAYMENT_RELEASE, attempt_id)
+    return replace(purchase, end_reason="expired"), call
 
 
 async def _take_or_release(

@@ -10,7 +10,7 @@ from avtale.domain.charge import Attempt
 from avtale.domain.errors import Conflict
 from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import Outcome
-from avtale.domain.ports import AgreementGateway, Gateways, PaymentGateway, RecurringGateway
+from avtale.domain.ports import AgreementGateway, BillingGateway, Gateways, PaymentGateway, RecurringGateway
 from avtale.domain.settlement import ObservedCharge
 from avtale.storage import agreements, charges
 from avtale.storage.database import Database
@@ -20,11 +20,12 @@ from avtale.storage.tenants import Tenant
 @dataclass(frozen=True, slots=True)
 class Desk:
     """One gateway of a tenant; `recurring` only where we make the charges, `payments` only where money is reserved
-    first and taken when we say so."""
+    first and taken when we say so, `billing` only where the gateway makes the charges."""
 
     gateway: AgreementGateway
     recurring: RecurringGateway | None
     payments: PaymentGateway | None
+    billing: BillingGateway | None = None
 
     async def read(self, attempt: Attempt) -> Outcome[ObservedCharge]:
         """Read an attempt's order."""
@@ -36,7 +37,8 @@ class Desk:
 async def desk(gateways: Gateways, tenant: Tenant, name: GatewayName) -> Desk:
     """A gateway of a tenant. Raises Conflict (`vipps_not_configured`, `stripe_not_configured`)."""
     if name is GatewayName.STRIPE:
-        return Desk(await gateways.stripe(tenant.id), None, None)
+        stripe = await gateways.stripe(tenant.id)
+        return Desk(stripe, None, None, stripe)
     recurring = await gateways.recurring(tenant.id)
     return Desk(recurring, recurring, await gateways.payments(tenant.id))
 

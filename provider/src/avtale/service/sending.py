@@ -107,6 +107,8 @@ async def _send_to_stripe(stripe: BillingGateway, call: Call) -> Outcome[object]
             return await stripe.create_subscription(call.request, again=call.sends > 1)
         case CallKind.PAYMENT:
             return await stripe.create_intent(call.request, again=call.sends > 1)
+        case CallKind.PAYMENT_RELEASE:
+            return await stripe.release(call.request)
         case CallKind.STOP:
             return await stripe.stop(call.request)
         case CallKind.REFUND:

@@ -92,8 +92,8 @@ async def settle_charges(
     if at.recurring is not None:
         await take_waiting(tx, tenant, at.recurring, locked)
     await grant(tx, tenant, locked)
-    seen = [(now_charges[charge.id], attempt.id, by_attempt[attempt.id].state) for charge, attempt, _ in settled]
-    bought = await delivering.follow(tx, tenant, payments, bought, seen)
+    seen = [(now_charges[c.id], one.id, one.order, by_attempt[one.id].state) for c, one, _ in settled]
+    bought = await delivering.follow(tx, tenant, payments, at.billing, bought, seen)
     await _give_strays_back(tx, gateway, payments, now_charges.values(), settled, wishes)
     await receipts.issue(tx, documents)
     return [_settled(charge, attempt, s, wishes, bought) for charge, attempt, s in settled]

@@ -27,6 +27,7 @@ from avtale.domain.agreement import AgreementStatus, Terms
 from avtale.domain.campaign import CampaignKind
 from avtale.domain.charge import Charge as DomainCharge
 from avtale.domain.charge import ChargeStatus
+from avtale.domain.gateway import GatewayName
 from avtale.domain.purchase import PurchaseStatus
 from avtale.domain.receipt import ReceiptKind
 from avtale.service.following import PurchaseView
@@ -235,7 +236,7 @@ class Purchase(Shape):
     """
 
     purchase_id: UUID
-    provider: Literal["vipps"]
+    provider: Literal["vipps", "stripe"]
     product_id: str
     status: PurchaseStatus
     price: Money
@@ -252,7 +253,7 @@ class Purchase(Shape):
         waiting = purchase.status is PurchaseStatus.PENDING
         return Purchase(
             purchase_id=purchase.id,
-            provider="vipps",
+            provider="stripe" if purchase.gateway == GatewayName.STRIPE else "vipps",
             product_id=purchase.terms.product_id,
             status=purchase.status,
             price=Money.of(purchase.terms.price),

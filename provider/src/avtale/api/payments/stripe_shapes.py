@@ -8,6 +8,8 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from avtale.api.payments.kinds import Instant, ProductId, Shape, shown, visible
+from avtale.domain.ports import ObservedCustomer
+from avtale.service.wallets import Wallet
 
 #: As Stripe's ids are: what it would refuse anyway is refused before it is asked.
 MethodId = Annotated[str, Field(pattern=r"^pm_[A-Za-z0-9_]{1,250}$", examples=["pm_card_visa"])]
@@ -15,6 +17,87 @@ Email = Annotated[
     str, Field(pattern=r"^[\x21-\x3f\x41-\x7e]{1,64}@[A-Za-z0-9.-]{1,255}$", examples=["anna@film.example"])
 ]
 PayerName = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(visible)]
+
+
+class CustomerRequest(Shape):
+    """Who somebody is, for what Stripe sends to them; what is left out stays as it is."""
+
+    model_config = shown(email="anna@film.example", name="Anna Olsen")
+
+    email: Email | None = None
+    name: PayerName | None = None
+
+
+class CustomerChange(CustomerRequest):
+    """What is to be different; the default payment method pays every agreement of theirs from now on."""
+
+    model_config = shown(email="anna@film.example")
+
+    default_payment_method_id: MethodId | None = None
+
+
+class Customer(Shape):
+    """Who a person is at Stripe."""
+
+    customer_id: str
+    email: str | None
+    name: str | None
+    default_payment_method_id: str | None
+
+    @staticmethod
+    def of(found: ObservedCustomer) -> Customer:
+        return Customer(
+            customer_id=found.customer_id,
+            email=found.email,
+            name=found.name,
+            default_payment_method_id=found.default_payment_method_id,
+        )
+
+
+class PaymentMethod(Shape):
+    """Something that a person can pay with; what is no card has no digits."""
+
+    payment_method_id: str
+    type: str
+    brand: str | None
+    last4: str | None
+    exp_month: int | None
+    exp_year: int | None
+    is_default: bool
+
+
+class PaymentMethods(Shape):
+    """What a person can pay with, the newest first."""
+
+    payment_methods: list[PaymentMethod]
+
+    @staticmethod
+    def of(wallet: Wallet | None) -> PaymentMethods:
+        if wallet is None:
+            return PaymentMethods(payment_methods=[])
+        default = wallet.customer.default_payment_method_id
+        return PaymentMethods(
+            payment_methods=[
+                PaymentMethod(
+                    payment_method_id=one.id,
+                    type=one.type,
+                    brand=one.brand,
+                    last4=one.last4,
+                    exp_month=one.exp_month,
+                    exp_year=one.exp_year,
+                    is_default=one.id == default,
+                )
+                for one in wallet.methods
+            ]
+        )
+
+
+class RemovedMethod(Shape):
+    """The payment method is gone for good; another may have taken its place."""
+
+    payment_method_id: str
+    removed: Literal[True] = True
+    default_payment_method_id: str | None
 
 
 class StripeCheckoutRequest(Shape):
@@ -28,6 +111,24 @@ class StripeCheckoutRequest(Shape):
     )
     email: Email | None = None
     name: PayerName | None = None
+
+
+class StripeTvodRequest(CustomerRequest):
+    """What to buy once. Address and name are for what Stripe sends to the payer."""
+
+    model_config = shown(productId="movie", email="anna@film.example")
+
+    product_id: ProductId
+
+
+class StripeTvodAnswer(Shape):
+    """A purchase that waits for its payer's browser to confirm the payment (stripe.confirmPayment)."""
+
+    purchase_id: UUID
+    status: Literal["pending"] = "pending"
+    client_secret: str = Field(description="for the payer's browser alone")
+    publishable_key: str
+    expires_at: Instant
 
 
 class StripeCheckoutAnswer(Shape):

@@ -47,6 +47,10 @@ class StripeBilling:
         """See translate.write_intent."""
         return translate.write_intent(wish)
 
+    def write_release(self, request_id: UUID, order_id: str) -> WrittenRequest:
+        """See translate.write_release."""
+        return translate.write_release(request_id, order_id)
+
     def write_stop(self, request_id: UUID, gateway_agreement_id: str) -> WrittenRequest:
         """See translate.write_stop."""
         return translate.write_stop(request_id, gateway_agreement_id)
@@ -102,6 +106,12 @@ class StripeBilling:
             found = _made_before(await look(), request.id)
             return found or Refused(HTTPStatus.INTERNAL_SERVER_ERROR, REPLAYED_FAULT, "it failed at Stripe")
         return kept(outcome)
+
+    async def release(self, request: WrittenRequest) -> Outcome[None]:
+        """Cancel a payment intent. One that was paid meanwhile is Refused: read it."""
+        intent, options = request.path.split("/")[-2], {"idempotency_key": str(request.id)}
+        params = translate.read_params(request.body)
+        return kept(await outcome_of(self._v1.payment_intents.cancel_async(intent, params, options=options), _nothing))
 
     async def fetch_confirmation(self, gateway_id: str) -> Outcome[Confirmation]:
         """What is left to confirm of a subscription (`sub_…`) or of a payment (`pi_…`)."""
@@ -242,8 +252,16 @@ class StripeBilling:
         """Take a payment method from its customer, for good."""
         return await outcome_of(self._v1.payment_methods.detach_async(payment_method_id), _nothing)
 
-    async def pay_with(self, gateway_agreement_id: str, payment_method_id: str) -> Outcome[None]:
-        """Let a subscription be paid with this method from now on."""
+    async def pay_with(
+        self, gateway_agreement_id: str, payment_method_id: str, *, instead_of: str | None = None
+    ) -> Outcome[None]:
+        """Let a subscription be paid with this method from now on; with `instead_of` only if that pays it."""
+        if instead_of is not None:
+            told = await outcome_of(self._v1.subscriptions.retrieve_async(gateway_agreement_id), lambda said: said)
+            if not isinstance(told, Answered):
+                return told
+            if told.value["default_payment_method"] != instead_of:
+                return Answered(None)
         params = {"default_payment_method": payment_method_id}
         return await outcome_of(self._v1.subscriptions.update_async(gateway_agreement_id, params), _nothing)
 

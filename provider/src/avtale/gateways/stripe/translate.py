@@ -90,6 +90,11 @@ def write_stop(request_id: UUID, subscription_id: str) -> WrittenRequest:
     )
 
 
+def write_release(request_id: UUID, intent_id: str) -> WrittenRequest:
+    """The end of a payment intent that nobody has confirmed."""
+    return _written(request_id, f"{INTENTS}/{intent_id}/cancel", {"cancellation_reason": "abandoned"})
+
+
 def write_refund(request_id: UUID, payment_id: str, amount: int, reason: str) -> WrittenRequest:
     """Money back of what a payment intent took. Stripe's own reasons are three; ours is kept beside."""
     if not payment_id.startswith("pi_"):
