@@ -14,6 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
+pytestmark = pytest.mark.fuzz
+
 START = "2027-01-15T09:00:00Z"
 PATH = "/epayment/v1/payments"
 PRICE = 10_000
