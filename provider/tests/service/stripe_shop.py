@@ -12,6 +12,7 @@ from stripe import WebhookSignature
 from avtale.service.absorbing import absorb_stripe_webhook
 from avtale.service.checkout import Person
 from avtale.service.configuring import TenantEntry, apply_tenant
+from avtale.service.intake import Intake
 from avtale.service.subscribing import StripeCheckout, StripeWish, start_subscription
 
 from .conftest import Shop, tenant_entry
@@ -73,7 +74,14 @@ class StripeShop:
         header = WebhookSignature.generate_signature_header(body.decode(), secret, int((at or wall).timestamp()))
         shop = self.shop
         return await absorb_stripe_webhook(
-            shop.db, shop.gateways, shop.sealer, [shop.tenant], {"Stripe-Signature": header}, body, wall
+            shop.db,
+            Intake(shop.db),
+            shop.gateways,
+            shop.sealer,
+            [shop.tenant],
+            {"Stripe-Signature": header},
+            body,
+            wall,
         )
 
     async def script(self, operation: str, times: int = 1, **action: Any) -> None:

@@ -36,6 +36,7 @@ from avtale.api.tenancy import Tenancy
 from avtale.api.vipps_agreements import journey
 from avtale.api.vipps_agreements.operations import PREFIX, customer_app
 from avtale.entrance.signing_in import Entrance
+from avtale.service.intake import Intake
 
 ROUTES = (
     vipps.routes,
@@ -84,7 +85,7 @@ def create_app(house: House) -> Api:
     """The ASGI application of one process. It opens and closes nothing: what the house has, its owner closes."""
     app = create_contract(house.version)
     identity = Identity(IssuerKeys(house.fetch_json), house.wall)
-    app.state.hall = Hall(house, Tenancy(house.db), identity, _entrance(house, identity))
+    app.state.hall = Hall(house, Tenancy(house.db), identity, _entrance(house, identity), Intake(house.db))
     app.mount(PREFIX, customer_app(app.state.hall, house.version))
     add_reference(app)
     add_problems(app)

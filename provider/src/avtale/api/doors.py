@@ -19,6 +19,7 @@ from avtale.api.identity import AdminOnly, Caller, Identity
 from avtale.api.problems import BodyTooLarge, BodyTooSlow, MediaTypeUnknown
 from avtale.api.tenancy import Tenancy
 from avtale.entrance.signing_in import Entrance
+from avtale.service.intake import Intake
 from avtale.storage.tenants import Tenant
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -38,6 +39,7 @@ class Hall:
     tenancy: Tenancy
     identity: Identity
     entrance: Entrance | None
+    intake: Intake
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import Outcome
 from avtale.domain.ports import Gateways
 from avtale.service.ids import new_id
+from avtale.service.intake import Intake
 from avtale.service.registering import live_secrets, webhook_url
 from avtale.storage import agreements, charges, checks, inbox
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Job, Transaction
 from avtale.storage.due import refresh_due
-from avtale.storage.inbox import InboxEvent
+from avtale.storage.inbox import Arrival, InboxEvent
 from avtale.storage.sealing import Sealer
 from avtale.storage.stripe_accounts import get_account, routed_tenant
 from avtale.storage.tenants import Tenant, tenant_by_id
@@ -34,6 +35,7 @@ class Forged(Invalid):
 
 async def absorb_webhook(
     db: Database,
+    intake: Intake,
     gateways: Gateways,
     sealer: Sealer,
     tenant: Tenant,
@@ -47,17 +49,18 @@ async def absorb_webhook(
     """
     async with db.tenant(tenant.id) as tx:
         secrets = await live_secrets(tx, sealer)
-        if not gateways.webhooks.verify(webhook_url(tenant), headers, body, secrets, wall):
-            raise Forged("the signature does not match this webhook")
-        try:
-            event = gateways.webhooks.read(body)
-        except ValueError as error:
-            raise Invalid(f"this is not a webhook that we know: {error}", code="webhook_unreadable") from error
-        return await inbox.keep(tx, new_id(), GatewayName.VIPPS, event, body)
+    if not gateways.webhooks.verify(webhook_url(tenant), headers, body, secrets, wall):
+        raise Forged("the signature does not match this webhook")
+    try:
+        event = gateways.webhooks.read(body)
+    except ValueError as error:
+        raise Invalid(f"this is not a webhook that we know: {error}", code="webhook_unreadable") from error
+    return await intake.keep(tenant.id, GatewayName.VIPPS, event, body)
 
 
 async def absorb_stripe_webhook(
     db: Database,
+    intake: Intake,
     gateways: Gateways,
     sealer: Sealer,
     candidates: Sequence[Tenant],
@@ -84,10 +87,10 @@ async def absorb_stripe_webhook(
             if not reader.verify(webhook_url(tenant, GatewayName.STRIPE), headers, body, secrets, wall):
                 continue
             stored = await get_account(tx)
-            is_ours = stored is not None and account in (None, stored.account_id) and stored.livemode == is_live
-            if not is_ours or (only_test and is_live):
-                return False
-            return await inbox.keep(tx, new_id(), GatewayName.STRIPE, event, body)
+        is_ours = stored is not None and account in (None, stored.account_id) and stored.livemode == is_live
+        if not is_ours or (only_test and is_live):
+            return False
+        return await intake.keep(tenant.id, GatewayName.STRIPE, event, body)
     raise Forged("the signature does not match this webhook")
 
 
@@ -112,10 +115,10 @@ async def fetch_undelivered(gateways: Gateways, tenant: Tenant) -> Outcome[tuple
 
 async def keep_undelivered(tx: Transaction, gateways: Gateways, told: Sequence[bytes]) -> None:
     """Keep events that were fetched as if they had been told; those that are here already stay as they are."""
-    for body in told:
-        event = gateways.stripe_webhooks.read(body)
-        if event.event_type in gateways.stripe_webhooks.events:
-            await inbox.keep(tx, new_id(), GatewayName.STRIPE, event, body)
+    reader = gateways.stripe_webhooks
+    events = [(reader.read(body), body) for body in told]
+    arrivals = [Arrival(new_id(), GatewayName.STRIPE, event, body) for event, body in events]
+    await inbox.keep(tx, [one for one in arrivals if one.event.event_type in reader.events])
 
 
 async def absorb_inbox(db: Database, tenant: Tenant, batch_count_max: int = 500) -> bool:

@@ -26,30 +26,46 @@ class InboxEvent:
     order_id: str | None
 
 
-async def keep(tx: Transaction, event_id: UUID, gateway: str, event: EventSubject, body: bytes) -> bool:
-    """Store a webhook; False when it is here already."""
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An authentic webhook that is to be kept under an id of ours."""
+
+    id: UUID
+    gateway: GatewayName
+    event: EventSubject
+    body: bytes
+
+
+async def keep(tx: Transaction, arrivals: Sequence[Arrival]) -> set[UUID]:
+    """Store webhooks; gives the ids of those that were not here already."""
+    if not arrivals:
+        return set()
+    rows = [
+        {
+            "tenant_id": tx.tenant_id,
+            "id": one.id,
+            "gateway": one.gateway,
+            "key": one.event.key,
+            "event_type": one.event.event_type,
+            "gateway_agreement_id": one.event.gateway_agreement_id,
+            "external_id": one.event.external_id,
+            "order_id": one.event.order_id,
+            "body": one.body,
+            "status": "new",
+            "received_at": tx.now,
+        }
+        for one in arrivals
+    ]
     stored = await tx.conn.execute(
         insert(t.inbox)
-        .values(
-            tenant_id=tx.tenant_id,
-            id=event_id,
-            gateway=gateway,
-            key=event.key,
-            event_type=event.event_type,
-            gateway_agreement_id=event.gateway_agreement_id,
-            external_id=event.external_id,
-            order_id=event.order_id,
-            body=body,
-            status="new",
-            received_at=tx.now,
-        )
+        .values(rows)
         .on_conflict_do_nothing(index_elements=["tenant_id", "gateway", "key"])
         .returning(t.inbox.c.id)
     )
-    if stored.first() is None:
-        return False
-    tx.due(Job.ABSORB, tx.wall)
-    return True
+    new = set(stored.scalars())
+    if new:
+        tx.due(Job.ABSORB, tx.wall)
+    return new
 
 
 async def claim_new(tx: Transaction, batch_count_max: int) -> list[InboxEvent]:

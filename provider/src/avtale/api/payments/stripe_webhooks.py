@@ -71,6 +71,7 @@ async def _absorb(request: Request, house: House, candidates: Sequence[Tenant], 
     body = await read_body(request)
     await absorb_stripe_webhook(
         house.db,
+        hall_of(request).intake,
         house.gateways,
         house.sealer,
         candidates,

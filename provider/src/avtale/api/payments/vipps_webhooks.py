@@ -41,5 +41,6 @@ async def webhook(organization: str, tenant: str, request: Request, house: TheHo
     except TenantUnknown as unknown:
         raise Invalid(unknown.detail, code=unknown.code) from unknown
     body = await read_body(request)
-    await absorb_webhook(house.db, house.gateways, house.sealer, addressed, dict(request.headers), body, house.wall())
+    intake, headers = hall_of(request).intake, dict(request.headers)
+    await absorb_webhook(house.db, intake, house.gateways, house.sealer, addressed, headers, body, house.wall())
     return WebhookAnswer()
