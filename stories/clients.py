@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -94,6 +96,19 @@ class Sandbox:
         wish = {"subject": subject, "audience": audience, "claims": claims}
         return str((await self._object("POST", "/identity/tokens", wish))["accessToken"])
 
+    async def plant(self, agreements: list[Json], merchant: str | None = None) -> list[str]:
+        """Agreements that an earlier system made, however many; gives their ids in the same order."""
+        ids: list[str] = []
+        named = {"merchantSerialNumber": merchant} if merchant else {}
+        for at in range(0, len(agreements), 5000):
+            wish = {"agreements": agreements[at : at + 5000]} | named
+            ids += (await self._object("POST", "/past-agreements", wish))["agreementIds"]
+        return ids
+
+    async def merchant(self, **traits: Any) -> None:
+        """One more sales unit."""
+        await self._http.call("POST", "/merchants", traits)
+
     async def fault(self, match: Json, action: Json, times: int = 1) -> str:
         """Write one line of the fault script; gives its id."""
         line = {"match": match, "times": times, "action": action}
@@ -182,6 +197,30 @@ class Provider:
 
     async def receipt(self, receipt_id: str) -> Json:
         return await self._object("GET", f"/api/v1/receipt/{receipt_id}")
+
+    async def hand_in(self, path: str, file: Path) -> str:
+        """Hand a file of a migration in; gives the import's id."""
+        with file.open("rb") as body:
+            headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "text/csv"}
+            async with self._http.session.post(f"{self.base}{path}", data=body, headers=headers) as answer:
+                if answer.status != 200:
+                    raise Refused("POST", path, answer.status, await answer.text())
+                return str((await answer.json())["importId"])
+
+    async def post(self, path: str) -> Json:
+        return await self._object("POST", path)
+
+    async def get(self, path: str) -> Json:
+        return await self._object("GET", path)
+
+    async def lines(self, path: str) -> AsyncIterator[str]:
+        """The lines of a file, as they arrive."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with self._http.session.get(f"{self.base}{path}", headers=headers) as answer:
+            if answer.status != 200:
+                raise Refused("GET", path, answer.status, await answer.text())
+            async for line in answer.content:
+                yield line.decode().rstrip("\r\n")
 
     async def export(self) -> Json:
         """The audit export (admin)."""

@@ -22,6 +22,7 @@ HOST = "127.0.0.1"
 AUDIENCE = "avtale"
 ADMIN_ROLE = "avtale:admin"
 CALL_SECONDS_MAX = 90.0
+MIGRATION_SECRET = "only-for-who-moves-in"
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ class Houses:
             "AVTALE_CLOCK_TOKEN": secrets.token_urlsafe(16),
             "FILM_VIPPS_SECRET": "dev-client-secret",
             "FILM_VIPPS_KEY": "dev-subscription-key",
+            "FILM_MIGRATION_SECRET": MIGRATION_SECRET,
             **self.settings,
         }
         if self.database is None:
@@ -213,6 +215,10 @@ name = "nordlys"
   merchant_serial_number = "{offer.merchant_serial_number}"
   charge_lead_days = {offer.charge_lead_days}
   retry_days = {offer.retry_days}
+
+  [organizations.tenants.migration]
+  secret = {{ env = "FILM_MIGRATION_SECRET" }}
+  calls_per_minute_max = 1000000
 
   [[organizations.tenants.issuers]]
   issuer = "{sandbox}/identity"

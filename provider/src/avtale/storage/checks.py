@@ -37,9 +37,7 @@ async def ask(tx: Transaction, kind: CheckKind, ids: Collection[UUID], at: datet
     """Ask for these to be read at an instant of business time, or earlier if that was asked before."""
     if not ids:
         return
-    statement = insert(t.checks).values(
-        [{"tenant_id": tx.tenant_id, "kind": kind, "id": i, "due_at": at, "seq": 1, "misses": 0} for i in sorted(ids)]
-    )
+    statement = insert(t.checks)
     await tx.conn.execute(
         statement.on_conflict_do_update(
             index_elements=["tenant_id", "kind", "id"],
@@ -47,7 +45,8 @@ async def ask(tx: Transaction, kind: CheckKind, ids: Collection[UUID], at: datet
                 "due_at": func.least(t.checks.c.due_at, statement.excluded.due_at),
                 "seq": t.checks.c.seq + 1,
             },
-        )
+        ),
+        [{"tenant_id": tx.tenant_id, "kind": kind, "id": i, "due_at": at, "seq": 1, "misses": 0} for i in sorted(ids)],
     )
     tx.due(Job.CHECK, at)
 

@@ -37,19 +37,18 @@ _COLUMNS = tuple(Entitlement.__dataclass_fields__)
 async def save_entitlements(tx: Transaction, entitlements: Collection[Entitlement]) -> None:
     """Write these as they are now; the end of what has not ended yet is waited for."""
     if entitlements:
-        statement = insert(t.entitlements).values(
-            [
-                {"tenant_id": tx.tenant_id, "id": e.id, "ended": e.access_until <= tx.now}
-                | {n: getattr(e, n) for n in _COLUMNS}
-                for e in entitlements
-            ]
-        )
+        statement = insert(t.entitlements)
         new = statement.excluded
         await tx.conn.execute(
             statement.on_conflict_do_update(
                 index_elements=["tenant_id", "id"],
                 set_={"access_until": new.access_until, "product_id": new.product_id, "ended": new.ended},
-            )
+            ),
+            [
+                {"tenant_id": tx.tenant_id, "id": e.id, "ended": e.access_until <= tx.now}
+                | {n: getattr(e, n) for n in _COLUMNS}
+                for e in entitlements
+            ],
         )
         ends = [e.access_until for e in entitlements if e.access_until > tx.now]
         if ends:

@@ -32,8 +32,8 @@ async def save(tx: Transaction, people: Sequence[ImportedPerson]) -> None:
     if not people:
         return
     values = [{"tenant_id": tx.tenant_id, "recreated": False} | {n: getattr(p, n) for n in _COLUMNS} for p in people]
-    statement = insert(t.import_people).values(values)
-    await tx.conn.execute(statement.on_conflict_do_nothing(index_elements=["tenant_id", "issuer", "subject"]))
+    statement = insert(t.import_people).on_conflict_do_nothing(index_elements=["tenant_id", "issuer", "subject"])
+    await tx.conn.execute(statement, values)
 
 
 async def forget(tx: Transaction, import_id: UUID, people: Collection[tuple[str, str]]) -> None:

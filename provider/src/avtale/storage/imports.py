@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from avtale.domain.imports import WORKING, ImportKind, ImportStatus, RowState
@@ -86,6 +86,9 @@ class Tally:
     first_line: int
     a_reason: str | None
 
+
+#: How many rows are refused at a time for another one's sake.
+REFUSED_COUNT = 5000
 
 _IMPORT = tuple(Import.__dataclass_fields__)
 _ROW = tuple(ImportRow.__dataclass_fields__)
@@ -264,74 +267,61 @@ async def done_before(tx: Transaction, kind: ImportKind, row_ids: Collection[str
     return {row.row_id: _row(row) for row in rows}
 
 
-async def refuse_twins(tx: Transaction, import_id: UUID, state: RowState) -> None:
-    """Refuse rows that say the same thing twice: an id after its first line, and an agreement wherever it stands."""
-    r = t.import_rows
-    first = func.min(r.c.line).over(partition_by=r.c.row_id)
-    ids = select(r.c.line, first.label("first")).where(_rows_of(tx, import_id), r.c.row_id.is_not(None)).subquery()
-    await _refuse(
-        tx, import_id, state, ids, ids.c.first < r.c.line, "row_id_twice", "this row_id stands on line ", ids.c.first
-    )
-    await _refuse_pairs(
-        tx,
-        import_id,
-        state,
-        (r.c.provider, r.c.gateway_agreement_id),
-        "agreement_twice",
-        "this agreement stands on line ",
-    )
-
-
-async def refuse_pairs_of_people(tx: Transaction, import_id: UUID, state: RowState) -> None:
-    """Refuse both of two agreements of one person about one product, each naming the other."""
+async def refuse_twins(tx: Transaction, import_id: UUID) -> None:
+    """Refuse rows, of those that were read, that say the same thing twice: an id after its first line, and an agreement
+    wherever it stands."""
     c = t.import_rows.c
-    await _refuse_pairs(
-        tx,
-        import_id,
-        state,
-        (c.issuer, c.subject, c.product_id),
-        "two_agreements",
-        "this person has two live agreements for this product; the other is ",
+    first = func.min(c.line).over(partition_by=c.row_id)
+    every = (
+        select(c.line, c.state, first.label("other")).where(_rows_of(tx, import_id), c.row_id.is_not(None)).subquery()
     )
+    later = (every.c.state == RowState.READ) & (every.c.other < every.c.line)
+    await _refuse(tx, import_id, select(every.c.line, every.c.other).where(later), RowState.READ, *_ROW_ID_TWICE)
+    await _refuse_pairs(tx, import_id, RowState.READ, (c.provider, c.gateway_agreement_id), *_AGREEMENT_TWICE)
+
+
+async def refuse_pairs_of_people(tx: Transaction, import_id: UUID) -> None:
+    """Refuse both of two agreements that are ready, of one person about one product, each naming the other."""
+    c = t.import_rows.c
+    await _refuse_pairs(tx, import_id, RowState.READY, (c.issuer, c.subject, c.product_id), *_TWO_AGREEMENTS)
+
+
+_ROW_ID_TWICE = "row_id_twice", "this row_id stands on line {line}"
+_AGREEMENT_TWICE = "agreement_twice", "this agreement stands on line {line}"
+_TWO_AGREEMENTS = (
+    "two_agreements",
+    "this person has two live agreements for this product; the other is {agreement} on line {line}",
+)
 
 
 async def _refuse_pairs(
     tx: Transaction, import_id: UUID, state: RowState, key: Sequence[Any], code: str, said: str
 ) -> None:
-    r = t.import_rows
-    lowest, highest = func.min(r.c.line).over(partition_by=key), func.max(r.c.line).over(partition_by=key)
-    inner = (
-        select(r.c.line, lowest.label("low"), highest.label("high"))
-        .where(_rows_of(tx, import_id), r.c.state == state, key[-1].is_not(None))
-        .subquery()
-    )
-    other = r.alias("other")
-    one = select(
-        inner.c.line,
-        func.coalesce(other.c.gateway_agreement_id, "").label("other_id"),
-        other.c.line.label("other_line"),
-    ).join(
-        other,
-        (other.c.tenant_id == tx.tenant_id)
-        & (other.c.import_id == import_id)
-        & (other.c.line == func.coalesce(func.nullif(inner.c.low, inner.c.line), inner.c.high)),
-    )
-    pairs = one.where(inner.c.low < inner.c.high).subquery()
-    named = pairs.c.other_id if code == "two_agreements" else None
-    suffix = func.concat(named, " on line ", pairs.c.other_line) if named is not None else pairs.c.other_line
-    await _refuse(tx, import_id, state, pairs, None, code, said, suffix)
+    """A row that was refused for this very reason still stands in the way of the others."""
+    c = t.import_rows.c
+    low, high = func.min(c.line).over(partition_by=key), func.max(c.line).over(partition_by=key)
+    mine = _rows_of(tx, import_id) & ((c.state == state) | (c.code == code)) & key[-1].is_not(None)
+    every = select(c.line, c.state, low.label("low"), high.label("high")).where(mine).subquery()
+    other = func.coalesce(func.nullif(every.c.low, every.c.line), every.c.high).label("other")
+    twins = select(every.c.line, other).where(every.c.state == state, every.c.low < every.c.high)
+    await _refuse(tx, import_id, twins, state, code, said)
 
 
-async def _refuse(
-    tx: Transaction, import_id: UUID, state: RowState, which: Any, when: Any, code: str, said: str, suffix: Any
-) -> None:
-    r = t.import_rows
-    wanted = _rows_of(tx, import_id) & (r.c.state == state) & (r.c.line == which.c.line)
-    await tx.conn.execute(
-        update(r)
-        .where(wanted if when is None else wanted & when)
-        .values(state=RowState.REJECTED, code=code, reason=func.concat(said, suffix))
-    )
+async def _refuse(tx: Transaction, import_id: UUID, which: Select[Any], state: RowState, code: str, said: str) -> None:
+    """Refuse lines, each because of another one. Found by sorting and changed by their keys: a file that has just
+    arrived is one that the database's planner knows nothing of."""
+    c = t.import_rows.c
+    while pairs := (await tx.conn.execute(which.limit(REFUSED_COUNT))).all():
+        others = select(c.line, c.gateway_agreement_id).where(
+            _rows_of(tx, import_id), c.line.in_({pair.other for pair in pairs})
+        )
+        named = {row.line: row.gateway_agreement_id for row in await tx.conn.execute(others)}
+        await tx.conn.execute(
+            update(t.import_rows)
+            .where(_rows_of(tx, import_id), c.line == bindparam("this"), c.state == state)
+            .values(state=RowState.REJECTED, code=code, reason=bindparam("why")),
+            [{"this": p.line, "why": said.format(line=p.other, agreement=named[p.other])} for p in pairs],
+        )
 
 
 async def tally(tx: Transaction, import_id: UUID) -> list[Tally]:

@@ -37,7 +37,7 @@ from avtale.storage.tenants import Tenant
 CALLS_AT_ONCE_MAX = 16
 #: A batch is about this many seconds of the pace, so that nobody's limit sees a burst.
 BATCH_SECONDS = 5.0
-BATCH_COUNT_MAX = 500
+BATCH_COUNT_MAX = 200
 #: How often a row without an answer is asked about, and how long to wait when nothing answers at all.
 MISSES_MAX = 6
 SILENCE_SECONDS = 20.0

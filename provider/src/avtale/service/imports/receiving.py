@@ -116,7 +116,7 @@ async def receive(
         arrival.end()
         await _write(db, tenant, new, arrival)
         async with db.tenant(tenant.id) as tx:
-            await imports.refuse_twins(tx, new.id, RowState.READ)
+            await imports.refuse_twins(tx, new.id)
             facts = {
                 "encoding": arrival.records.encoding,
                 "separator": arrival.records.separator,

@@ -27,11 +27,11 @@ from avtale.storage.imports import Import, ImportRow
 from avtale.storage.tenants import Tenant
 
 #: How long a file is left to a worker of which nothing is heard, and how often one tells that it is alive (wall time).
-LEASE_SECONDS = 15.0
-ALIVE_SECONDS = 4.0
+LEASE_SECONDS = 5.0
+ALIVE_SECONDS = 1.5
 #: What was looked up longer ago than this is looked up again before it is applied.
 BELIEVED_FOR = timedelta(hours=1)
-APPLY_COUNT = 500
+APPLY_COUNT = 200
 CALLS_PER_MINUTE_DEFAULT = 3000
 
 KINDS: dict[ImportKind, Kind] = {
@@ -129,7 +129,7 @@ async def _check(db: Database, gateways: Gateways, tenant: Tenant, this: Import,
         rows = await imports.rows_in(tx, this.id, RowState.READ, kind.batch_count(pace))
     if not rows:
         async with db.tenant(tenant.id) as tx:
-            await imports.refuse_pairs_of_people(tx, this.id, RowState.READY)
+            await imports.refuse_pairs_of_people(tx, this.id)
             following = ImportStatus.CHECKED if this.dry_run else ImportStatus.APPLYING
             await imports.move(tx, this.id, following, checked_wall=tx.wall, problem=None)
         return 0.0
