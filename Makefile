@@ -12,7 +12,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo story bench chaos fuzz test check docs coverage lock clean screenshots
+.PHONY: help setup demo story bench chaos fuzz migrate-rehearsal test check docs coverage lock clean screenshots
 
 help:  ## Show this text
 	@echo "avtale: subscriptions and one-time purchases on Vipps MobilePay and Stripe, with a sandbox for both."
@@ -21,7 +21,7 @@ help:  ## Show this text
 	@echo "Needed: python3 >= 3.11 and a package index that pip can reach. Nothing is written outside this folder"
 	@echo "and the temporary folder."
 	@echo
-	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-11s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-17s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "One test:  make test WORKERS=0 PYTEST_ARGS='provider/tests/storage -k embedded'"
 
@@ -62,6 +62,10 @@ chaos: setup  ## Months of business while processes die and the gateway fails; t
 # TIMES=100 asks a hundred times as often as the tests do; what fails is told with the few lines that repeat it.
 fuzz: setup  ## Random requests and random lives, many times as many as in the tests
 	@FUZZ=$(or $(TIMES),20) $(BIN)/python -m pytest -n $(WORKERS) -m fuzz -o timeout=7200 $(PYTEST_ARGS)
+
+# ROWS=2000 is quicker; BILLING=no ends when everything is applied.
+migrate-rehearsal: setup  ## 100 000 agreements move in, workers are killed, and the next month is charged
+	@$(BIN)/python -m stories.moving --rows $(or $(ROWS),100000) $(if $(filter no,$(BILLING)),--no-billing)
 
 test: setup  ## Run all tests (real HTTP, real PostgreSQL)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
