@@ -221,6 +221,20 @@ class Provider:
                 raise Refused("GET", path, answer.status, await answer.text())
             async for line in answer.content:
                 yield line.decode().rstrip("\r\n")
+    async def listen(self, url: str) -> Json:
+        """Have events delivered to an address (admin)."""
+        return await self._object("POST", "/api/v1/events/endpoints", {"url": url})
+
+    async def events(self) -> list[Json]:
+        """The whole stream of events (admin)."""
+        found: list[Json] = []
+        cursor = "0"
+        while page := await self._object("GET", f"/api/v1/events?limit=1000&after={cursor}"):
+            found += page["events"]
+            if not page["events"]:
+                break
+            cursor = page["next"]
+        return found
 
     async def export(self) -> Json:
         """The audit export (admin)."""

@@ -220,6 +220,9 @@ name = "nordlys"
   secret = {{ env = "FILM_MIGRATION_SECRET" }}
   calls_per_minute_max = 1000000
 
+  [organizations.tenants.events]
+  private_networks = true
+
   [[organizations.tenants.issuers]]
   issuer = "{sandbox}/identity"
   audience = "{AUDIENCE}"

@@ -15,10 +15,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stories.audit import audit
+from stories.audit_events import audit_events
 from stories.books import Difference
 from stories.chaos.deeds import Deeds
 from stories.chaos.history import history
 from stories.chaos.kills import Kills, end
+from stories.chaos.listener import Listener
 from stories.chaos.lives import draw_lives
 from stories.chaos.weather import Weather
 from stories.clients import Json, Refused
@@ -52,6 +54,7 @@ class Result:
 
     charges: int
     payments: int
+    events: int
     faults: int
     kills: int
     moments: tuple[str, ...]
@@ -76,7 +79,11 @@ class Run:
     async def run(self) -> Result:
         """Live through it all, then be quiet, then compare. Raises ProcessFailed, or Refused for no quiet."""
         settings = {"AVTALE_VIPPS_CALL_SECONDS_MAX": "1.0"}
-        async with Houses(start_at=START, size=Size(apis=2, workers=3), settings=settings) as houses:
+        async with (
+            Listener(Random(self.seed)) as listener,
+            Houses(start_at=START, size=Size(apis=2, workers=3), settings=settings) as houses,
+        ):
+            await houses.provider.listen(listener.url)
             lives, diary = draw_lives(self.dice, self.scale.people, START.date(), self.scale.days)
             deeds = Deeds(houses, Random(self.dice.random()))
             kills = Kills(houses, Random(self.dice.random()))
@@ -105,8 +112,9 @@ class Run:
                 await kills.mend()
                 await weather.clear()
                 await houses.sandbox.clear_faults()
+                listener.well = True
                 await self._advance(houses, START + timedelta(days=self.scale.days + QUIET_DAYS))
-            return await self._compare(houses, weather.befallen, kills)
+            return await self._compare(houses, weather.befallen + listener.faults, kills, listener)
 
     async def _advance(self, houses: Houses, to: datetime) -> None:
         """Turn the clock; a house that is not quiet in time is given more of it, a few times."""
@@ -120,8 +128,9 @@ class Run:
                         self.console.print(f"--- {name}\n{houses.processes.tail(name, 12)}", highlight=False)
                     raise
 
-    async def _compare(self, houses: Houses, faults: int, kills: Kills) -> Result:
+    async def _compare(self, houses: Houses, faults: int, kills: Kills, listener: Listener) -> Result:
         sandbox, provider = await houses.sandbox.export(), await houses.provider.export()
+        stream = await houses.provider.events()
         try:
             await houses.processes.run("audit", installed("avtale"), "audit", environment=houses.environment)
             own = ""
@@ -130,10 +139,14 @@ class Run:
         return Result(
             charges=sum(len(agreement["charges"]) for agreement in sandbox["agreements"]),
             payments=len(sandbox["payments"]),
+            events=len(stream),
             faults=faults,
             kills=kills.count,
             moments=tuple(kills.moments),
-            differences=audit(sandbox, provider, merchant=houses.offer.merchant_serial_number),
+            differences=[
+                *audit(sandbox, provider, merchant=houses.offer.merchant_serial_number),
+                *audit_events(stream, listener.taken, provider, sandbox["now"]),
+            ],
             own_audit=own,
             exports=(sandbox, provider),
         )
@@ -154,8 +167,8 @@ def tell(console: Console, result: Result, seed: int) -> None:
         console.print(result.own_audit, highlight=False)
     console.print(f"killed at named moments: {', '.join(result.moments) or 'none came'}")
     console.print(
-        f"{result.charges} charges, {result.payments} rentals, {result.faults} faults, {result.kills} kills, "
-        f"{len(result.differences) + bool(result.own_audit)} differences, seed {seed}",
+        f"{result.charges} charges, {result.payments} rentals, {result.events} events, {result.faults} faults, "
+        f"{result.kills} kills, {len(result.differences) + bool(result.own_audit)} differences, seed {seed}",
         highlight=False,
     )
 

@@ -47,3 +47,28 @@ async def end_due_access(db: Database, tenant: Tenant, batch_count_max: int = 50
     async with db.tenant(tenant.id) as tx:
         await refresh_due(tx, Job.ACCESS)
     return len(over) == batch_count_max
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an identity provider puts into a token: products, whether there are more, and when this is out of date."""
+
+    product_ids: tuple[str, ...]
+    has_more: bool
+    holds_until: datetime | None
+
+
+async def list_entitlements(db: Database, tenant: Tenant, person: Person) -> list[Entitlement]:
+    """What a person may use now, by product."""
+    async with db.tenant(tenant.id) as tx:
+        found = await entitlements.entitlements_of_person(tx, person.issuer, person.subject)
+        return [one for one in found if one.access_until > tx.now]
+
+
+async def claim_of(db: Database, tenant: Tenant, person: Person, count_max: int) -> Claim:
+    """A person's products as a claim, subscriptions first, at most `count_max`; nobody known has none."""
+    found = await list_entitlements(db, tenant, person)
+    lasting = sorted({one.product_id for one in found if one.agreement_id is not None})
+    once = sorted({one.product_id for one in found} - set(lasting))
+    named = [*lasting, *once]
+    return Claim(tuple(named[:count_max]), len(named) > count_max, min((e.access_until for e in found), default=None))

@@ -8,9 +8,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from avtale.api.payments.kinds import Instant, Shape
+from avtale.api.payments.kinds import Instant, ProductId, Shape
 from avtale.service import entitling, findings
 from avtale.service.findings import Severity
+from avtale.storage.entitlements import Entitlement as StoredEntitlement
+
+CHECK_COUNT_MAX = 1000
+CLAIM_COUNT_MAX = 500
 
 
 class ConfigError(Shape):
@@ -42,6 +46,46 @@ class Entitlement(Shape):
     agreement_id: UUID | None
     purchase_id: UUID | None
 
+    @staticmethod
+    def of(one: StoredEntitlement) -> Entitlement:
+        return Entitlement(
+            product_id=one.product_id,
+            access_until=one.access_until,
+            agreement_id=one.agreement_id,
+            purchase_id=one.purchase_id,
+        )
+
+
+class Entitlements(Shape):
+    """What somebody may use now."""
+
+    entitlements: list[Entitlement]
+
+
+class EntitlementCheck(Shape):
+    """Products that somebody would like to use."""
+
+    model_config = Shape.model_config | ConfigDict(
+        json_schema_extra={"examples": [{"productIds": ["film-month", "film-rent"]}]}
+    )
+
+    product_ids: list[ProductId] = Field(min_length=1, max_length=CHECK_COUNT_MAX)
+
+
+class EntitlementClaim(Shape):
+    """The claims of a token: `entitlements` names products, `has_more_tvod` says that there are more than it names.
+
+    From `holdsUntil` on a token with them says too much, if nothing was renewed meanwhile.
+    """
+
+    claims: dict[str, list[str] | bool] = Field(examples=[{"entitlements": ["film-month"], "has_more_tvod": False}])
+    holds_until: Instant | None
+
+    @staticmethod
+    def of(claim: entitling.Claim) -> EntitlementClaim:
+        said: dict[str, list[str] | bool] = {"entitlements": list(claim.product_ids), "has_more_tvod": claim.has_more}
+        return EntitlementClaim(claims=said, holds_until=claim.holds_until)
+
 
 class EntitlementObject(Shape):
     """What a person may use now; an identity provider makes the claim `entitlements` from it."""
@@ -57,15 +101,7 @@ class EntitlementObject(Shape):
             issuer=found.person.issuer,
             subject=found.person.subject,
             created_at=found.created_at,
-            entitlements=[
-                Entitlement(
-                    product_id=one.product_id,
-                    access_until=one.access_until,
-                    agreement_id=one.agreement_id,
-                    purchase_id=one.purchase_id,
-                )
-                for one in found.entitlements
-            ],
+            entitlements=[Entitlement.of(one) for one in found.entitlements],
         )
 
 
