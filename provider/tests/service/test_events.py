@@ -142,7 +142,7 @@ async def test_an_endpoint_that_takes_nothing_is_disabled_and_loses_nothing(shop
     await shop.advance_to(datetime(2027, 2, 16, tzinfo=UTC))
     assert receiver.sent == len(REDELIVER_AFTER) + 1
     receiver.refuses = lambda event: False
-    await enable_endpoint(shop.db, shop.tenant, receiver.id)
+    await enable_endpoint(shop.db, shop.tenant, receiver.id, OPERATOR)
     await shop.work()
     assert receiver.told(agreement_id) == [
         "agreement.activated",
@@ -156,7 +156,7 @@ async def test_a_replay_begins_behind_a_cursor(shop: Shop, receiver: Receiver) -
     assert receiver.id is not None
     await shop.subscribe()
     once = list(receiver.taken)
-    await replay_endpoint(shop.db, shop.tenant, receiver.id, after=1)
+    await replay_endpoint(shop.db, shop.tenant, receiver.id, after=1, by=OPERATOR)
     await shop.work()
     assert receiver.taken == [*once, *once[1:]]
     assert [str(event.id) for event in await stream(shop, after=2)] == [once[2]["id"]]
@@ -249,8 +249,8 @@ async def test_the_example_takes_each_event_once_in_order(shop: Shop, tmp_path: 
                 break
             await asyncio.sleep(0.02)
         assert "answered 401" in (forged.error or "")
-        await enable_endpoint(shop.db, shop.tenant, view.endpoint.id)
-        await replay_endpoint(shop.db, shop.tenant, view.endpoint.id, after=0)
+        await enable_endpoint(shop.db, shop.tenant, view.endpoint.id, OPERATOR)
+        await replay_endpoint(shop.db, shop.tenant, view.endpoint.id, after=0, by=OPERATOR)
         await shop.work()
     finally:
         process.kill()

@@ -11,6 +11,7 @@ from avtale.domain.errors import Conflict, Invalid, NotFound
 from avtale.domain.event import check_secret
 from avtale.service.checkout import Person
 from avtale.service.ids import new_endpoint_secret, new_id
+from avtale.service.noting import note
 from avtale.service.repeating import first_use
 from avtale.storage import event_lanes
 from avtale.storage.database import Database, Transaction
@@ -66,31 +67,35 @@ async def add_endpoint(
             raise Conflict(f"a tenant has at most {ENDPOINTS_COUNT_MAX} endpoints", code="endpoints_too_many")
         made = Endpoint(new, None, url, sealer.seal(secret), tx.now)
         await event_lanes.save_endpoint(tx, made)
+        await note(tx, by, "add endpoint", f"endpoint {new}", "", url=url)
     return EndpointView(made, Waiting()), secret
 
 
-async def remove_endpoint(db: Database, tenant: Tenant, endpoint_id: UUID) -> None:
+async def remove_endpoint(db: Database, tenant: Tenant, endpoint_id: UUID, by: Person) -> None:
     """Deliver nothing there any more, and forget what waits. Raises NotFound, Conflict (`endpoint_in_file`)."""
     async with db.tenant(tenant.id) as tx:
         found = await _get(tx, endpoint_id)
         if found.name is not None:
             raise Conflict("this endpoint is in the tenants file: take it out there", code="endpoint_in_file")
         await event_lanes.delete_endpoint(tx, endpoint_id)
+        await note(tx, by, "remove endpoint", f"endpoint {endpoint_id}", "", url=found.url)
 
 
-async def enable_endpoint(db: Database, tenant: Tenant, endpoint_id: UUID) -> EndpointView:
+async def enable_endpoint(db: Database, tenant: Tenant, endpoint_id: UUID, by: Person) -> EndpointView:
     """Deliver there again, from the first event that it has not taken, at once. Raises NotFound."""
     async with db.tenant(tenant.id) as tx:
         await _get(tx, endpoint_id)
         await event_lanes.enable(tx, endpoint_id)
+        await note(tx, by, "enable endpoint", f"endpoint {endpoint_id}", "")
         return await _view(tx, endpoint_id)
 
 
-async def replay_endpoint(db: Database, tenant: Tenant, endpoint_id: UUID, after: int) -> EndpointView:
+async def replay_endpoint(db: Database, tenant: Tenant, endpoint_id: UUID, after: int, by: Person) -> EndpointView:
     """Deliver once more every event behind a position of the stream, in order. Raises NotFound."""
     async with db.tenant(tenant.id) as tx:
         await _get(tx, endpoint_id)
         await event_lanes.replay(tx, endpoint_id, after)
+        await note(tx, by, "replay", f"endpoint {endpoint_id}", "", after=after)
         return await _view(tx, endpoint_id)
 
 

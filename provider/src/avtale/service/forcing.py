@@ -10,7 +10,9 @@ from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import Answered, Refused, Throttled
 from avtale.domain.ports import Gateways
 from avtale.service.checking import read_now
+from avtale.service.checkout import Person
 from avtale.service.ids import new_id
+from avtale.service.noting import note
 from avtale.service.reading import AgreementView, get_agreement
 from avtale.service.stopping import stop_agreement
 from avtale.storage import agreements
@@ -19,7 +21,7 @@ from avtale.storage.tenants import Tenant
 
 
 async def force_accept(
-    db: Database, gateways: Gateways, tenant: Tenant, agreement_id: UUID, phone_number: str
+    db: Database, gateways: Gateways, tenant: Tenant, agreement_id: UUID, phone_number: str, by: Person
 ) -> AgreementView:
     """Have a draft approved as if its payer had; one that is active already stays so. For test tenants alone.
 
@@ -35,6 +37,7 @@ async def force_accept(
     gateway = await gateways.recurring(tenant.id)
     async with db.tenant(tenant.id) as tx:
         drafts = await agreements.drafts_of(tx, [agreement_id])
+        await note(tx, by, "force accept", f"agreement {agreement_id}", "", agreement_id=agreement_id)
     draft = next((one for one in reversed(drafts) if one.status == "drafted"), None)
     if draft is None or draft.gateway_agreement_id is None:
         raise Conflict("Vipps has not told the address of this draft", code="agreement_not_pending")
@@ -53,6 +56,6 @@ async def force_accept(
     return await get_agreement(db, tenant, None, agreement_id)
 
 
-async def force_delete(db: Database, gateways: Gateways, tenant: Tenant, agreement_id: UUID) -> None:
+async def force_delete(db: Database, gateways: Gateways, tenant: Tenant, agreement_id: UUID, by: Person) -> None:
     """Stop an agreement at Vipps, end its access now, and hide it. For test tenants alone. Raises NotFound."""
-    await stop_agreement(db, gateways, tenant, None, agreement_id, immediate=True, hide=True)
+    await stop_agreement(db, gateways, tenant, None, agreement_id, immediate=True, hide=True, by=by)

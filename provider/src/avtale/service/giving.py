@@ -15,6 +15,7 @@ from avtale.domain.periods import local_date, start_of
 from avtale.service import announcing
 from avtale.service.checkout import Person
 from avtale.service.ids import new_id
+from avtale.service.noting import note
 from avtale.service.repeating import first_use
 from avtale.service.settling import grant
 from avtale.storage import agreements, charges, locks, tenants
@@ -49,6 +50,7 @@ async def give_agreement(db: Database, tenant: Tenant, gift: Gift, by: Person, k
         if made != new:
             return made
         await give(tx, tenant, gift, new)
+        await note(tx, by, "give", f"agreement {new}", gift.reason, agreement_id=new, end=gift.end.isoformat())
     return new
 
 

@@ -12,6 +12,7 @@ from avtale.domain.ports import Gateways
 from avtale.service.checkout import Person
 from avtale.service.desks import desk_of_charge
 from avtale.service.ids import new_id
+from avtale.service.noting import note
 from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.settling import write_refund
@@ -59,6 +60,8 @@ async def refund_charge(
             call = await write_refund(tx, at.gateway, at.payments, charge, attempt, wish, by.subject)
         except ValueError as error:
             raise Conflict(f"this cannot be given back: {error}", code="refund_impossible") from error
+        about = f"charge {charge_id}"
+        await note(tx, by, "refund", about, reason, agreement_id=charge.agreement_id, amount=amount)
         await calls.write_calls(tx, [call], lease_seconds(gateways, 1))
     ((_, outcome),) = await send_written(db, gateways, tenant, [call])
     if isinstance(outcome, Refused):

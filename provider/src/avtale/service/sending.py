@@ -63,6 +63,9 @@ async def send_written(db: Database, gateways: Gateways, tenant: Tenant, written
     sent = await asyncio.gather(*(send(call) for call in written))
     async with db.tenant(tenant.id) as tx:
         await record(tx, tenant, vipps, sent)
+    # In a transaction of its own: `record` says what else is due, and rows of due work are locked in one order.
+    async with db.tenant(tenant.id) as tx:
+        await refresh_due(tx, Job.SEND)
     return list(sent)
 
 
@@ -162,7 +165,6 @@ async def record(tx: Transaction, tenant: Tenant, gateway: RecurringGateway | No
     for reason in sorted({outcome.reason for _, outcome in unknown}):
         again = [(c.request.id, resend_seconds(c.sends)) for c, o in unknown if o.reason == reason]
         await calls.keep_calls(tx, again, "unknown", reason)
-    await refresh_due(tx, Job.SEND)
 
 
 async def _record_accepted(

@@ -14,6 +14,7 @@ from avtale.service.checking import read_now
 from avtale.service.checkout import Person
 from avtale.service.desks import desk_of_agreement
 from avtale.service.giving import stopped
+from avtale.service.noting import note
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.settling import ask_to_stop, grant
 from avtale.storage import agreements, calls
@@ -30,11 +31,14 @@ async def stop_agreement(
     *,
     immediate: bool = False,
     hide: bool = False,
+    by: Person | None = None,
+    why: str = "",
 ) -> None:
     """Stop a person's own agreement, or anybody's for the merchant (None); stopping it again changes nothing.
 
     Access lasts to the end of what is paid, or ends now (`immediate`); nothing is given back. With `hide` nobody is
-    shown the agreement any more, and a draft is given up as well; the books keep what was booked.
+    shown the agreement any more, and a draft is given up as well; the books keep what was booked. An administrator
+    (`by`) is noted, with `why`.
 
     Raises NotFound for an agreement of somebody else, IllegalStep while it is still a draft. Without an answer
     from its gateway it stays `stopping`, is charged no more, and the same call is made until the answer is certain.
@@ -48,6 +52,9 @@ async def stop_agreement(
         taken_back = agreement.gift_reason is not None and agreement.status is AgreementStatus.PENDING
         if not hide and not taken_back:
             step(agreement.status, AgreementVerb.ASK_TO_STOP)
+        if by is not None:
+            about = f"agreement {agreement_id}"
+            await note(tx, by, "stop", about, why, agreement_id=agreement_id, immediate=immediate, hidden=hide)
         before, agreement = agreement.status, _marked(tx, agreement, reason, immediate, hide)
         if agreement.status is not AgreementStatus.ACTIVE:
             await agreements.save_agreements(tx, [agreement])

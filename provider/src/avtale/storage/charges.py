@@ -277,6 +277,20 @@ async def close_charge(tx: Transaction, charge_id: UUID, status: ChargeStatus, p
     )
 
 
+async def unpark(tx: Transaction, charge_id: UUID) -> UUID | None:
+    """Let an open charge wait for an operator no more; gives its agreement, or None for one that did not wait."""
+    c = t.charges.c
+    rows = await tx.conn.execute(
+        update(t.charges)
+        .where(c.tenant_id == tx.tenant_id, c.id == charge_id, c.status == ChargeStatus.OPEN)
+        .where(c.parked_reason.is_not(None), c.agreement_id.is_not(None))
+        .values(parked_reason=None, version=c.version + 1)
+        .returning(c.agreement_id)
+    )
+    found: UUID | None = rows.scalar_one_or_none()
+    return found
+
+
 async def last_paid(tx: Transaction, agreement_ids: Collection[UUID]) -> dict[UUID, Charge]:
     """For each agreement that has a paid period: the charge of the one that ends last."""
     c = t.charges.c

@@ -103,3 +103,13 @@ async def foreign_agreements(tx: Transaction, count_max: int) -> list[str]:
         .limit(count_max)
     )
     return [row.gateway_agreement_id for row in rows]
+
+
+async def unpark(tx: Transaction, event_id: UUID, status: str) -> bool:
+    """Have a parked webhook looked at again (`new`), or let it be (`done`); False for one that is not parked."""
+    c = t.inbox.c
+    mine = (c.tenant_id == tx.tenant_id) & (c.id == event_id) & (c.status == "parked")
+    changed = await tx.conn.execute(update(t.inbox).where(mine).values(status=status))
+    if status == "new":
+        tx.due(Job.ABSORB, tx.wall)
+    return bool(changed.rowcount)

@@ -16,7 +16,7 @@ from avtale.storage.database import sqlalchemy_url
 from avtale.storage.tables import ROUTING_TABLES
 
 #: Rows here are only ever added: the application role cannot change or remove them.
-APPEND_ONLY = frozenset({"ledger", "receipts"})
+APPEND_ONLY = frozenset({"acts", "ledger", "receipts"})
 _ALEMBIC_TABLE = "alembic_version"
 
 

@@ -292,6 +292,7 @@ agreements = Table(
     CheckConstraint(_among("status", AgreementStatus), name="status"),
     CheckConstraint("status NOT IN ('active', 'stopping') OR anchor IS NOT NULL", name="anchor"),
     Index("agreements_person_ix", "tenant_id", "issuer", "subject", "created_at"),
+    Index("agreements_newest_ix", "tenant_id", "created_at", "id"),
     Index(
         "agreements_one_active_key",
         "tenant_id",
@@ -1002,6 +1003,24 @@ event_lanes = Table(
     PrimaryKeyConstraint("tenant_id", "endpoint_id", "owner_id"),
     ForeignKeyConstraint(["tenant_id", "endpoint_id"], ["event_endpoints.tenant_id", "event_endpoints.id"]),
     Index(None, "tenant_id", "due_at"),
+)
+
+#: What operators and administrators did, and why.
+acts = Table(
+    "acts",
+    metadata,
+    _tenant(),
+    _needed("id", Uuid),
+    _needed("act", Text),
+    _needed("subject", Text),
+    Column("agreement_id", Uuid),
+    _needed("actor_issuer", Text),
+    _needed("actor_subject", Text),
+    _needed("why", Text),
+    _needed("details", JSONB),
+    _instant("done_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    Index(None, "tenant_id", "agreement_id"),
 )
 
 #: Tables whose rows belong to one tenant, under forced row-level security.

@@ -80,7 +80,8 @@ async def stop_for(
     person = await find_person(house.db, visit.tenant, subjects(encoded_id), issuer)
     await get_agreement(house.db, visit.tenant, person, wanted)
     await bind_key(house.db, visit.tenant, visit.caller.person, "stop", idempotency_key, (wanted, immediate))
-    await stop_agreement(house.db, house.gateways, visit.tenant, None, wanted, immediate=immediate)
+    by = visit.caller.person
+    await stop_agreement(house.db, house.gateways, visit.tenant, None, wanted, immediate=immediate, by=by)
     return Agreement.of(await get_agreement(house.db, visit.tenant, person, wanted))
 
 
@@ -123,7 +124,9 @@ async def accept(
     wanted = parse_id(agreement_id, "agreement")
     said = (wanted, wish.phone_number)
     await bind_key(house.db, visit.tenant, visit.caller.person, "force-accept", idempotency_key, said)
-    return Agreement.of(await force_accept(house.db, house.gateways, visit.tenant, wanted, wish.phone_number))
+    return Agreement.of(
+        await force_accept(house.db, house.gateways, visit.tenant, wanted, wish.phone_number, visit.caller.person)
+    )
 
 
 @test_routes.delete(
@@ -141,5 +144,5 @@ async def delete(
     """
     wanted = parse_id(agreement_id, "agreement")
     await bind_key(house.db, visit.tenant, visit.caller.person, "force-delete", idempotency_key, wanted)
-    await force_delete(house.db, house.gateways, visit.tenant, wanted)
+    await force_delete(house.db, house.gateways, visit.tenant, wanted, visit.caller.person)
     return Deleted(agreement_id=wanted)

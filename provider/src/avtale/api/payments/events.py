@@ -95,7 +95,7 @@ async def enable(
     """Whatever it has not taken is delivered now, in order: nothing is lost while an endpoint is disabled."""
     wanted = parse_id(endpoint_id, "endpoint")
     await bind_key(house.db, visit.tenant, visit.caller.person, "enable", idempotency_key, wanted)
-    return Endpoint.of(await enable_endpoint(house.db, visit.tenant, wanted))
+    return Endpoint.of(await enable_endpoint(house.db, visit.tenant, wanted, visit.caller.person))
 
 
 @routes.post(
@@ -114,7 +114,7 @@ async def replay(
     """Every event behind the cursor, in the order of its agreement, with the id that it had."""
     wanted = parse_id(endpoint_id, "endpoint")
     await bind_key(house.db, visit.tenant, visit.caller.person, "replay", idempotency_key, (wanted, wish.after))
-    return Endpoint.of(await replay_endpoint(house.db, visit.tenant, wanted, int(wish.after)))
+    return Endpoint.of(await replay_endpoint(house.db, visit.tenant, wanted, int(wish.after), visit.caller.person))
 
 
 @routes.delete(
@@ -129,5 +129,5 @@ async def remove(
     """What it has not taken is forgotten with it; the stream keeps everything. One of the tenants file stays."""
     wanted = parse_id(endpoint_id, "endpoint")
     await bind_key(house.db, visit.tenant, visit.caller.person, "remove-endpoint", idempotency_key, wanted)
-    await remove_endpoint(house.db, visit.tenant, wanted)
+    await remove_endpoint(house.db, visit.tenant, wanted, visit.caller.person)
     return EndpointDeleted(endpoint_id=wanted)

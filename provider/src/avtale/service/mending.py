@@ -1,0 +1,92 @@
+"""What operators do about things that do not go on by themselves: each verb is small, safe to repeat, and noted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from avtale.domain.agreement import AgreementStatus
+from avtale.domain.charge import OPEN_ATTEMPTS, ChargeStatus
+from avtale.domain.errors import Conflict, NotFound
+from avtale.service.checkout import Person
+from avtale.service.noting import note
+from avtale.storage import agreements, calls, charges, checks, inbox
+from avtale.storage.checks import CheckKind
+from avtale.storage.database import Database, Transaction
+from avtale.storage.tenants import Tenant
+
+
+async def resume_billing(db: Database, tenant: Tenant, agreement_id: UUID, by: Person, why: str) -> None:
+    """Bill an agreement that waited for an operator: its next late period now; what is late after that waits again.
+
+    Raises NotFound, and Conflict (`agreement_not_parked`) for one that does not wait.
+    """
+    async with db.tenant(tenant.id) as tx:
+        agreement = await agreements.get_agreement(tx, agreement_id, lock=True)
+        if agreement is None:
+            raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
+        if agreement.parked_reason is None or agreement.status is not AgreementStatus.ACTIVE:
+            raise Conflict("this agreement does not wait for an operator", code="agreement_not_parked")
+        await agreements.save_agreements(tx, [replace(agreement, parked_reason=None)])
+        await note(tx, by, "resume billing", f"agreement {agreement_id}", why, agreement_id=agreement_id)
+
+
+async def try_charge_again(db: Database, tenant: Tenant, charge_id: UUID, by: Person, why: str) -> None:
+    """Make a new order for a charge that Vipps refused to create. Raises NotFound, Conflict (`charge_not_parked`)."""
+    async with db.tenant(tenant.id) as tx:
+        agreement_id = await _unpark(tx, charge_id)
+        if agreement_id is None:
+            raise Conflict("this charge does not wait for an operator", code="charge_not_parked")
+        await charges.replan_charge(tx, charge_id, tx.now)
+        await note(tx, by, "try again", f"charge {charge_id}", why, agreement_id=agreement_id)
+
+
+async def give_charge_up(db: Database, tenant: Tenant, charge_id: UUID, by: Person, why: str) -> None:
+    """Never charge a period that Vipps refused to create. Raises Conflict (`charge_not_parked`)."""
+    async with db.tenant(tenant.id) as tx:
+        agreement_id = await _unpark(tx, charge_id)
+        tried = await charges.attempts_of(tx, [charge_id])
+        if agreement_id is None or any(attempt.status in OPEN_ATTEMPTS for attempt in tried):
+            raise Conflict("this charge does not wait for an operator", code="charge_not_parked")
+        await charges.close_charge(tx, charge_id, ChargeStatus.CANCELLED, None)
+        await note(tx, by, "give up", f"charge {charge_id}", why, agreement_id=agreement_id)
+
+
+async def send_again(db: Database, tenant: Tenant, by: Person, why: str) -> int:
+    """Make every call without a certain answer again now, with the same bytes; returns how many there are."""
+    async with db.tenant(tenant.id) as tx:
+        count = await calls.hasten(tx)
+        await note(tx, by, "send again", "calls without an answer", why, count=count)
+        return count
+
+
+async def read_again(db: Database, tenant: Tenant, agreement_id: UUID, by: Person, why: str) -> None:
+    """Read an agreement and its open charges at the gateway now. Raises NotFound (`agreement_not_found`)."""
+    async with db.tenant(tenant.id) as tx:
+        if await agreements.get_agreement(tx, agreement_id) is None:
+            raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
+        drafts = await agreements.drafts_of(tx, [agreement_id])
+        known = [draft.id for draft in drafts if draft.gateway_agreement_id is not None]
+        owed = await charges.charges_of(tx, [agreement_id])
+        tried = await charges.attempts_of(tx, [charge.id for charge in owed])
+        await checks.ask(tx, CheckKind.DRAFT, known, tx.now)
+        await checks.ask(tx, CheckKind.ATTEMPT, [attempt.id for attempt in tried], tx.now)
+        await note(tx, by, "read again", f"agreement {agreement_id}", why, agreement_id=agreement_id)
+
+
+async def settle_event(db: Database, tenant: Tenant, event_id: UUID, by: Person, why: str, *, dismiss: bool) -> None:
+    """Look at a parked webhook once more, or let it be. Raises Conflict (`event_not_parked`)."""
+    async with db.tenant(tenant.id) as tx:
+        if not await inbox.unpark(tx, event_id, "done" if dismiss else "new"):
+            raise Conflict("this webhook is not parked", code="event_not_parked")
+        await note(tx, by, "dismiss" if dismiss else "look again", f"webhook {event_id}", why)
+
+
+async def _unpark(tx: Transaction, charge_id: UUID) -> UUID | None:
+    """Let a charge wait no more, its agreement locked first; None for one that did not wait."""
+    found = (await charges.get_charges(tx, [charge_id])).get(charge_id)
+    if found is None:
+        raise NotFound(f"there is no charge {charge_id}", code="charge_not_found")
+    if found.agreement_id is not None:
+        await agreements.lock_agreements(tx, [found.agreement_id])
+    return await charges.unpark(tx, charge_id)
