@@ -13,7 +13,7 @@ from stories.clients import Json
 from stories.houses import HOST
 
 #: How often a delivery meets a fault: an answer of 500, one of 200 that is lost, or none at all.
-FAULT_CHANCE = 0.08
+FAULT_CHANCE = 0.05
 
 
 class Listener:

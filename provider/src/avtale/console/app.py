@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from avtale.console.adding import Adding
 from avtale.console.clock import ClockRoom
+from avtale.console.desk import Desk
 from avtale.console.house import ConsoleHouse
 from avtale.console.look.page import send_on, static_files
 from avtale.console.operator import Operator
@@ -33,7 +34,7 @@ def add_console(app: Starlette, house: ConsoleHouse) -> None:
         *(Route(path, _front, methods=["GET"]) for path in ("/", "/shop")),
         Route("/operator", _operator, methods=["GET"]),
         Mount("/shop", routes=shop),
-        Mount("/operator", routes=[*Operator(house, streams).routes(), *elsewhere]),
+        Mount("/operator", routes=[*Operator(house, streams).routes(), *Desk(house).routes(), *elsewhere]),
         Mount("/signin", routes=[*SignIn(house).routes(), *elsewhere]),
         Mount("/look", app=static_files()),
     ]

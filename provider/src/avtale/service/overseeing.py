@@ -60,7 +60,7 @@ async def oversee(db: Database, tenant: Tenant) -> Overview:
     """Look once; days and months are the tenant's local ones."""
     async with db.tenant(tenant.id) as tx:
         today = local_date(tx.now, tenant.zone)
-        first_month = _months_before(today, MONTHS_SHOWN - 1)
+        first_month = months_before(today, MONTHS_SHOWN - 1)
         day, tomorrow = start_of(today, tenant.zone), start_of(today + timedelta(days=1), tenant.zone)
         lately = start_of(today - timedelta(days=DAYS_LOOKED_BACK - 1), tenant.zone)
         tried_since = today - timedelta(days=tenant.rules.retry_days)
@@ -101,7 +101,7 @@ async def inspect_charge(db: Database, tenant: Tenant, charge_id: UUID) -> Charg
         )
 
 
-def _months_before(day: date, count: int) -> date:
+def months_before(day: date, count: int) -> date:
     """The first day of the month that lies so many months before the one of `day`."""
     year, month0 = divmod(day.year * 12 + day.month - 1 - count, 12)
     return date(year, month0 + 1, 1)

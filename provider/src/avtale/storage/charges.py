@@ -291,6 +291,14 @@ async def unpark(tx: Transaction, charge_id: UUID) -> UUID | None:
     return found
 
 
+async def attempt_times(tx: Transaction, charge_ids: Collection[UUID]) -> list[tuple[UUID, datetime]]:
+    """When orders were written for these charges: the charge and the instant of each."""
+    c = t.attempts.c
+    mine = (c.tenant_id == tx.tenant_id) & c.charge_id.in_(sorted(charge_ids))
+    rows = await tx.conn.execute(select(c.charge_id, c.created_at).where(mine).order_by(c.created_at, c.id))
+    return [(row.charge_id, row.created_at) for row in rows]
+
+
 async def last_paid(tx: Transaction, agreement_ids: Collection[UUID]) -> dict[UUID, Charge]:
     """For each agreement that has a paid period: the charge of the one that ends last."""
     c = t.charges.c

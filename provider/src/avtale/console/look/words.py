@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
-from avtale.domain.charge import Charge, ChargeStatus
+from avtale.domain.charge import ChargeStatus
 from avtale.domain.money import Money
 from avtale.domain.periods import Interval
 from avtale.domain.purchase import PurchaseStatus, PurchaseTerms
@@ -120,6 +122,56 @@ _STUCK = {
 }
 
 
+#: What happened, in an agreement's history: in words, and its tone.
+_HISTORY = {
+    "checkout": ("Checkout was started", ""),
+    "order": ("An order was written for Vipps", "wait"),
+    "agreement.activated": ("The agreement began", "good"),
+    "agreement.stopped": ("The agreement was stopped", "bad"),
+    "charge.paid": ("Paid", "good"),
+    "charge.failed": ("Could not be paid", "bad"),
+    "charge.refunded": ("Given back", ""),
+    "access.extended": ("Access was extended", "good"),
+    "access.shortened": ("Access was shortened", ""),
+    "access.ended": ("Access ended", "bad"),
+    "receipt": ("Receipt", ""),
+    "credit_note": ("Credit note", ""),
+}
+
+
+class Told(Protocol):
+    """A line of an agreement's history."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def what(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def by(self) -> str: ...
+
+
+class Tried(Protocol):
+    """Charges of which a try failed, for one reason."""
+
+    @property
+    def reason(self) -> str: ...
+    @property
+    def recovered(self) -> bool: ...
+    @property
+    def count(self) -> int: ...
+
+
+class Owed(Protocol):
+    """A charge, as far as its state goes."""
+
+    @property
+    def status(self) -> ChargeStatus: ...
+    @property
+    def failure_reason(self) -> str | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """Words for people in one time zone; every method gives text to be escaped."""
@@ -200,11 +252,37 @@ class Words:
         """As `agreement`, by the name of the state."""
         return _AGREEMENTS[AgreementStatus(status)]
 
-    def charge(self, charge: Charge) -> tuple[str, str]:
+    def charge(self, charge: Owed) -> tuple[str, str]:
         """A charge's state in a word or two, with its tone: good, bad, wait or none ("")."""
         if charge.status is ChargeStatus.OPEN:
             return ("Not paid yet", "bad") if charge.failure_reason else ("Upcoming", "wait")
         return _CHARGES[charge.status]
+
+    def history(self, told: Told) -> tuple[str, str, str]:
+        """A line of an agreement's history: what happened, more about it, and its tone."""
+        if told.kind == "act":
+            return f"{told.what.capitalize()}, by {self.person(told.by)}", told.detail, "wait"
+        said, tone = _HISTORY.get(told.what, (told.what.replace(".", ": ").replace("_", " ").capitalize(), ""))
+        if told.kind == "document":
+            return f"{said} {told.detail}", "", tone
+        return said, self._more(told), tone
+
+    def _more(self, told: Told) -> str:
+        if told.what.startswith("access."):
+            return f"until {self.moment(datetime.fromisoformat(told.detail))}"
+        try:
+            return f"for the period from {self.day(told.detail)}"
+        except ValueError:
+            return self.reason(told.detail) if told.kind == "event" and told.detail else told.detail
+
+    def reasons(self, tried: Iterable[Tried]) -> list[tuple[str, int, int]]:
+        """Why tries failed: each reason with how many were recovered and how many were not, the most frequent first."""
+        counts: dict[str, list[int]] = {}
+        for one in tried:
+            counts.setdefault(one.reason, [0, 0])[0 if one.recovered else 1] += one.count
+        return sorted(
+            ((reason, paid, failed) for reason, (paid, failed) in counts.items()), key=lambda one: -one[1] - one[2]
+        )
 
     def booking(self, kind: str) -> tuple[str, str]:
         """Which way money went, with its tone."""
