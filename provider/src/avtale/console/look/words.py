@@ -128,6 +128,7 @@ _HISTORY = {
     "order": ("An order was written for Vipps", "wait"),
     "agreement.activated": ("The agreement began", "good"),
     "agreement.stopped": ("The agreement was stopped", "bad"),
+    "agreement.changed": ("The agreement was changed", "wait"),
     "charge.paid": ("Paid", "good"),
     "charge.failed": ("Could not be paid", "bad"),
     "charge.refunded": ("Given back", ""),
