@@ -221,6 +221,7 @@ class Provider:
                 raise Refused("GET", path, answer.status, await answer.text())
             async for line in answer.content:
                 yield line.decode().rstrip("\r\n")
+
     async def listen(self, url: str) -> Json:
         """Have events delivered to an address (admin)."""
         return await self._object("POST", "/api/v1/events/endpoints", {"url": url})
