@@ -149,6 +149,7 @@ def _with(program: str, name: str) -> object:
     [
         "sandbox",
         "provider",
+        "migrate",
         "test-with-pytest",
         "test-with-curl",
         _with("node", "test-with-node"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
@@ -273,4 +274,8 @@ def _stop(sentence: str) -> typer.Exit:
 
 def main() -> None:
     """The `avtale` command."""
+    if "migrate" in sys.argv[1:2] or "--help" in sys.argv[1:2] or len(sys.argv) == 1:
+        from avtale.moving_in import migrate_app
+
+        app.add_typer(migrate_app(_run), name="migrate")
     app()
