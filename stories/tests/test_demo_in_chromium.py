@@ -195,6 +195,32 @@ def test_the_operator_sees_todays_money_and_gives_some_back(
     expect(customer.get_by_role("row", name=re.compile("Given back with Vipps 30.50"))).to_be_visible()
 
 
+def test_the_operator_looks_somebody_up_and_stops_what_they_have(demo: Demonstration, page: Page) -> None:
+    customer = page.context.new_page()
+    buy(customer, demo, "Ola Nordmann", "Short films")
+    customer.get_by_role("button", name="Sign out").click()
+    operate(page, demo)
+    page.get_by_role("link", name="Agreements").click()
+    page.get_by_role("searchbox").fill("98765432")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("region", name="Agreements").get_by_role("link", name="Short films").first.click()
+    history = page.get_by_role("region", name="Its history")
+    for said in ("Checkout was started", "The agreement began", "Access was extended", "Receipt"):
+        expect(history.get_by_text(said).first).to_be_visible()
+    page.get_by_label("Stop the agreement; why").fill("Asked on the telephone")
+    page.get_by_role("button", name="Stop, keep what is paid").click()
+    expect(page.locator(".title-row").get_by_text("Stopped")).to_be_visible()
+    expect(history.get_by_text("Stop, by operator")).to_be_visible()
+    page.get_by_role("link", name="Log", exact=True).click()
+    expect(page.get_by_text("Stop: Asked on the telephone").first).to_be_visible()
+    page.get_by_role("link", name="Figures").click()
+    expect(page.get_by_role("img", name="Active agreements at the end")).to_be_visible()
+    page.get_by_role("link", name="Receipts").click()
+    page.get_by_role("searchbox").fill("1")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("link", name="Receipt 1").first).to_be_visible()
+
+
 def test_a_customer_is_no_operator(demo: Demonstration, window: BrowserContext) -> None:
     page = window.new_page()
     sign_in(page, demo, "Ola Nordmann")
@@ -311,6 +337,11 @@ def tour(demo: Demonstration, chromium: Browser) -> tuple[list[str], Any]:
         page.get_by_role("button", name="Give back").click()
         expect(page.get_by_role("region", name="Documents").get_by_text("Credit note").first).to_be_visible()
         addresses.append(page.url.removeprefix(demo.shop))
+        page.goto(f"{demo.shop}/operator/agreements")
+        owned = page.get_by_role("region", name="Agreements").get_by_role("link").first
+        addresses.append(str(owned.get_attribute("href")))
+        desk = ("agreements", "charges?state=paid", "receipts", "waiting", "figures", "log")
+        addresses += [f"/operator/{name}" for name in desk]
         page.goto(f"{demo.shop}/shop/account")
         papers = page.get_by_role("region", name="Receipts").get_by_role("link")
         addresses += [str(papers.nth(number).get_attribute("href")) for number in range(2)]

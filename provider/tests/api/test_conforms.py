@@ -124,4 +124,5 @@ async def test_every_answer_is_as_the_contract_says(world: World) -> None:
         "getV1Purchases",
         "postV1AgreementsPlan",
         "postV1AgreementsAmount",
+        "postV1PeopleAdminErase",
     }, unserved

@@ -79,7 +79,8 @@ async def test_every_example_runs(world: World) -> None:
         if one.id in SIGNED:
             assert (answer.status, answer.code[:8]) == (400, "webhook_")
         else:
-            assert answer.status == 200, (one.id, text, answer.body)
+            wanted = 409 if one.id == "postV1PeopleAdminErase" else 200
+            assert answer.status == wanted, (one.id, text, answer.body)
             assert "{" not in path
 
 

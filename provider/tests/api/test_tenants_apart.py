@@ -43,6 +43,7 @@ BODIES: dict[str, Any] = {
         "end": "2027-03-01",
     },
     "patchV1AgreementsVippsForceaccept": {"phoneNumber": "4791234567"},
+    "postV1PeopleAdminErase": {"why": "Asked for it"},
     "postV1EntitlementsCheck": {"productIds": ["film-month"]},
     "postV1EventsEndpoints": {"url": "https://film.example/events"},
     "postV1EventsEndpointsReplay": {"after": "0"},

@@ -192,9 +192,9 @@ async def known_at_gateway(tx: Transaction, gateway_ids: Collection[str]) -> dic
 
 
 async def people_named(tx: Transaction, subjects: Collection[str], issuer: str | None) -> set[tuple[str, str]]:
-    """Who of these subjects has agreements or receipts here, as pairs of issuer and subject."""
+    """Who of these subjects has agreements, purchases or receipts here, as pairs of issuer and subject."""
     found: set[tuple[str, str]] = set()
-    for table in (t.agreements, t.receipts):
+    for table in (t.agreements, t.purchases, t.receipts):
         c = table.c
         mine = select(c.issuer, c.subject).where(c.tenant_id == tx.tenant_id, c.subject.in_(sorted(subjects)))
         rows = await tx.conn.execute((mine if issuer is None else mine.where(c.issuer == issuer)).distinct())

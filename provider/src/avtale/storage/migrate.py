@@ -17,6 +17,8 @@ from avtale.storage.tables import ROUTING_TABLES
 
 #: Rows here are only ever added: the application role cannot change or remove them.
 APPEND_ONLY = frozenset({"acts", "ledger", "receipts"})
+#: What may change in them all the same: whose they are, once that person is erased.
+CHANGEABLE = {"receipts": ("issuer", "subject")}
 _ALEMBIC_TABLE = "alembic_version"
 
 
@@ -76,6 +78,8 @@ def _secure(connection: Connection, role: str) -> None:
         run(f"REVOKE ALL ON {table} FROM {user}")
         rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
         run(f"GRANT {rights} ON {table} TO {user}")
+        if columns := CHANGEABLE.get(table):
+            run(f"GRANT UPDATE ({', '.join(columns)}) ON {table} TO {user}")
     run(f"GRANT ALL ON ALL TABLES IN SCHEMA jobs TO {user}")
     run(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA jobs TO {user}")
     run(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA jobs TO {user}")

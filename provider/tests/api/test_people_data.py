@@ -1,0 +1,32 @@
+"""A person's data over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+
+from avtale.api.payments.people import encode_subject
+
+from .conftest import World
+
+OF_ANNA = f"/api/v1/people/admin/{encode_subject('auth0|anna')}"
+
+
+@pytest.mark.shows("payments:getV1PeopleMe", "payments:getV1PeopleAdmin", "payments:postV1PeopleAdminErase")
+async def test_somebody_reads_their_data_and_is_erased_when_all_has_ended(world: World) -> None:
+    agreement = await world.paid()
+    mine = (await world.call("GET", "/api/v1/people/me", token=world.anna())).json["records"]
+    assert [row["id"] for row in mine["agreements"]] == [agreement["agreementId"]]
+    assert (await world.call("GET", "/api/v1/people/me", token=world.bjorn())).json == {"records": {}}
+    told = (await world.call("GET", OF_ANNA, token=world.admin())).json["records"]
+    assert told["receipts"] == mine["receipts"]
+    assert (await world.call("GET", OF_ANNA, token=world.anna())).code == "admin_only"
+
+    wish = {"why": "Asked for it in writing"}
+    refused = await world.call("POST", f"{OF_ANNA}/erase", token=world.admin(), json=wish)
+    assert (refused.status, refused.code) == (409, "person_active")
+    await world.call("POST", f"/api/v1/agreements/{agreement['agreementId']}/stop", token=world.anna())
+    await world.settle()
+    erased = await world.call("POST", f"{OF_ANNA}/erase", token=world.admin(), json=wish)
+    assert erased.status == 200, erased.body
+    assert (await world.call("GET", "/api/v1/people/me", token=world.anna())).json == {"records": {}}
+    assert (await world.call("POST", f"{OF_ANNA}/erase", token=world.admin(), json=wish)).code == "person_unknown"
