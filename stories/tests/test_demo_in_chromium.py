@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -219,6 +221,44 @@ def test_the_operator_looks_somebody_up_and_stops_what_they_have(demo: Demonstra
     page.get_by_role("searchbox").fill("1")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("link", name="Receipt 1").first).to_be_visible()
+
+
+def _post(url: str, body: bytes, **headers: str) -> Any:
+    with urllib.request.urlopen(urllib.request.Request(url, data=body, headers=headers)) as answer:
+        return json.load(answer)
+
+
+def test_an_operator_follows_a_file_that_moves_in(demo: Demonstration, page: Page) -> None:
+    control = f"{demo.sandbox}/_sandbox"
+    with urllib.request.urlopen(f"{control}/clock") as answer:
+        today = datetime.fromisoformat(json.load(answer)["now"]).date()
+    start, end = today - timedelta(days=10), today + timedelta(days=20)
+    old = [{"phoneNumber": f"479111111{n}", "amount": 9900 + 100 * (n == 3), "start": "2026-01-01"} for n in range(4)]
+    planted = _post(f"{control}/past-agreements", json.dumps({"agreements": old}).encode())["agreementIds"]
+    lines = ["row_id,user_id,provider_agreement_id,price_minor,currency,period_start,period_end,interval"]
+    lines += [f"{n},mover-{n},{one},9900,NOK,{start},{end},month" for n, one in enumerate(planted)]
+    wish = {"subject": "mover", "audience": "avtale", "claims": {"roles": ["avtale:admin"]}}
+    token = _post(f"{control}/identity/tokens", json.dumps(wish).encode())["accessToken"]
+    path = f"{demo.shop}/api/v1/migrate/example/film/all-films/move-into-the-demo?dryRun"
+    csv = {"Content-Type": "text/csv", "Authorization": f"Bearer {token}"}
+    _post(path, "\n".join(lines).encode(), **csv)
+
+    operate(page, demo)
+    page.get_by_role("link", name="Imports").click()
+    page.get_by_role("link", name="Agreements 4 rows").click()
+    expect(page.get_by_text("Waits for you")).to_be_visible()
+    expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
+    expect(page.get_by_role("region", name="Why rows were not applied")).to_contain_text("vipps has 10000 NOK")
+    assert page.evaluate(FAULTS) == []
+    page.get_by_role("textbox").fill("The report is as it should be")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("Done", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="Report")).to_contain_text("Applied3")
+    page.get_by_role("textbox").fill("A rehearsal")
+    page.get_by_role("button", name="Take back").click()
+    expect(page.get_by_text("Undone", exact=True).first).to_be_visible()
+    page.get_by_role("link", name="Log", exact=True).click()
+    expect(page.get_by_text("Undo import: A rehearsal")).to_be_visible()
 
 
 def test_a_customer_is_no_operator(demo: Demonstration, window: BrowserContext) -> None:

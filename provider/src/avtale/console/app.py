@@ -11,6 +11,7 @@ from avtale.console.adding import Adding
 from avtale.console.clock import ClockRoom
 from avtale.console.desk import Desk
 from avtale.console.house import ConsoleHouse
+from avtale.console.imports import ImportRooms
 from avtale.console.look.page import send_on, static_files
 from avtale.console.operator import Operator
 from avtale.console.rooms import Room, Visit
@@ -34,7 +35,15 @@ def add_console(app: Starlette, house: ConsoleHouse) -> None:
         *(Route(path, _front, methods=["GET"]) for path in ("/", "/shop")),
         Route("/operator", _operator, methods=["GET"]),
         Mount("/shop", routes=shop),
-        Mount("/operator", routes=[*Operator(house, streams).routes(), *Desk(house).routes(), *elsewhere]),
+        Mount(
+            "/operator",
+            routes=[
+                *Operator(house, streams).routes(),
+                *Desk(house).routes(),
+                *ImportRooms(house, streams).routes(),
+                *elsewhere,
+            ],
+        ),
         Mount("/signin", routes=[*SignIn(house).routes(), *elsewhere]),
         Mount("/look", app=static_files()),
     ]

@@ -15,6 +15,7 @@ from avtale.service.configuring import (
     ClientEntry,
     CustomerApiEntry,
     IssuerEntry,
+    MigrationEntry,
     ProductEntry,
     SellerEntry,
     TenantEntry,
@@ -23,6 +24,8 @@ from avtale.service.configuring import (
 
 ORGANIZATION = "example"
 SELLER = "Example Film"
+#: What ends the paths of the migration's operations in a demonstration.
+MOVING_IN = "move-into-the-demo"
 CALL_SECONDS_MAX = 30.0
 
 #: Test persons beside the one whom every sandbox has.
@@ -51,6 +54,7 @@ def demo_tenant(notes: Notes) -> TenantEntry:
             subscription_key="dev-subscription-key",
             merchant_serial_number="123456",
         ),
+        migration=MigrationEntry(secret=MOVING_IN),
         issuers=[
             IssuerEntry(
                 issuer=f"{notes.issuer_base_url}/identity",

@@ -91,7 +91,7 @@ async def result(import_id: ImportId, visit: TheVisit, house: TheHouse) -> Strea
 )
 async def apply(import_id: ImportId, visit: TheVisit, house: TheHouse) -> Import:
     """Go on after the report. What was looked up more than an hour ago is looked up again first."""
-    await apply_import(house.db, visit.tenant, parse_id(import_id, "import"))
+    await apply_import(house.db, visit.tenant, parse_id(import_id, "import"), visit.caller.person)
     return await _seen(visit, house, import_id)
 
 
@@ -104,7 +104,7 @@ async def apply(import_id: ImportId, visit: TheVisit, house: TheHouse) -> Import
 async def undo(import_id: ImportId, visit: TheVisit, house: TheHouse) -> Import:
     """Forget its agreements, but for those that were charged, stopped or changed since: they are named in the report.
     The payment company hears nothing of it."""
-    await undo_import(house.db, visit.tenant, parse_id(import_id, "import"))
+    await undo_import(house.db, visit.tenant, parse_id(import_id, "import"), visit.caller.person)
     return await _seen(visit, house, import_id)
 
 

@@ -254,7 +254,7 @@ async def swept(house: House, visit: Visit, kind: ImportKind) -> ImportStarted:
 
 async def started(house: House, visit: Visit, order: Order, request: Request) -> ImportStarted:
     """Take the file of a request in."""
-    by = f"{visit.caller.person.subject} {visit.caller.person.issuer}".strip()
+    by = visit.caller.person.subject
     made = await receive(house.db, visit.tenant, KINDS[order.kind], order, by, file_of(request))
     return await _told(house, visit, made)
 

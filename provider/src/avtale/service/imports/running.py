@@ -14,12 +14,14 @@ import structlog
 from avtale.domain.errors import Conflict, NotFound, Refusal
 from avtale.domain.imports import MAY_APPLY, MAY_UNDO, ImportKind, ImportStatus, RowState
 from avtale.domain.ports import Gateways
+from avtale.service.checkout import Person
 from avtale.service.imports.agreements import MovingAgreements
 from avtale.service.imports.fixing import FixingAgreements
 from avtale.service.imports.kinds import Kind, rejected
 from avtale.service.imports.people import RecreatedPeople
 from avtale.service.imports.special import SpecialRights
 from avtale.service.imports.sweeping import SWEEPS, sweep
+from avtale.service.noting import note
 from avtale.storage import imports
 from avtale.storage.database import Database, DatabaseFault, Job
 from avtale.storage.due import refresh_due
@@ -79,7 +81,7 @@ async def work_imports(db: Database, gateways: Gateways, tenant: Tenant) -> bool
     return wait == 0.0
 
 
-async def apply_import(db: Database, tenant: Tenant, import_id: UUID) -> None:
+async def apply_import(db: Database, tenant: Tenant, import_id: UUID, by: Person | None = None, why: str = "") -> None:
     """Apply what was reported; what was looked up too long ago is looked up again first.
 
     Raises NotFound (`import_not_found`), Conflict (`import_busy`) while it is being checked or undone.
@@ -90,6 +92,8 @@ async def apply_import(db: Database, tenant: Tenant, import_id: UUID) -> None:
             return
         if this.status not in MAY_APPLY:
             raise Conflict(f"this import is {this.status.value}: wait until it is checked", code="import_busy")
+        if by is not None:
+            await note(tx, by, "apply import", f"import {import_id}", why, rows=this.row_count)
         if this.status is ImportStatus.UNDONE:
             await imports.set_back(tx, import_id, RowState.UNDONE, RowState.READ)
         fresh = this.checked_wall is not None and tx.wall - this.checked_wall < BELIEVED_FOR
@@ -100,7 +104,7 @@ async def apply_import(db: Database, tenant: Tenant, import_id: UUID) -> None:
         await imports.move(tx, import_id, ImportStatus.CHECKING, dry_run=False)
 
 
-async def undo_import(db: Database, tenant: Tenant, import_id: UUID) -> None:
+async def undo_import(db: Database, tenant: Tenant, import_id: UUID, by: Person | None = None, why: str = "") -> None:
     """Take back what of it has not been charged or changed since.
 
     Raises NotFound, Conflict (`import_busy`, or `import_final` for a kind that is not taken back).
@@ -113,6 +117,8 @@ async def undo_import(db: Database, tenant: Tenant, import_id: UUID) -> None:
             return
         if this.status not in MAY_UNDO:
             raise Conflict(f"this import is {this.status.value}: there is nothing to undo", code="import_busy")
+        if by is not None:
+            await note(tx, by, "undo import", f"import {import_id}", why, rows=this.row_count)
         await imports.move(tx, import_id, ImportStatus.UNDOING)
 
 
