@@ -124,12 +124,22 @@ def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str |
     unmatched: list[tuple[GatewayAgreement, GatewayCharge]] = []
     strays: dict[str, int] = {}
     for theirs in sandbox.agreements:
-        if merchant is not None and theirs.merchant != merchant:
+        if merchant is not None and theirs.company == "vipps" and theirs.merchant != merchant:
             continue
         if owner := owners.get(theirs.agreement_id):
             drawn[owner.agreement_id].append(theirs)
         else:
             unlinked.append(theirs)
+        if theirs.company == "stripe":
+            for place, gateway in enumerate(theirs.charges, 1):
+                found = _invoiced(owner, theirs, gateway, attempts.get(gateway.charge_id), place)
+                if found is None and (gateway.captured or owner is None):
+                    unmatched.append((theirs, gateway))
+                elif found is not None:
+                    matches[found.agreement.agreement_id].append(found)
+                    if found.charge is not None and found.charge.period is None:
+                        strays[found.charge.charge_id] = found.period
+            continue
         for gateway in theirs.charges:
             named = _NAMED.match(gateway.external_id or "")
             ours = agreements.get(named["agreement"]) if named else None
@@ -145,7 +155,7 @@ def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str |
     paid_for: dict[str, list[GatewayPayment]] = defaultdict(list)
     unclaimed: list[GatewayPayment] = []
     for payment in sandbox.payments:
-        if merchant is not None and payment.merchant != merchant:
+        if merchant is not None and payment.company == "vipps" and payment.merchant != merchant:
             continue
         if buyer := buyers.get(payment.reference):
             paid_for[buyer.purchase_id].append(payment)
@@ -164,3 +174,13 @@ def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str |
         paid_for=dict(paid_for),
         unclaimed=unclaimed,
     )
+
+
+def _invoiced(
+    owner: Agreement | None, theirs: GatewayAgreement, gateway: GatewayCharge, charge: Charge | None, place: int
+) -> Match | None:
+    """An invoice is the charge whose order it is; one that was never paid may belong to nothing yet."""
+    if owner is None or (charge is None and not gateway.captured):
+        return None
+    period = charge.period if charge is not None and charge.period is not None else place
+    return Match(owner, period, theirs, gateway, charge)

@@ -86,6 +86,19 @@ class Sandbox:
         """The person opens a confirmation address on the phone, and does as the temperament says."""
         return await self._object("POST", f"/phone/{phone_number}/open", {"url": confirmation_url})
 
+    async def confirm(self, client_secret: str, card: str, authentication: str | None = None) -> Json:
+        """What a payer does in a browser with Stripe's scripts: give a card, and answer the bank if it asks."""
+        said = {"clientSecret": client_secret, "card": card, "authentication": authentication}
+        return await self._object("POST", "/stripe/confirm", {n: v for n, v in said.items() if v is not None})
+
+    async def dispute(self, charge: str) -> str:
+        """A payer's bank takes money back; gives the dispute's id."""
+        return str((await self._object("POST", "/stripe/disputes", {"charge": charge}))["id"])
+
+    async def decide(self, dispute: str, outcome: str) -> None:
+        """The bank makes up its mind: `won` or `lost`, for the merchant."""
+        await self._object("POST", f"/stripe/disputes/{dispute}/decide", {"outcome": outcome})
+
     async def on_phone(self, phone_number: str, agreement_id: str, act: str) -> Json:
         """The person does `approve`, `reject` or `stop` with an agreement in the app."""
         path = f"/phone/{phone_number}/agreements/{quote(agreement_id)}/{act}"
@@ -143,6 +156,29 @@ class Sandbox:
         return answer
 
 
+class Stripe:
+    """Stripe as the merchant's dashboard uses it: with the account's secret key, and no client of ours."""
+
+    def __init__(self, session: aiohttp.ClientSession, sandbox: str, key: str) -> None:
+        self._session = session
+        self._base = f"{sandbox}/stripe/v1"
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    async def call(self, method: str, path: str, form: dict[str, str] | None = None) -> Json:
+        """The answer's object. `Refused` for every status that is not 2xx."""
+        url = f"{self._base}{path}"
+        async with self._session.request(method, url, data=form, headers=self._headers) as answer:
+            said = await answer.json()
+            if not 200 <= answer.status < 300:
+                raise Refused(method, url, answer.status, said)
+            return dict(said)
+
+    async def price(self, name: str, amount: int, currency: str, interval: str) -> None:
+        """Put a subscription on sale under a look-up key."""
+        form = {"currency": currency.lower(), "unit_amount": str(amount), "recurring[interval]": interval}
+        await self.call("POST", "/prices", form | {"lookup_key": name, "product_data[name]": name})
+
+
 class Provider:
     """The provider's API in the name of whoever the token is for."""
 
@@ -156,6 +192,14 @@ class Provider:
         wish = {"productId": product_id, "returnUrl": "https://film.example/thanks", **more}
         headers = {"Idempotency-Key": key} if key else {}
         return await self._object("POST", "/api/v1/pay/vipps/checkout", wish, headers)
+
+    async def pay_with_stripe(self, what: str, product_id: str, **more: Any) -> Json:
+        """`checkout` of a subscription, or `tvod` of a product that is bought once."""
+        return await self._object("POST", f"/api/v1/pay/stripe/{what}", {"productId": product_id, **more})
+
+    async def change_what_pays(self, payment_method_id: str) -> Json:
+        """Pay every subscription at Stripe with this from now on."""
+        return await self._object("PUT", "/api/v1/customer", {"defaultPaymentMethodId": payment_method_id})
 
     async def agreement(self, agreement_id: str) -> Json:
         """The agreement; while it is pending, this asks the gateway."""

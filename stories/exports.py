@@ -6,67 +6,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from stories.exports_rows import GatewayAgreement as GatewayAgreement
+from stories.exports_rows import GatewayCharge as GatewayCharge
+from stories.exports_rows import GatewayPayment as GatewayPayment
+from stories.exports_stripe import read_intents, read_subscriptions
 from stories.nodes import ExportError, Node
 
 
 @dataclass(frozen=True)
-class GatewayCharge:
-    """One charge as the gateway keeps it; sums in minor units, `captures` the instants of its captures."""
-
-    charge_id: str
-    external_id: str | None
-    due: date
-    amount: int
-    currency: str
-    status: str
-    captured: int
-    refunded: int
-    history_captured: int
-    history_refunded: int
-    captures: tuple[datetime, ...]
-
-
-@dataclass(frozen=True)
-class GatewayAgreement:
-    """One agreement as the gateway keeps it, with its charges."""
-
-    merchant: str
-    agreement_id: str
-    external_id: str | None
-    status: str
-    start: datetime | None
-    stop: datetime | None
-    charges: tuple[GatewayCharge, ...]
-
-
-@dataclass(frozen=True)
-class GatewayPayment:
-    """One payment that stands alone as the gateway keeps it; its reference is an attempt of the provider's."""
-
-    merchant: str
-    reference: str
-    state: str
-    currency: str
-    authorized: int
-    cancelled: int
-    captured: int
-    refunded: int
-    history_cancelled: int
-    history_captured: int
-    history_refunded: int
-    authorizations: tuple[datetime, ...]
-    captures: tuple[datetime, ...]
-
-    @property
-    def kept(self) -> int:
-        """What the merchant still has of it, in minor units."""
-        return self.captured - self.refunded
-
-
-@dataclass(frozen=True)
 class Charge:
-    """What the provider says is owed for one period or purchase; `period` is None for a purchase, and for money
-    that a lost draft took."""
+    """What the provider says is owed for one period or purchase, and what the gateway calls its orders (`attempts`);
+    `period` is None for a purchase, and for money that a lost draft took."""
 
     charge_id: str
     period: int | None
@@ -188,8 +138,8 @@ def read_sandbox(raw: object) -> SandboxExport:
     root = _root(raw, "sandbox", 1)
     return SandboxExport(
         now=root.instant("now"),
-        agreements=tuple(_gateway_agreement(n) for n in root.items("agreements")),
-        payments=tuple(_gateway_payment(n) for n in root.items("payments")),
+        agreements=(*(_gateway_agreement(n) for n in root.items("agreements")), *read_subscriptions(root)),
+        payments=(*(_gateway_payment(n) for n in root.items("payments")), *read_intents(root)),
     )
 
 
@@ -314,7 +264,7 @@ def _charge(node: Node) -> Charge:
         status=node.text("status"),
         captured=node.whole("captured"),
         refunded=node.whole("refunded"),
-        attempts=frozenset(n.text("attemptId") for n in node.items("attempts")),
+        attempts=frozenset(n.text("orderId" if n.has("orderId") else "attemptId") for n in node.items("attempts")),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Self
 import aiohttp
 
 from stories.almanac import iso
-from stories.clients import Provider, Sandbox
+from stories.clients import Provider, Sandbox, Stripe
 from stories.processes import Processes, ProcessFailed, installed
 
 HOST = "127.0.0.1"
@@ -25,6 +25,8 @@ CALL_SECONDS_MAX = 90.0
 #: How often the tenants file is applied before the sandbox counts as not answering.
 APPLY_COUNT_MAX = 3
 MIGRATION_SECRET = "only-for-who-moves-in"
+#: The key of the account at Stripe that every sandbox has.
+STRIPE_KEY = "sk_test_dev"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Offer:
     rental_name: str = "A film for two days"
     rental_price: int = 3900
     rental_days: int = 2
+    stripe_price: str = "film-month"
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Houses:
     processes: Processes = field(init=False)
     session: aiohttp.ClientSession = field(init=False)
     sandbox: Sandbox = field(init=False)
+    stripe: Stripe = field(init=False)
     provider: Provider = field(init=False)
     base: str = field(init=False)
     bases: list[str] = field(init=False)
@@ -139,6 +143,7 @@ class Houses:
             "FILM_VIPPS_SECRET": "dev-client-secret",
             "FILM_VIPPS_KEY": "dev-subscription-key",
             "FILM_MIGRATION_SECRET": MIGRATION_SECRET,
+            "FILM_STRIPE_KEY": STRIPE_KEY,
             **self.settings,
         }
         if self.database is None:
@@ -150,6 +155,8 @@ class Houses:
         self.base = self.bases[0]
         sandbox = (await self.processes.ready("sandbox"))["url"].rstrip("/")
         self.sandbox = Sandbox(self.session, sandbox)
+        self.stripe = Stripe(self.session, sandbox, STRIPE_KEY)
+        await self.stripe.price(self.offer.stripe_price, self.offer.price, self.offer.currency, self.offer.interval)
         tenants = folder / "tenants.toml"
         tenants.write_text(_tenants(self.offer, self.base, sandbox), encoding="utf-8")
         apply = (installed("avtale"), "tenants", "apply", str(tenants))
@@ -235,6 +242,12 @@ name = "nordlys"
   [organizations.tenants.events]
   private_networks = true
 
+  [organizations.tenants.stripe]
+  base_url = "{sandbox}/stripe"
+  account_id = "acct_sandboxdefault01"
+  secret_key = {{ env = "FILM_STRIPE_KEY" }}
+  publishable_key = "pk_test_dev"
+
   [[organizations.tenants.issuers]]
   issuer = "{sandbox}/identity"
   audience = "{AUDIENCE}"
@@ -252,6 +265,7 @@ name = "nordlys"
   interval_count = 1
   vat_percent = "25"
   agreement_url = "https://film.example/agreement"
+  stripe_price = "{offer.stripe_price}"
 
     [[organizations.tenants.products.campaigns]]
     id = "three-months"

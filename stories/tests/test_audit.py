@@ -20,7 +20,18 @@ from stories.audit import audit
 from stories.nodes import ExportError
 from stories.tests.pair import Life, Pair, Rental, pair
 
-AUDIT_MODULES = ("almanac", "audit", "audit_money", "audit_purchases", "audit_time", "books", "exports", "nodes")
+AUDIT_MODULES = (
+    "almanac",
+    "audit",
+    "audit_money",
+    "audit_purchases",
+    "audit_time",
+    "books",
+    "exports",
+    "exports_rows",
+    "exports_stripe",
+    "nodes",
+)
 
 
 def clean() -> Pair:
