@@ -65,6 +65,13 @@ def choose(page: Page, product: str) -> None:
     expect(page.get_by_role("button", name="Not now")).to_be_visible()
 
 
+def by_card(page: Page, product: str) -> None:
+    """Choose a product and go to the page that stands in for Stripe's card form."""
+    page.get_by_role("link", name=f"Choose {product}").click()
+    page.get_by_role("button", name="Pay by card").click()
+    page.wait_for_url("**/stripe/confirm?*")
+
+
 def turn(page: Page, by: str) -> None:
     """Turn the clock in the page, and wait until both sides have done what became due."""
     page.get_by_role("button", name=by, exact=True).click()
@@ -345,6 +352,25 @@ def test_a_film_is_rented_once_and_its_days_run_out(demo: Demonstration, page: P
     expect(page.get_by_role("row", name=re.compile("Paid with Vipps 49.00"))).to_be_visible()
     page.goto(f"{demo.shop}/shop/products/one-film")
     expect(page.get_by_role("button", name="Pay with Vipps")).to_be_visible()
+
+
+def test_a_card_pays_beside_vipps_after_a_no_and_a_word_with_the_bank(demo: Demonstration, page: Page) -> None:
+    sign_in(page, demo, "Ola Nordmann")
+    by_card(page, "Short films")
+    page.get_by_role("button", name="Visa, declined").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_role("button", name="Visa, bank asks every time").click()
+    page.get_by_role("button", name="Say yes").click()
+    page.wait_for_url("**/shop/thanks?*")
+    expect(page.get_by_role("heading", name="Welcome to Short films")).to_be_visible()
+    expect(page.get_by_role("link", name="No. ")).to_be_visible()
+    page.goto(f"{demo.shop}/shop/")
+    by_card(page, "One film, to rent")
+    page.get_by_role("button", name="Visa, goes well").click()
+    page.wait_for_url("**/shop/thanks?*")
+    expect(page.get_by_role("heading", name="One film, to rent is yours")).to_be_visible()
+    page.get_by_role("link", name="No. ").click()
+    expect(page.get_by_role("row", name=re.compile("Paid with Stripe 49.00"))).to_be_visible()
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,11 @@
-"""The demo shop: what is on sale, the way through Vipps and back, and what a customer has."""
+"""The demo shop: what is on sale, the way through Vipps or Stripe and back, and what a customer has."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from starlette.requests import Request
@@ -20,6 +21,7 @@ from avtale.domain.agreement import AgreementStatus, Terms
 from avtale.domain.charge import ChargeStatus
 from avtale.domain.errors import Conflict, NotFound
 from avtale.domain.periods import local_date, plus
+from avtale.domain.purchase import PurchaseTerms
 from avtale.entrance.sessions import Session
 from avtale.service.buying import check_out
 from avtale.service.checkout import CheckoutWish
@@ -33,7 +35,9 @@ from avtale.service.reading import (
     list_receipts,
     poll_agreement,
 )
+from avtale.service.renting import start_payment
 from avtale.service.stopping import stop_agreement
+from avtale.service.subscribing import StripeWish, is_at_stripe, start_subscription
 from avtale.storage.receipts import Receipt
 
 #: How many pictures there are for what is on sale.
@@ -59,6 +63,7 @@ class Shop(Room):
             Route("/", self.guarded(self.front), methods=["GET"]),
             Route("/products/{product_id}", self.guarded(self.product), methods=["GET"]),
             Route("/checkout", self.guarded(self.checkout), methods=["POST"]),
+            Route("/card", self.guarded(self.card), methods=["POST"]),
             Route("/thanks", self.guarded(self.thanks), methods=["GET"]),
             Route("/account", self.guarded(self.account), methods=["GET"]),
             Route("/agreements/{agreement_id}/stop", self.guarded(self.stop), methods=["POST"]),
@@ -87,6 +92,7 @@ class Shop(Room):
             "terms": terms,
             "owned": owned,
             "art": on_sale.index(terms) % ART_COUNT,
+            "by_card": await self._sells_by_card(visit, terms),
             "next_payment": plus(today, terms.interval, 1) if isinstance(terms, Terms) else None,
             "here": f"/shop/products/{terms.product_id}",
         }
@@ -109,8 +115,37 @@ class Shop(Room):
             return send_on("/shop/account")
         return send_on(started.confirmation_url)
 
+    async def card(self, request: Request, visit: Visit) -> Response:
+        """Start a checkout at Stripe and send the customer to the page that stands in for its card form."""
+        form = await read_form(request)
+        session = visit.signed_in("/shop/")
+        wish = StripeWish(product_id=form.get("product", ""))
+        house, tenant = self.house, visit.tenant
+        on_sale = await list_products(house.db, tenant)
+        terms = next((one for one in on_sale if one.product_id == wish.product_id), None)
+        if terms is None or not await self._sells_by_card(visit, terms):
+            raise NotFound("this is not on sale")
+        try:
+            if isinstance(terms, Terms):
+                begun = await start_subscription(house.db, house.gateways, tenant, session.person, wish)
+                secret, back = begun.client_secret, f"agreementId={begun.agreement_id}"
+            else:
+                paying = await start_payment(house.db, house.gateways, tenant, session.person, wish)
+                secret, back = paying.client_secret, f"purchaseId={paying.purchase_id}"
+        except Conflict as conflict:
+            if conflict.code not in ("agreement_active", "purchase_active", "checkout_ended"):
+                raise
+            return send_on("/shop/account")
+        return_url = f"{tenant.public_url.rstrip('/')}/shop/thanks?{back}"
+        query = urlencode({"client_secret": secret, "return_url": return_url})
+        return send_on(f"{house.sandbox_url}/stripe/confirm?{query}")
+
+    async def _sells_by_card(self, visit: Visit, terms: Terms | PurchaseTerms) -> bool:
+        """Whether a product can be paid for with Stripe here: only where the sandbox's page plays its card form."""
+        return self.house.sandbox_url is not None and await is_at_stripe(self.house.db, visit.tenant, terms)
+
     async def thanks(self, request: Request, visit: Visit) -> Response:
-        """Where Vipps sends the customer back to, whatever was decided: of an agreement, or of a purchase."""
+        """Where Vipps and Stripe send the customer back to, whatever was decided: of an agreement, or of a purchase."""
         if "purchaseId" in request.query_params:
             return await self._thanks_for_purchase(request, visit)
         agreement_id = _id(request.query_params.get("agreementId"), "agreement")

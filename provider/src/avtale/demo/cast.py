@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +20,7 @@ from avtale.service.configuring import (
     MigrationEntry,
     ProductEntry,
     SellerEntry,
+    StripeEntry,
     TenantEntry,
     VippsEntry,
 )
@@ -27,6 +30,8 @@ SELLER = "Example Film"
 #: What ends the paths of the migration's operations in a demonstration.
 MOVING_IN = "move-into-the-demo"
 CALL_SECONDS_MAX = 30.0
+#: The key of the account at Stripe that every sandbox has.
+STRIPE_KEY = "sk_test_dev"
 
 #: Test persons beside the one whom every sandbox has.
 PEOPLE = (
@@ -55,6 +60,12 @@ def demo_tenant(notes: Notes) -> TenantEntry:
             merchant_serial_number="123456",
         ),
         migration=MigrationEntry(secret=MOVING_IN),
+        stripe=StripeEntry(
+            base_url=f"{notes.sandbox_url}/stripe",
+            account_id="acct_sandboxdefault01",
+            secret_key=STRIPE_KEY,
+            publishable_key="pk_test_dev",
+        ),
         issuers=[
             IssuerEntry(
                 issuer=f"{notes.issuer_base_url}/identity",
@@ -99,6 +110,7 @@ def _product(notes: Notes, name: str, title: str, description: str, price: int, 
         interval_count=1,
         vat_percent=Decimal(25),
         agreement_url=f"{notes.shop_url}/shop/account",
+        stripe_price=name,
     )
 
 
@@ -112,6 +124,17 @@ def instruct_sandbox(notes: Notes) -> None:
     for merchant in merchants:
         if merchant["merchantSerialNumber"] == "123456" and merchant["name"] != SELLER:
             ask_sandbox(notes, "POST", "/merchants", merchant | {"name": SELLER})
+    for product in demo_tenant(notes).products:
+        if product.stripe_price is not None and product.interval is not None:
+            _price_at_stripe(notes, product.stripe_price, product.name, product.price_minor, product.interval)
+
+
+def _price_at_stripe(notes: Notes, key: str, name: str, price: int, unit: Unit) -> None:
+    """Put a subscription on sale at Stripe under a look-up key; one that is there stays as it is."""
+    if ask_stripe(notes, "GET", f"/prices?lookup_keys[]={key}")["data"]:
+        return
+    form = {"currency": "nok", "unit_amount": str(price), "recurring[interval]": unit.value, "lookup_key": key}
+    ask_stripe(notes, "POST", "/prices", form | {"product_data[name]": name})
 
 
 def let_it_turn_our_clock(notes: Notes) -> None:
@@ -122,12 +145,19 @@ def let_it_turn_our_clock(notes: Notes) -> None:
 
 def ask_sandbox(notes: Notes, method: str, path: str, body: object = None) -> dict[str, Any]:
     """One call to the sandbox's control room. Raises DemoFailed unless it is answered well."""
-    request = urllib.request.Request(
-        f"{notes.sandbox_url}/_sandbox{path}",
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
+    data = None if body is None else json.dumps(body).encode()
+    return _ask(notes, method, f"/_sandbox{path}", data, {"Content-Type": "application/json"})
+
+
+def ask_stripe(notes: Notes, method: str, path: str, form: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """One call to the sandbox's Stripe, as its dashboard makes it. Raises DemoFailed unless it is answered well."""
+    data = None if form is None else urllib.parse.urlencode(form).encode()
+    headers = {"Authorization": f"Bearer {STRIPE_KEY}", "Content-Type": "application/x-www-form-urlencoded"}
+    return _ask(notes, method, f"/stripe/v1{path}", data, headers)
+
+
+def _ask(notes: Notes, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> dict[str, Any]:
+    request = urllib.request.Request(f"{notes.sandbox_url}{path}", method=method, data=data, headers=headers)
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
             request, timeout=CALL_SECONDS_MAX

@@ -139,6 +139,7 @@ def _document(
             "periodStart": charge.period_start.isoformat(),
             "periodEnd": charge.period_end.isoformat(),
             "dueDate": charge.due.isoformat(),
+            "gateway": str(owner.gateway),
         },
         issued_at=tx.now,
     )

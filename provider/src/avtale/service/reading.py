@@ -11,6 +11,7 @@ from avtale.domain.access import PAID
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.charge import Charge
 from avtale.domain.errors import Invalid, NotFound
+from avtale.domain.gateway import GatewayName
 from avtale.domain.ports import Gateways
 from avtale.domain.purchase import PurchaseTerms
 from avtale.service.checking import read_now
@@ -41,6 +42,9 @@ class AgreementView:
     def next_period_start(self) -> str | None:
         """The local date on which the next period that is not charged yet begins, while there is one."""
         this = self.agreement
+        if this.gateway is GatewayName.STRIPE and this.status is AgreementStatus.ACTIVE and self.charges:
+            # Stripe makes the next invoice when the period of the last one ends.
+            return max(charge.period_end for charge in self.charges).isoformat()
         if this.next_charge_at is None or this.anchor is None or this.gift_reason is not None:
             return None
         return this.next_period.start.isoformat()

@@ -11,13 +11,14 @@ from avtale.domain.errors import Conflict, Invalid
 from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import Answered, Outcome, Unknown
 from avtale.domain.ports import BillingGateway, Confirmation, Gateways, ObservedPrice, SubscriptionWish
+from avtale.domain.purchase import PurchaseTerms
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person, new_agreement
 from avtale.service.customers import answered, ensure_customer, keep_method
 from avtale.service.ids import new_id
 from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds, send_written
-from avtale.storage import agreements, calls, checks, locks, tenants
+from avtale.storage import agreements, calls, checks, locks, stripe_accounts, tenants
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.checks import CheckKind
@@ -101,6 +102,14 @@ async def start_subscription(
     return StripeCheckout(
         agreement.id, confirmation.client_secret, confirmation.kind, stripe.publishable_key, draft.expires_at
     )
+
+
+async def is_at_stripe(db: Database, tenant: Tenant, terms: Terms | PurchaseTerms) -> bool:
+    """Whether a product is sold at Stripe: a subscription needs a price there, a single purchase only the account."""
+    async with db.tenant(tenant.id) as tx:
+        if await stripe_accounts.get_account(tx) is None:
+            return False
+        return isinstance(terms, PurchaseTerms) or terms.product_id in await tenants.stripe_prices(tx)
 
 
 async def _agreement_for(

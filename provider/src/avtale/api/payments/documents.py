@@ -44,8 +44,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "net": "Without VAT",
         "vat": "VAT {rate} %",
         "vat_nok": "VAT in NOK (1 {currency} = NOK {rate})",
-        "paid": "Paid with Vipps",
-        "returned": "Given back with Vipps",
+        "paid": "Paid with {gateway}",
+        "returned": "Given back with {gateway}",
         "id": "Document",
     },
     "nb": {
@@ -64,8 +64,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "net": "Uten mva.",
         "vat": "Mva. {rate} %",
         "vat_nok": "Mva. i NOK (1 {currency} = NOK {rate})",
-        "paid": "Betalt med Vipps",
-        "returned": "Tilbakebetalt med Vipps",
+        "paid": "Betalt med {gateway}",
+        "returned": "Tilbakebetalt med {gateway}",
         "id": "Dokument",
     },
 }
@@ -98,6 +98,7 @@ def document_of(receipt: Receipt, corrects: Receipt | None, zone: str, language:
     if "dueDate" in content:
         facts.append((words["due"], content["dueDate"]))
     is_receipt = receipt.kind is ReceiptKind.RECEIPT
+    gateway = str(content.get("gateway", "vipps")).title()
     return Document(
         language=language,
         title=f"{words[receipt.kind.value]} {receipt.number}",
@@ -110,7 +111,10 @@ def document_of(receipt: Receipt, corrects: Receipt | None, zone: str, language:
             ),
             *_vat_in_nok(receipt, words, language),
         ),
-        total=(words["paid" if is_receipt else "returned"], _amount(sums.gross, receipt.currency, language)),
+        total=(
+            words["paid" if is_receipt else "returned"].format(gateway=gateway),
+            _amount(sums.gross, receipt.currency, language),
+        ),
         foot=f"{words['id']} {receipt.id}",
     )
 
