@@ -360,7 +360,7 @@ def test_a_card_pays_beside_vipps_after_a_no_and_a_word_with_the_bank(demo: Demo
     page.get_by_role("button", name="Visa, declined").click()
     expect(page.get_by_role("alert")).to_be_visible()
     page.get_by_role("button", name="Visa, bank asks every time").click()
-    page.get_by_role("button", name="Say yes").click()
+    page.get_by_role("button", name="Approve").click()
     page.wait_for_url("**/shop/thanks?*")
     expect(page.get_by_role("heading", name="Welcome to Short films")).to_be_visible()
     expect(page.get_by_role("link", name="No. ")).to_be_visible()
