@@ -124,6 +124,9 @@ def instruct_sandbox(notes: Notes) -> None:
     for merchant in merchants:
         if merchant["merchantSerialNumber"] == "123456" and merchant["name"] != SELLER:
             ask_sandbox(notes, "POST", "/merchants", merchant | {"name": SELLER})
+    for account in ask_sandbox(notes, "GET", "/stripe/accounts")["accounts"]:
+        if account["secretKey"] == STRIPE_KEY and account["name"] != SELLER:
+            ask_sandbox(notes, "POST", "/stripe/accounts", account | {"name": SELLER})
     for product in demo_tenant(notes).products:
         if product.stripe_price is not None and product.interval is not None:
             _price_at_stripe(notes, product.stripe_price, product.name, product.price_minor, product.interval)
