@@ -223,7 +223,7 @@ def test_the_operator_looks_somebody_up_and_stops_what_they_have(demo: Demonstra
     page.get_by_role("link", name="Log", exact=True).click()
     expect(page.get_by_text("Stop: Asked on the telephone").first).to_be_visible()
     page.get_by_role("link", name="Figures").click()
-    expect(page.get_by_role("img", name="Active agreements at the end")).to_be_visible()
+    expect(page.get_by_role("img", name="Agreements that began and ended")).to_be_visible()
     page.get_by_role("link", name="Receipts").click()
     page.get_by_role("searchbox").fill("1")
     page.get_by_role("button", name="Search").click()

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from avtale import __version__
+from avtale.counting import Counting
 from avtale.domain.errors import Refusal
 from avtale.logs import set_up_logs
 from avtale.runtime import Runtime, open_runtime
@@ -45,9 +46,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-db_app = typer.Typer(help="Start the embedded database, and bring a database to today's schema.", no_args_is_help=True)
+db_app = typer.Typer(help="The database: the embedded one, today's schema, and copies.", no_args_is_help=True)
+keys_app = typer.Typer(help="The key that secrets are sealed with.", no_args_is_help=True)
 tenants_app = typer.Typer(help="Say who sells what, with which accounts.", no_args_is_help=True)
 app.add_typer(db_app, name="db")
+app.add_typer(keys_app, name="keys")
 app.add_typer(tenants_app, name="tenants")
 out = Console()
 err = Console(stderr=True)
@@ -156,6 +159,53 @@ def db_migrate() -> None:
     except SettingMissing as error:
         raise _stop(str(error)) from error
     out.print(f"the schema is at {revision}")
+
+
+@db_app.command("export")
+def db_export(
+    file: Annotated[Path, typer.Argument(help="Where to; a file that is there is left as it is.")],
+) -> None:
+    """Write a copy of the whole database to FILE, while the business goes on."""
+    from avtale.storage.copies import CopyRefused, export_database
+
+    try:
+        url = needed(Settings().database_url, "DATABASE_URL")
+        with Counting(err, "copying") as counting:
+            copied = export_database(url, file, counting.tell)
+    except (SettingMissing, CopyRefused, OSError) as error:
+        raise _stop(str(error)) from error
+    out.print(f"{file} has {copied.total} rows at revision {copied.revision}; keep AVTALE_ENCRYPTION_KEY with it")
+
+
+@db_app.command("import")
+def db_import(file: Annotated[Path, typer.Argument(help="What `avtale db export` wrote.")]) -> None:
+    """Fill an empty database from FILE: all of it or nothing. So the embedded one moves to a server."""
+    from avtale.storage.copies import CopyRefused, import_database
+
+    settings = Settings()
+    try:
+        owner = needed(settings.database_owner_url, "DATABASE_OWNER_URL")
+        url = needed(settings.database_url, "DATABASE_URL")
+        with Counting(err, "filling") as counting:
+            copied = import_database(owner, url, file, counting.tell)
+    except (SettingMissing, CopyRefused) as error:
+        raise _stop(str(error)) from error
+    out.print(f"{copied.total} rows are in; `avtale doctor` and `avtale audit` say whether all is well")
+
+
+@keys_app.command("rotate")
+def keys_rotate() -> None:
+    """Seal every stored secret with the first key of AVTALE_ENCRYPTION_KEY; the others may then be thrown away."""
+    _run(_rotate(Settings()))
+
+
+async def _rotate(settings: Settings) -> None:
+    from avtale.service.rotating import rotate_key
+
+    async with open_runtime(settings) as runtime:
+        await check_ready(runtime.db)
+        count = await rotate_key(runtime.db, runtime.sealer)
+    out.print(f"{count} secrets are sealed anew; AVTALE_ENCRYPTION_KEY needs its first key alone")
 
 
 @tenants_app.command("apply")

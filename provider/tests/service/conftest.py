@@ -55,6 +55,7 @@ class Shop:
     http: aiohttp.ClientSession
     courier: Courier
     anna: Person = field(default_factory=lambda: Person("https://id.example", "anna"))
+    keys: list[str] = field(default_factory=list)
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """Call the sandbox's control room."""
@@ -207,7 +208,8 @@ def tenant_entry(sandbox: str) -> dict[str, Any]:
 async def shop(db: Database, sandbox: str) -> AsyncIterator[Shop]:
     """A shop on the sandbox, at the same instant of business time."""
     entry = TenantEntry.model_validate(tenant_entry(sandbox))
-    sealer = Sealer([new_key()])
+    keys = [new_key()]
+    sealer = Sealer(keys)
     await turn_clock(db, START, running=False)
     async with (
         Outbound() as outbound,
@@ -216,4 +218,4 @@ async def shop(db: Database, sandbox: str) -> AsyncIterator[Shop]:
     ):
         gateways = TenantGateways(db, sealer, outbound, call_seconds_max=4.0)
         tenant = await apply_tenant(db, gateways, sealer, "nord", entry, {})
-        yield Shop(db, gateways, sealer, tenant, sandbox, http, SigningCourier(public, outbound, 4.0))
+        yield Shop(db, gateways, sealer, tenant, sandbox, http, SigningCourier(public, outbound, 4.0), keys=keys)

@@ -41,6 +41,24 @@ def migrate(owner_url: str, application_url: str) -> str:
         engine.dispose()
 
 
+def upgrade_to(owner_url: str, revision: str) -> None:
+    """Upgrade the schema to a revision, and secure nothing yet; a database that is there or further stays as it is."""
+    engine = create_engine(sqlalchemy_url(owner_url), poolclass=NullPool)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(727277)"))
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+    finally:
+        engine.dispose()
+
+
+def knows_revision(revision: str) -> bool:
+    """Whether this code has come past a revision."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 def current_revision(connection: Connection) -> str | None:
     """The revision that a database is at."""
     return MigrationContext.configure(connection).get_current_revision()

@@ -18,10 +18,19 @@ class Sealer:
         if not keys:
             raise ValueError("no encryption key: set AVTALE_ENCRYPTION_KEY (`avtale doctor` makes one)")
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._newest = Fernet(keys[0])
 
     def seal(self, secret: str) -> bytes:
         """The sealed form, different at each call."""
         return self._fernet.encrypt(secret.encode())
+
+    def is_newest(self, sealed: bytes) -> bool:
+        """Whether the newest key opens it."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
     def open(self, sealed: bytes) -> str:
         """The secret. Raises SealBroken when no configured key opens it."""
