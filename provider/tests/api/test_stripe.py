@@ -37,6 +37,7 @@ async def kept(world: World) -> list[Any]:
         return [tuple(row) for row in await tx.conn.execute(mine)]
 
 
+@pytest.mark.shows("payments:postV1PayStripeCheckout", "payments:postV1WebhookStripe2")
 async def test_a_subscription_begins_with_what_stripe_tells(world: World, secret: str) -> None:
     anna = world.anna()
     wish = {"productId": "film-month", "email": "anna@film.example"}
@@ -63,6 +64,7 @@ async def test_a_subscription_begins_with_what_stripe_tells(world: World, secret
     assert (await world.call("POST", stop, token=anna)).json["status"] == "stopped"
 
 
+@pytest.mark.shows("payments:postV1WebhookStripe", "payments:postV1WebhookStripe2")
 async def test_only_what_stripe_has_signed_is_kept_and_only_for_its_tenant(world: World, secret: str) -> None:
     event = {
         "id": "evt_1",
@@ -94,6 +96,7 @@ async def test_only_what_stripe_has_signed_is_kept_and_only_for_its_tenant(world
     assert [key for key, _ in sorted(await kept(world))] == ["evt_1", "evt_2", "evt_3", "evt_5"]
 
 
+@pytest.mark.shows("payments:postV1PayStripeCheckout")
 async def test_what_cannot_be_is_said_clearly(world: World, secret: str) -> None:
     for wish, answer in (
         ({"productId": "nothing"}, (400, "product_unknown")),
@@ -114,6 +117,13 @@ async def test_what_cannot_be_is_said_clearly(world: World, secret: str) -> None
     assert (missing.status, missing.code) == (409, "stripe_not_configured")
 
 
+@pytest.mark.shows(
+    "payments:listV1Customer",
+    "payments:postV1Customer",
+    "payments:putV1Customer",
+    "payments:listV1CustomerPaymentMethods",
+    "payments:deleteV1CustomerPaymentMethodsRemove",
+)
 async def test_what_somebody_pays_with_is_theirs_and_never_less_than_needed(world: World, secret: str) -> None:
     anna, customer, methods = world.anna(), "/api/v1/customer", "/api/v1/customer/paymentMethods"
     assert (await world.call("GET", customer, token=anna)).code == "customer_not_found"
@@ -150,6 +160,7 @@ async def test_what_somebody_pays_with_is_theirs_and_never_less_than_needed(worl
     assert (await world.call("DELETE", remove, token=anna)).status == 404
 
 
+@pytest.mark.shows("payments:postV1PayStripeTvod")
 async def test_a_film_is_bought_once(world: World, secret: str) -> None:
     anna, rent = world.anna(), {"productId": "film-rent"}
     begun = (await world.call("POST", "/api/v1/pay/stripe/tvod", token=anna, json=rent)).json
