@@ -270,6 +270,14 @@ class Provider:
         """Have events delivered to an address (admin)."""
         return await self._object("POST", "/api/v1/events/endpoints", {"url": url})
 
+    async def hear_again(self, endpoint_id: str) -> Json:
+        """Switch an endpoint of events on again (admin)."""
+        return await self._object("POST", f"/api/v1/events/endpoints/{endpoint_id}/enable")
+
+    async def config_errors(self) -> list[Json]:
+        """What is wrong with the tenant's set-up (admin)."""
+        return list((await self._object("GET", "/api/v1/config/errors"))["errors"])
+
     async def events(self) -> list[Json]:
         """The whole stream of events (admin)."""
         found: list[Json] = []

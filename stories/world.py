@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from stories.almanac import iso, midnight
 from stories.audit import audit
+from stories.audit_events import audit_events
 from stories.books import Difference
 from stories.clients import Json, Provider, Sandbox
 from stories.houses import AUDIENCE, Houses
@@ -180,6 +181,7 @@ class World:
 
     houses: Houses
     people: list[Person] = field(default_factory=list)
+    heard: list[Json] | None = None  # what a listener was told, where a story has one
 
     @property
     def sandbox(self) -> Sandbox:
@@ -224,8 +226,13 @@ class World:
         return await self.sandbox.export(), await self.houses.provider.export()
 
     async def audit(self) -> list[Difference]:
+        """What both houses' books, and the stream of events, do not agree on."""
         sandbox, provider = await self.exports()
-        return audit(sandbox, provider, merchant=self.houses.offer.merchant_serial_number)
+        stream = await self.houses.provider.events()
+        return [
+            *audit(sandbox, provider, merchant=self.houses.offer.merchant_serial_number),
+            *audit_events(stream, self.heard, provider, sandbox["now"]),
+        ]
 
 
 def _written(moment: date | datetime) -> str:

@@ -17,11 +17,12 @@ FAULT_CHANCE = 0.05
 
 
 class Listener:
-    """An endpoint of the tenant's events. Use as an async context manager; `well` ends its faults."""
+    """An endpoint of the tenant's events. Use as an async context manager; `well` ends faults, `deaf` takes nothing."""
 
     def __init__(self, dice: Random) -> None:
         self._dice = dice
         self.well = False
+        self.deaf = False
         self.taken: list[Json] = []
         self.faults = 0
         self.url = ""
@@ -42,8 +43,8 @@ class Listener:
 
     async def _receive(self, request: web.Request) -> web.Response:
         event = json.loads(await request.read())
-        fault = None
-        if not self.well and self._dice.random() < FAULT_CHANCE:
+        fault = "refused" if self.deaf else None
+        if not self.deaf and not self.well and self._dice.random() < FAULT_CHANCE:
             self.faults += 1
             fault = self._dice.choice(("refused", "taken, and the answer lost", "cut"))
         if fault != "refused" and fault != "cut":
