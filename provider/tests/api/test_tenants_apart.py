@@ -68,7 +68,14 @@ OWN = {
 #: What only a customer at Stripe has; avis has no account there.
 AT_STRIPE = {"listV1Customer", "putV1Customer", "listV1CustomerPaymentMethods", "deleteV1CustomerPaymentMethodsRemove"}
 #: What is about a tenant as a whole, and so about avis alone.
-WHOLE = {"listV1ConfigErrors", "exportV1Audit", "listV1Events", "listV1EventsEndpoints", "listV1Imports"}
+WHOLE = {
+    "listV1Dunning",
+    "listV1ConfigErrors",
+    "exportV1Audit",
+    "listV1Events",
+    "listV1EventsEndpoints",
+    "listV1Imports",
+}
 
 
 def asked() -> list[Operation]:

@@ -22,11 +22,14 @@ def access_until(status: AgreementStatus, paid_end: date, grace_days: int, zone:
     return start_of(paid_end + timedelta(days=grace), zone)
 
 
-def check_grace(grace_days: int, retry_days: int) -> None:
-    """Refuse a grace that ends before the gateway's last try: a paying person would lose access meanwhile."""
-    if grace_days < retry_days + 1:
+def check_grace(grace_days: int, dunning_days: int) -> None:
+    """Refuse a grace that ends before the last try: a paying person would lose access meanwhile.
+
+    `dunning_days` is how long the tries of a period, and of the orders that follow its first one, can take.
+    """
+    if grace_days < dunning_days:
         raise Invalid(
-            f"grace_days is {grace_days}; with retry_days {retry_days} it must be at least {retry_days + 1}, "
-            "or people lose access while Vipps is still trying",
+            f"grace_days is {grace_days}; with these retry_days and this dunning it must be at least {dunning_days}, "
+            "or people lose access while their charge is still being tried",
             code="grace_too_short",
         )

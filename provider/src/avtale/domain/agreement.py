@@ -120,7 +120,8 @@ class Agreement:
     Period `phase_period` begins on `phase_start` (period 1 on the anchor, without one), and the periods after it are
     counted from there; with a `bridge_start`, the one before it is a shorter one that begins on that day. `limit` is
     what the person lets a charge be at most, `next_amount` what the next one is to be. One with a `paused_at` is not
-    charged from `paused_from` until it is resumed, by itself on `resumes_on` if that is there.
+    charged from `paused_from` until it is resumed, by itself on `resumes_on` if that is there;
+    `pause_reason` says why, unless somebody asked for it.
     """
 
     id: UUID
@@ -151,6 +152,7 @@ class Agreement:
     paused_from: date | None = None
     resumes_on: date | None = None
     gateway: GatewayName = GatewayName.VIPPS
+    pause_reason: str | None = None
 
     def period(self, number: int) -> Period:
         """A period of the present terms; raises ValueError for one from before they held."""

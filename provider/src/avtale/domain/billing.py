@@ -12,6 +12,10 @@ from avtale.domain.periods import Period, local_date, start_of
 DUE_DAYS_MIN = 1
 
 
+#: The first try of a due date has been made by then, and told of if it took the money (Vipps: before 10 in the market).
+FIRST_READING_AFTER = timedelta(hours=12)
+
+
 @dataclass(frozen=True, slots=True)
 class BillingRules:
     """A tenant's rules for Vipps charges, in days: created ahead of the due date, tried again after it."""
@@ -61,8 +65,12 @@ def settled_by(due: date, retry_days: int, zone: str) -> datetime:
 def read_next(due: date, retry_days: int, now: datetime, zone: str) -> datetime:
     """When to look at an unsettled charge although nobody says that it changed.
 
-    Daily, from the midnight after its due date, so that a lost webhook costs a day; every six hours once overdue.
+    At noon of its due date, after the first try, and at each midnight after it: a try that has failed is known the
+    same day, and a lost webhook costs a day. Every six hours once overdue.
     """
     if now >= settled_by(due, retry_days, zone):
         return now + timedelta(hours=6)
+    first = start_of(due, zone) + FIRST_READING_AFTER
+    if now < first:
+        return first
     return start_of(max(due, local_date(now, zone)) + timedelta(days=1), zone)

@@ -139,7 +139,7 @@ def pause(
 def resume(agreement: Agreement, start: date, rules: BillingRules, zone: str) -> Taken:
     """Go on: the next period begins on `start`."""
     shifted = _counted(agreement, start)
-    going = replace(shifted.agreement, paused_at=None, paused_from=None, resumes_on=None)
+    going = replace(shifted.agreement, paused_at=None, paused_from=None, resumes_on=None, pause_reason=None)
     return Taken(replace(going, next_charge_at=plan_at(start, rules, zone)), shifted.stretches)
 
 

@@ -20,6 +20,7 @@ class EventKind(StrEnum):
     AGREEMENT_STOPPED = "agreement.stopped"
     AGREEMENT_CHANGED = "agreement.changed"
     CHARGE_PAID = "charge.paid"
+    CHARGE_FAILING = "charge.failing"
     CHARGE_FAILED = "charge.failed"
     CHARGE_REFUNDED = "charge.refunded"
     ACCESS_EXTENDED = "access.extended"

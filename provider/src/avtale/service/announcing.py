@@ -10,6 +10,7 @@ from uuid import UUID
 from avtale.domain.agreement import Agreement
 from avtale.domain.change import Change
 from avtale.domain.charge import Attempt, Charge, ChargeStatus
+from avtale.domain.dunning import Dunning
 from avtale.domain.event import EventKind, Fact
 from avtale.domain.money import Money
 from avtale.domain.purchase import Purchase
@@ -68,6 +69,16 @@ def changed(agreement: Agreement, change: Change) -> Fact:
             "productId": change.product_id,
         },
     )
+
+
+def failing(agreement: Agreement, charge: Charge, dunning: Dunning, last_try_until: datetime | None) -> Fact:
+    """The first try of a charge has failed: why, what to do about it, and until when it is tried again."""
+    more = {
+        "reason": dunning.reason,
+        "advice": dunning.advice.value,
+        "lastTryUntil": instant(last_try_until),
+    }
+    return Fact(EventKind.CHARGE_FAILING, agreement, _charge(charge) | more)
 
 
 def of_settlements(

@@ -95,6 +95,7 @@ def _moved(agreement: Agreement, planned: PlannedCharge, tenant: Tenant) -> Agre
         paused_at=None,
         paused_from=None,
         resumes_on=None,
+        pause_reason=None,
     )
     return replace(moved, next_charge_at=plan_at(moved.next_period.start, tenant.rules, tenant.zone))
 

@@ -19,6 +19,7 @@ from avtale.domain.access import check_grace
 from avtale.domain.agreement import Terms
 from avtale.domain.billing import BillingRules
 from avtale.domain.change import ChangeKind
+from avtale.domain.dunning import DunningEnd, DunningRules
 from avtale.domain.errors import Invalid
 from avtale.domain.money import BASIS_POINTS, Money
 from avtale.domain.periods import COUNT_MAX, Interval, Unit
@@ -163,9 +164,13 @@ class PolicyEntry(Strict):
 
     owner_may: list[ChangeKind] = Field(default_factory=lambda: list(OWNER_MAY))
     price_notice_days: int = Field(30, ge=0, le=365)
+    dunning_orders: int = Field(0, ge=0, le=4)
+    dunning_wait_days: int = Field(3, ge=1, le=30)
+    dunning_end: DunningEnd = DunningEnd.STOP
 
     def policy(self) -> Policy:
-        return Policy(tuple(self.owner_may), self.price_notice_days)
+        dunning = DunningRules(self.dunning_orders, self.dunning_wait_days, self.dunning_end)
+        return Policy(dunning, tuple(self.owner_may), self.price_notice_days)
 
 
 class ClientEntry(Strict):
@@ -286,7 +291,7 @@ async def apply_tenant(
     environment: Mapping[str, str] = os.environ,
 ) -> Tenant:
     """Write one tenant; applying the same again changes nothing that agreements rest on. Raises Invalid."""
-    check_grace(entry.grace_days, entry.vipps.retry_days)
+    check_grace(entry.grace_days, entry.policy.policy().dunning.days(entry.vipps.retry_days))
     _check(gateways, entry)
     secrets = {
         name: secret_of(getattr(entry.vipps, name), entry.name, entry.environment, environment)

@@ -6,25 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from avtale.domain.agreement import Agreement, AgreementStatus, AgreementVerb, step
 from avtale.domain.charge import (
     OPEN_ATTEMPTS,
     OPEN_REFUNDS,
     Attempt,
     Charge,
     ChargeKind,
-    ChargeStatus,
     Refund,
     RefundStatus,
 )
-from avtale.domain.gateway import GatewayName
 from avtale.domain.money import Money
 from avtale.domain.ports import AgreementGateway, PaymentGateway
 from avtale.domain.purchase import Purchase
 from avtale.domain.settlement import ObservedCharge, Settlement, apply
-from avtale.service import announcing, delivering
+from avtale.service import announcing, delivering, dunning
 from avtale.service.bookkeeping import book
 from avtale.service.desks import Desk
+from avtale.service.ending import ask_to_stop as ask_to_stop
 from avtale.service.granting import grant as grant
 from avtale.service.ids import new_id
 from avtale.service.taking import take_waiting
@@ -86,9 +84,8 @@ async def settle_charges(
     await charges.save_settlements(tx, settled)
     await charges.name_payments(tx, _new_payments(settled, now_attempts))
     documents = await book(tx, tenant, {**locked, **bought}, settled)
-    failed = {c.agreement_id for c, _, s in settled if s.charge_status is ChargeStatus.FAILED and c.agreement_id}
-    await _end_unpaid(tx, gateway, [locked[agreement_id] for agreement_id in sorted(failed)])
     await announcing.announce(tx, announcing.of_settlements({**locked, **bought}, settled))
+    await dunning.follow(tx, tenant, gateway, locked, settled, by_attempt)
     if at.recurring is not None:
         await take_waiting(tx, tenant, at.recurring, locked)
     await grant(tx, tenant, locked)
@@ -97,39 +94,6 @@ async def settle_charges(
     await _give_strays_back(tx, gateway, payments, now_charges.values(), settled, wishes)
     await receipts.issue(tx, documents)
     return [_settled(charge, attempt, s, wishes, bought) for charge, attempt, s in settled]
-
-
-async def ask_to_stop(
-    tx: Transaction, gateway: AgreementGateway, agreement: Agreement, draft_id: UUID, reason: str
-) -> tuple[Agreement, Call]:
-    """Move an active agreement to `stopping` and write the call that stops it; whoever can sends it."""
-    if agreement.gateway_agreement_id is None:
-        raise RuntimeError("an active agreement has a gateway agreement")
-    stopping = replace(
-        agreement,
-        status=step(agreement.status, AgreementVerb.ASK_TO_STOP),
-        stop_reason=reason,
-        next_charge_at=None,
-    )
-    await agreements.save_agreements(tx, [stopping])
-    request = gateway.write_stop(new_id(), agreement.gateway_agreement_id)
-    return stopping, Call(request, CallKind.STOP, draft_id)
-
-
-async def _end_unpaid(tx: Transaction, gateway: AgreementGateway, unpaid: Sequence[Agreement]) -> None:
-    """A period whose every try failed ends the agreement: nobody is charged for what comes after it.
-
-    What follows at Stripe is decided there, by the account's settings: cancelled, unpaid, or left past due.
-    """
-    billed = [agreement for agreement in unpaid if agreement.gateway is GatewayName.VIPPS]
-    active = [agreement for agreement in billed if agreement.status is AgreementStatus.ACTIVE]
-    drafts = await agreements.drafts_of(tx, [agreement.id for agreement in active])
-    won = {draft.agreement_id: draft.id for draft in drafts if draft.status == "won"}
-    written = []
-    for agreement in active:
-        _, call = await ask_to_stop(tx, gateway, agreement, won[agreement.id], "payment_failed")
-        written.append(call)
-    await calls.write_calls(tx, written, lease_seconds_max=0)
 
 
 async def _give_strays_back(

@@ -53,6 +53,9 @@ async def take(
         return await _close(tx, agreement, replace(change, status=ChangeStatus.DROPPED))
     taken = _taken(tx, tenant, gateway, agreement, change, start, terms)
     after = taken.agreement
+    if agreement.next_charge_at is None and agreement.paused_at is None:
+        # A charge that is in dunning holds the next period, whatever that is.
+        after = replace(after, next_charge_at=None)
     await agreements.save_terms(tx, after)
     reason = change.kind.value
     counted = [Phase(agreement.id, one.from_period, one.start, one.interval, reason) for one in taken.stretches]

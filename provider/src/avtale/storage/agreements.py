@@ -121,6 +121,12 @@ async def get_agreement(tx: Transaction, agreement_id: UUID, *, lock: bool = Fal
     return found[0] if found else None
 
 
+async def get_agreements(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Agreement]:
+    """These agreements, for reading."""
+    found = await _select(tx, t.agreements.c.id.in_(sorted(ids)), lock=False)
+    return {agreement.id: agreement for agreement in found}
+
+
 async def lock_agreements(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Agreement]:
     """These agreements, locked in key order."""
     found = await _select(tx, t.agreements.c.id.in_(sorted(ids)), lock=True)
@@ -313,6 +319,7 @@ _STATE = (
     "paused_at",
     "paused_from",
     "resumes_on",
+    "pause_reason",
     "limit_amount",
     "next_amount",
 )
@@ -360,6 +367,7 @@ def _agreement(row: Row[Any]) -> Agreement:
         paused_at=row.paused_at,
         paused_from=row.paused_from,
         resumes_on=row.resumes_on,
+        pause_reason=row.pause_reason,
         limit=row.limit_amount,
         next_amount=row.next_amount,
         gateway=GatewayName(row.gateway),

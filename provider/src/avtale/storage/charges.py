@@ -267,6 +267,15 @@ async def replan_charge(tx: Transaction, charge_id: UUID, at: datetime | None, d
         tx.due(Job.BILL, at)
 
 
+async def retry_charge(tx: Transaction, charge_id: UUID, at: datetime) -> None:
+    """Open a charge whose order has failed for good again, to be tried anew then."""
+    c = t.charges.c
+    mine = (c.tenant_id == tx.tenant_id) & (c.id == charge_id)
+    values = {"status": ChargeStatus.OPEN, "replan_at": at, "version": c.version + 1}
+    await tx.conn.execute(update(t.charges).where(mine).values(values))
+    tx.due(Job.BILL, at)
+
+
 async def close_charge(tx: Transaction, charge_id: UUID, status: ChargeStatus, parked_reason: str | None) -> None:
     """End an open charge that no attempt will pay, or park it for an operator."""
     c = t.charges.c

@@ -34,6 +34,7 @@ from sqlalchemy.sql.type_api import TypeEngine
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.change import ChangeKind, ChangeStatus
 from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus, ChargeKind, ChargeStatus, RefundStatus
+from avtale.domain.dunning import DunningStatus
 from avtale.domain.gateway import GatewayName
 from avtale.domain.imports import ImportKind, ImportStatus, RowState
 from avtale.domain.periods import Unit
@@ -280,6 +281,7 @@ agreements = Table(
     Column("paused_from", Date),
     Column("resumes_on", Date),
     *_gateway(),
+    Column("pause_reason", Text),
     _needed("version", BigInteger),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "gateway_agreement_id"),
@@ -463,6 +465,26 @@ charges = Table(
         "due",
         postgresql_where=text("status IN ('failed', 'open')"),
     ),
+)
+
+#: Charges whose first try has failed, and what became of them.
+dunnings = Table(
+    "dunnings",
+    metadata,
+    _tenant(),
+    _needed("charge_id", Uuid),
+    _needed("agreement_id", Uuid),
+    _needed("status", Text),
+    Column("reason", Text),
+    _needed("orders", Integer),
+    Column("next_order_on", Date),
+    _instant("opened_at", nullable=False),
+    _instant("closed_at"),
+    PrimaryKeyConstraint("tenant_id", "charge_id"),
+    ForeignKeyConstraint(["tenant_id", "charge_id"], ["charges.tenant_id", "charges.id"]),
+    CheckConstraint(_among("status", DunningStatus), name="status"),
+    CheckConstraint("(status = 'open') = (closed_at IS NULL)", name="closed"),
+    Index(None, "tenant_id", "status", "charge_id"),
 )
 
 attempts = Table(

@@ -9,9 +9,11 @@ from uuid import UUID
 from pydantic import Field
 
 from avtale.api.payments.kinds import AMOUNT_MAX, Day, Instant, Money, ProductId, Shape, shown
-from avtale.api.payments.shapes import Agreement
+from avtale.api.payments.shapes import Agreement, Charge
 from avtale.domain.change import Change as DomainChange
 from avtale.domain.change import ChangeKind, ChangeStatus
+from avtale.domain.dunning import Advice, DunningStatus
+from avtale.service.dunning import DunningView
 from avtale.service.reading import AgreementView
 
 
@@ -123,3 +125,54 @@ class Changes(Shape):
     """The changes of an agreement, oldest first."""
 
     changes: list[Change]
+
+
+class Dunning(Shape):
+    """A charge whose first try has failed.
+
+    `advice`: `ask_to_pay` (the person sees to card or money), `raise_limit` (and allows more in the app),
+    `new_agreement` (the profile cannot be charged any more), `wait` (nobody but the gateway can do anything).
+    """
+
+    agreement_id: UUID
+    charge: Charge
+    issuer: str
+    subject: str
+    product_id: str
+    status: DunningStatus
+    reason: str | None = Field(description="the gateway's, of the latest try that is known")
+    advice: Advice
+    since: Instant
+    failed_orders: int = Field(description="orders whose every try has failed")
+    last_try_until: Instant | None = Field(
+        description="when it is certain that the order's last try was made; null where the gateway makes the orders"
+    )
+    next_order_on: date | None = Field(description="when another order is due, after one that failed for good")
+    access_until: Instant | None
+    closed_at: Instant | None
+
+    @classmethod
+    def of(cls, view: DunningView) -> Self:
+        dunning, agreement = view.dunning, view.agreement
+        return cls(
+            agreement_id=agreement.id,
+            charge=Charge.of(view.charge),
+            issuer=agreement.issuer,
+            subject=agreement.subject,
+            product_id=agreement.terms.product_id,
+            status=dunning.status,
+            reason=dunning.reason,
+            advice=dunning.advice,
+            since=dunning.opened_at,
+            failed_orders=dunning.orders,
+            last_try_until=view.last_try_until,
+            next_order_on=dunning.next_order_on,
+            access_until=view.access_until,
+            closed_at=dunning.closed_at,
+        )
+
+
+class Dunnings(Shape):
+    """A page of dunnings, oldest charge first; the last `chargeId` is where the next page goes on after."""
+
+    dunnings: list[Dunning]

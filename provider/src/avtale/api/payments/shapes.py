@@ -113,12 +113,18 @@ class Pause(Shape):
     since: Instant
     begins_on: date | None = Field(description="the first day that is not charged")
     resumes_on: date | None = Field(description="when it goes on by itself; null until somebody resumes it")
+    reason: Literal["asked", "payment_failed"]
 
     @staticmethod
     def of(agreement: DomainAgreement) -> Pause | None:
         if agreement.paused_at is None:
             return None
-        return Pause(since=agreement.paused_at, begins_on=agreement.paused_from, resumes_on=agreement.resumes_on)
+        return Pause(
+            since=agreement.paused_at,
+            begins_on=agreement.paused_from,
+            resumes_on=agreement.resumes_on,
+            reason="asked" if agreement.pause_reason is None else "payment_failed",
+        )
 
 
 class Agreement(Shape):

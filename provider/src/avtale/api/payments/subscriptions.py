@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+
 from avtale.api.contract import refusals
 from avtale.api.doors import AdminDoor, PersonDoor, Routes, TheHouse, TheVisit, Visit
 from avtale.api.house import House
@@ -11,6 +16,8 @@ from avtale.api.payments.life_shapes import (
     ChangeAnswer,
     Changes,
     ChargeDayRequest,
+    Dunning,
+    Dunnings,
     PauseRequest,
     PlanRequest,
     PriceRequest,
@@ -19,7 +26,9 @@ from avtale.api.payments.life_shapes import (
 from avtale.api.payments.paths import AgreementId, IdempotencyKey, parse_id
 from avtale.api.payments.shapes import Agreement
 from avtale.domain.change import ChangeKind
+from avtale.domain.dunning import DunningStatus
 from avtale.service.changing import ChangeWish, change_agreement, list_changes, say_amount
+from avtale.service.dunning import list_dunning
 from avtale.service.reading import get_agreement
 from avtale.service.repeating import bind_key
 
@@ -166,6 +175,26 @@ async def amount(
     await bind_key(house.db, visit.tenant, visit.caller.person, "amount", idempotency_key, (wanted, wish.amount))
     await say_amount(house.db, house.gateways, visit.tenant, wanted, wish.amount)
     return Agreement.of(await get_agreement(house.db, visit.tenant, None, wanted))
+
+
+@admin_routes.get(
+    "/api/v1/dunning",
+    operation_id="listV1Dunning",
+    summary="List the agreements in dunning, and why (admin)",
+    responses=refusals(400, 401, 403, 404, 500, 503),
+)
+async def dunning(
+    visit: TheVisit,
+    house: TheHouse,
+    status: Annotated[DunningStatus, Query(description="those that are, were recovered, or were lost")] = (
+        DunningStatus.OPEN
+    ),
+    after: Annotated[UUID | None, Query(description="the `chargeId` to go on after")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> Dunnings:
+    """Each charge whose first try has failed: the gateway's reason, what to do about it, and what comes next."""
+    found = await list_dunning(house.db, visit.tenant, status, after, limit)
+    return Dunnings(dunnings=[Dunning.of(view) for view in found])
 
 
 async def _changed(house: House, visit: Visit, agreement_id: str, wish: ChangeWish, key: str | None) -> ChangeAnswer:
