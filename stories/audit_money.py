@@ -263,11 +263,32 @@ def _gaps(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
             yield before + 1, after - 1
 
 
+def _once_each(agreement_id: str, matches: list[Match]) -> Iterator[Difference]:
+    """What was charged besides the periods is one order for one charge, and no more than it costs."""
+    charges = Counter(m.charge.charge_id for m in matches if m.charge is not None and m.kept > 0)
+    for match in matches:
+        if match.charge is None or match.kept == 0:
+            continue
+        if charges[match.charge.charge_id] > 1 or match.gateway.captured != match.charge.amount:
+            yield Difference(
+                "captured_not_owed",
+                agreement_id,
+                0,
+                match.gateway.captured,
+                match.charge.amount,
+                f"Charge {match.charge.charge_id} costs {match.charge.amount}, and was taken "
+                f"{charges[match.charge.charge_id]} times.",
+            )
+
+
 def no_period_twice(books: Books) -> Iterator[Difference]:
     """Of the gateway charges of one period at most one keeps money, and not more than the period costs."""
     for agreement in books.provider.agreements:
         owed: dict[int | None, Charge] = {c.period: c for c in agreement.charges}
         for period, matches in books.by_period(agreement).items():
+            if period == 0:
+                yield from _once_each(agreement.agreement_id, matches)
+                continue
             keeping = [m for m in matches if m.kept > 0]
             price = owed[period].amount if period in owed else None
             if len(keeping) > 1:

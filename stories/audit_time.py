@@ -59,6 +59,8 @@ def calendar_allows(books: Books) -> Iterator[Difference]:
     """Nothing is taken for a period before it begins, nor for one that begins after the agreement stopped."""
     for agreement in books.provider.agreements:
         for match in books.money_of(agreement):
+            if match.period == 0:
+                continue
             starts = books.starts(agreement, match.period)
             stopped = match.drawn_on.stop
             first = min(match.gateway.captures, default=books.sandbox.now)
@@ -166,7 +168,7 @@ def expected_access(books: Books, agreement: Agreement) -> datetime | None:
     zone, of the day after the last paid period, counted from the anchor (or from where its phase begins) with
     clamping. While the gateway holds the agreement ACTIVE, the export's grace days are added
     to that day before it is turned into an instant; an agreement that ended keeps the paid time and no grace, and so
-    does one that is paused, or whose next period begins only later.
+    does one that is paused, or whose next period begins only later. What was ended at once has ended.
     """
     paid = _paid_periods(books, agreement)
     if not paid or agreement.anchor is None:
@@ -176,7 +178,8 @@ def expected_access(books: Books, agreement: Agreement) -> datetime | None:
         return None
     if _renews(books, agreement, max(paid), ends):
         ends += timedelta(days=agreement.grace_days)
-    return midnight(ends, agreement.zone)
+    paid_for = midnight(ends, agreement.zone)
+    return min(paid_for, agreement.access_ends_at or paid_for)
 
 
 def _renews(books: Books, agreement: Agreement, last_paid: int, ends: date) -> bool:
@@ -228,7 +231,7 @@ def _state(theirs: GatewayAgreement) -> str:
 
 def _paid_periods(books: Books, agreement: Agreement) -> set[int]:
     free = {c.period for c in agreement.charges if c.period is not None and c.amount == 0 and c.status == "waived"}
-    return free | {m.period for m in books.money_of(agreement) if m.kept > 0}
+    return free | {m.period for m in books.money_of(agreement) if m.kept > 0 and m.period > 0}
 
 
 def _access(agreement: Agreement, code: str, expected: datetime | None, found: datetime | None, who: str) -> Difference:

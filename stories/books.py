@@ -24,8 +24,9 @@ from stories.exports import (
 
 Figure = int | str | None
 
-#: A charge's externalId names our agreement and the period: `<our agreement id>.<period>`.
-_NAMED = re.compile(r"(?P<agreement>.+)\.(?P<period>[1-9][0-9]{0,5})\Z")
+#: A charge's externalId names our agreement and the period: `<our agreement id>.<period>`. Period 0 is what was charged
+#: besides the periods, any number of times.
+_NAMED = re.compile(r"(?P<agreement>.+)\.(?P<period>0|[1-9][0-9]{0,5})\Z")
 
 
 @dataclass(frozen=True)

@@ -231,6 +231,18 @@ class Provider:
         """What the next period costs, where the price may vary (admin)."""
         return await self._object("POST", f"/api/v1/agreements/{agreement_id}/amount", {"amount": amount})
 
+    async def withdraw(self, agreement_id: str) -> Json:
+        return await self._object("POST", f"/api/v1/agreements/{agreement_id}/withdraw")
+
+    async def charge_once(self, agreement_id: str, amount: int, description: str) -> Json:
+        """Charge something besides the periods (admin)."""
+        wish = {"amount": amount, "description": description}
+        return await self._object("POST", f"/api/v1/agreements/{agreement_id}/charges", wish)
+
+    async def dunning(self, status: str = "open") -> list[Json]:
+        """The agreements in dunning, or those that were (admin)."""
+        return list((await self._object("GET", f"/api/v1/dunning?status={status}"))["dunnings"])
+
     async def refund(self, charge_id: str, amount: int, reason: str) -> Json:
         """Give back `amount` minor units (admin)."""
         wish = {"amount": amount, "reason": reason}

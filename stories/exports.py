@@ -58,6 +58,7 @@ class Agreement:
     zone: ZoneInfo
     grace_days: int
     paused: bool
+    access_ends_at: datetime | None
     access_until: datetime | None
     charges: tuple[Charge, ...]
 
@@ -230,6 +231,7 @@ def _agreement(node: Node) -> Agreement:
         zone=node.zone("zone"),
         grace_days=node.whole("graceDays"),
         paused=node.field("paused").value is True,
+        access_ends_at=node.maybe_instant("accessEndsAt"),
         access_until=node.maybe_instant("accessUntil"),
         charges=tuple(_charge(n) for n in node.items("charges")),
     )

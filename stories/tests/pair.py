@@ -146,6 +146,7 @@ def _live(made: Pair, life: Life, numbers: Numbers) -> None:
         "zone": "Europe/Oslo",
         "graceDays": life.grace_days,
         "paused": False,
+        "accessEndsAt": None,
         "accessUntil": None,
         "charges": [],
     }

@@ -37,6 +37,8 @@ PROMISED = {
     "postV1AgreementsPlan": ("post", "/api/v1/agreements/{agreementId}/plan", "Subscriptions"),
     "postV1AgreementsPrice": ("post", "/api/v1/agreements/{agreementId}/price", "Subscriptions"),
     "postV1AgreementsAmount": ("post", "/api/v1/agreements/{agreementId}/amount", "Subscriptions"),
+    "postV1AgreementsWithdraw": ("post", "/api/v1/agreements/{agreementId}/withdraw", "Subscriptions"),
+    "postV1AgreementsCharges": ("post", "/api/v1/agreements/{agreementId}/charges", "Subscriptions"),
     "listV1Dunning": ("get", "/api/v1/dunning", "Subscriptions"),
     "listV1Purchases": ("get", "/api/v1/purchases", "Purchases"),
     "getV1Purchases": ("get", "/api/v1/purchases/{purchaseId}", "Purchases"),

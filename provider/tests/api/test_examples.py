@@ -33,6 +33,7 @@ CONTRACT = create_contract(__version__).openapi()
 SIGNED = {"postV1WebhookVipps", "postV1WebhookStripe", "postV1WebhookStripe2"}
 #: What needs somebody who subscribes to nothing yet, or something that is still a draft.
 VARIABLE = {"postV1AgreementsAmount"}
+WITHDRAWN = {"postV1AgreementsWithdraw"}
 FRESH = {"postV1PayVippsCheckout", "postV1PayStripeCheckout", "postV1PayStripeTvod"}
 DRAFTS = {"patchV1AgreementsVippsForceaccept", "deleteV1AgreementsVippsForcedelete"}
 
@@ -53,6 +54,7 @@ async def fill(world: World) -> dict[str, str]:
     return ids | {
         "purchaseId": bought["purchaseId"],
         "variableId": variable["agreementId"],
+        "withdrawnId": (await world.paid(world.issuer.token("auth0|dina")))["agreementId"],
         "draftId": drafted["agreementId"],
         "code": code,
         "organizationName": "nordlys",
@@ -68,6 +70,7 @@ async def test_every_example_runs(world: World) -> None:
         text = example(CONTRACT, one).replace("$AVTALE", "").replace("$CODE", places["code"])
         for name, value in places.items():
             other = "draftId" if one.id in DRAFTS else "variableId" if one.id in VARIABLE else name
+            other = "withdrawnId" if one.id in WITHDRAWN else other
             wanted = places[other] if name == "agreementId" else value
             text = text.replace(f"{{{name}}}", wanted)
         subject = f"auth0|new {one.id}" if one.id in FRESH else "auth0|anna"

@@ -70,6 +70,7 @@ async def test_from_checkout_to_a_paid_period_with_a_receipt(world: World) -> No
         "campaign": None,
         "variablePrice": None,
         "pause": None,
+        "withdrawal": {"until": "2027-01-29T23:00:00Z", "consentedAt": None, "withdrawnAt": None},
         "beginsOn": None,
         "createdAt": "2027-01-15T09:00:00Z",
         "activatedAt": "2027-01-15T09:00:00Z",

@@ -47,6 +47,7 @@ BODIES: dict[str, Any] = {
     "postV1EntitlementsCheck": {"productIds": ["film-month"]},
     "postV1EventsEndpoints": {"url": "https://film.example/events"},
     "postV1EventsEndpointsReplay": {"after": "0"},
+    "postV1AgreementsCharges": {"amount": 4900, "description": "Delivery"},
     "postV1AgreementsPause": {"until": "2027-09-01"},
     "postV1AgreementsResume": {},
     "postV1AgreementsChargeDay": {"day": 20},

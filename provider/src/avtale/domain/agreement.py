@@ -121,7 +121,8 @@ class Agreement:
     counted from there; with a `bridge_start`, the one before it is a shorter one that begins on that day. `limit` is
     what the person lets a charge be at most, `next_amount` what the next one is to be. One with a `paused_at` is not
     charged from `paused_from` until it is resumed, by itself on `resumes_on` if that is there;
-    `pause_reason` says why, unless somebody asked for it.
+    `pause_reason` says why, unless somebody asked for it. At `consented_at` its person asked for it to begin within the
+    time in which they may withdraw.
     """
 
     id: UUID
@@ -153,6 +154,8 @@ class Agreement:
     resumes_on: date | None = None
     gateway: GatewayName = GatewayName.VIPPS
     pause_reason: str | None = None
+    consented_at: datetime | None = None
+    withdrawn_at: datetime | None = None
 
     def period(self, number: int) -> Period:
         """A period of the present terms; raises ValueError for one from before they held."""

@@ -24,12 +24,14 @@ class ChargeStatus(StrEnum):
 
 
 class ChargeKind(StrEnum):
-    """Why a charge exists. A `stray` was taken by a draft that lost to another one, and is given back."""
+    """Why a charge exists. A `stray` was taken by a draft that lost to another one, and is given back; a `one_off` is
+    for something besides the periods of an agreement."""
 
     INITIAL = "initial"
     RECURRING = "recurring"
     STRAY = "stray"
     PURCHASE = "purchase"
+    ONE_OFF = "one_off"
 
 
 class AttemptStatus(StrEnum):
@@ -82,7 +84,8 @@ class Charge:
     """What is owed for one agreement and period, or for one purchase: exactly one of their ids is there.
 
     `period` is None for a stray and for a purchase, whose days are those that it was sold with. What it is for is
-    said where its agreement may be about something else by now.
+    said where its agreement may be about something else by now. At most `keep_max` of it is kept, where that is there:
+    the rest is given back as soon as it is captured.
     """
 
     id: UUID
@@ -101,6 +104,7 @@ class Charge:
     version: int
     product_id: str | None = None
     product_name: str | None = None
+    keep_max: int | None = None
 
     @property
     def owner_id(self) -> UUID:

@@ -15,7 +15,7 @@ from avtale.domain.ports import AgreementGateway, GatewayAgreementState, Observe
 from avtale.service import announcing, settling
 from avtale.service.ids import new_id
 from avtale.service.invoicing import learn_orders
-from avtale.storage import agreements, calls, changes, charges, checks, locks, phases
+from avtale.storage import agreements, calls, changes, charges, checks, dunnings, locks, phases
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.checks import CheckKind
@@ -223,20 +223,26 @@ async def _undo(
 
 
 async def _stop(tx: Transaction, tenant: Tenant, agreement: Agreement, at: datetime) -> Agreement:
-    """The agreement has ended at the gateway: nothing more is charged, and what was open is read again."""
+    """The agreement has ended at the gateway: nothing more is charged, and what was open is read again.
+
+    One that was to end at once is not stopped before all of it is known: until then it is `stopping`.
+    """
     if agreement.status is AgreementStatus.STOPPED:
         return agreement
+    open_ones = await charges.open_attempts(tx, [agreement.id])
+    unsure = bool(open_ones) and agreement.access_ends_at is not None
     stopped = replace(
         agreement,
-        status=step(agreement.status, AgreementVerb.STOP),
+        status=step(agreement.status, AgreementVerb.ASK_TO_STOP if unsure else AgreementVerb.STOP),
         stopped_at=at,
         stop_reason=agreement.stop_reason or "stopped_at_gateway",
         next_charge_at=None,
     )
     await agreements.save_agreements(tx, [stopped])
     await changes.drop_open(tx, agreement.id)
-    open_ones = await charges.open_attempts(tx, [agreement.id])
+    await dunnings.give_up(tx, agreement.id)
     await checks.ask(tx, CheckKind.ATTEMPT, [attempt.id for attempt in open_ones], tx.now)
-    await announcing.announce(tx, [announcing.stopped(stopped)])
+    if not unsure:
+        await announcing.announce(tx, [announcing.stopped(stopped)])
     await settling.grant(tx, tenant, [agreement.id])
     return replace(stopped, version=stopped.version + 1)

@@ -91,6 +91,7 @@ async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
                 "zone": tenant.zone,
                 "graceDays": tenant.grace_days,
                 "paused": a.paused_at is not None,
+                "accessEndsAt": iso(a.access_ends_at) if a.access_ends_at else None,
                 "accessUntil": iso(access[a.id].access_until) if a.id in access else None,
                 "charges": charges_of[a.id],
             }

@@ -10,6 +10,7 @@ from avtale.domain.billing import PlannedCharge, due_on, plan, plan_at
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.ports import ChargeWish, Gateways, RecurringGateway
 from avtale.service import settling
+from avtale.service.ending import finish_stops
 from avtale.service.giving import begin_given, end_given
 from avtale.service.ids import new_id
 from avtale.service.sending import lease_seconds, send_written
@@ -71,6 +72,7 @@ async def _attempt_anew(tx: Transaction, tenant: Tenant, gateway: RecurringGatew
         agreement = owners[charge.owner_id]
         if agreement.status is not AgreementStatus.ACTIVE or agreement.anchor is None or charge.period is None:
             await charges.close_charge(tx, charge.id, ChargeStatus.CANCELLED, None)
+            await finish_stops(tx, [agreement.id])
             continue
         due = due_on(charge.period_start, tx.now, tenant.zone)
         await charges.replan_charge(tx, charge.id, None, due)

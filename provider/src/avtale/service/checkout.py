@@ -47,7 +47,8 @@ class Person:
 class CheckoutWish:
     """What a person wants to subscribe to or to buy, under which of its campaigns, and where to return.
 
-    `returns_alone`: nobody else's draft will do, for it would lead back to another address.
+    `consents`: the person asks that it begins within the time in which they may withdraw. `returns_alone`: nobody
+    else's draft will do, for it would lead back to another address.
     """
 
     product_id: str
@@ -55,6 +56,7 @@ class CheckoutWish:
     phone_number: str | None = None
     is_app: bool = False
     campaign: str | None = None
+    consents: bool = False
     returns_alone: bool = field(default=False, repr=False)  # no part of what an Idempotency-Key stands for
 
 
@@ -112,7 +114,7 @@ async def _agreement_for(
     if wish.campaign is not None:
         terms = replace(terms, campaign=await _campaign(tx, tenant, wish.product_id, wish.campaign))
     await locks.lock_person_and_product(tx, person.issuer, person.subject, wish.product_id)
-    new = new_agreement(tx, person, terms)
+    new = replace(new_agreement(tx, person, terms), consented_at=tx.now if wish.consents else None)
     first_use = new.id
     if idempotency_key is not None:
         digest = hashlib.sha256(repr(wish).encode()).digest()
@@ -137,7 +139,8 @@ async def _agreement_for(
             code="checkout_ended",
             agreement_id=str(repeated.id),
         )
-    same = (a for a in reversed(existing) if a.terms == terms and _still_open(tx, a))
+    open_ones = [a for a in reversed(existing) if a.terms == terms and _still_open(tx, a)]
+    same = (a for a in open_ones if (a.consented_at is not None) == wish.consents)
     agreement = repeated or next(same, None)
     if agreement is not None:
         if wish.returns_alone:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from uuid import UUID
 
-from avtale.domain.agreement import Agreement, AgreementVerb, step
+from avtale.domain.agreement import Agreement, AgreementStatus, AgreementVerb, step
 from avtale.domain.ports import AgreementGateway
+from avtale.service import announcing
 from avtale.service.ids import new_id
-from avtale.storage import agreements
+from avtale.storage import agreements, charges
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Transaction
 
@@ -28,3 +30,13 @@ async def ask_to_stop(
     await agreements.save_agreements(tx, [stopping])
     request = gateway.write_stop(new_id(), agreement.gateway_agreement_id)
     return stopping, Call(request, CallKind.STOP, draft_id)
+
+
+async def finish_stops(tx: Transaction, agreement_ids: Collection[UUID]) -> None:
+    """Agreements that were to end at once, and did so at their gateway, are stopped when nothing of them is open."""
+    for agreement in (await agreements.lock_agreements(tx, agreement_ids)).values():
+        ends = agreement.status is AgreementStatus.STOPPING and agreement.stopped_at is not None
+        if ends and not await charges.open_attempts(tx, [agreement.id]):
+            stopped = replace(agreement, status=step(agreement.status, AgreementVerb.STOP))
+            await agreements.save_agreements(tx, [stopped])
+            await announcing.announce(tx, [announcing.stopped(stopped)])

@@ -14,6 +14,7 @@ from avtale.domain.errors import Invalid, NotFound
 from avtale.domain.gateway import GatewayName
 from avtale.domain.ports import Gateways
 from avtale.domain.purchase import PurchaseTerms
+from avtale.domain.withdrawal import withdrawal_until
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person
 from avtale.service.stopping import may_see
@@ -32,6 +33,15 @@ class AgreementView:
     agreement: Agreement
     charges: tuple[Charge, ...]
     access_until: datetime | None
+    zone: str = "Europe/Oslo"
+
+    @property
+    def withdrawal_until(self) -> datetime | None:
+        """Until when its person may withdraw; None for what never began, or was given."""
+        this = self.agreement
+        if this.activated_at is None or this.gift_reason is not None:
+            return None
+        return withdrawal_until(this.activated_at, self.zone)
 
     @property
     def paid_until(self) -> date | None:
@@ -95,7 +105,7 @@ async def list_agreements(
     async with db.tenant(tenant.id) as tx:
         mine = await agreements.agreements_of(tx, person.issuer, person.subject)
         wanted = [a for a in reversed(mine) if include_drafts or a.status not in _DRAFT_STATES or _to_begin(a)]
-        return await _views(tx, wanted)
+        return await _views(tx, tenant, wanted)
 
 
 def _to_begin(agreement: Agreement) -> bool:
@@ -109,7 +119,7 @@ async def get_agreement(db: Database, tenant: Tenant, person: Person | None, agr
         agreement = await agreements.get_agreement(tx, agreement_id)
         if agreement is None or not may_see(person, agreement):
             raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
-        (view,) = await _views(tx, [agreement])
+        (view,) = await _views(tx, tenant, [agreement])
         return view
 
 
@@ -143,10 +153,11 @@ async def get_receipt(db: Database, tenant: Tenant, person: Person, receipt_id: 
     return receipt
 
 
-async def _views(tx: Transaction, wanted: Sequence[Agreement]) -> list[AgreementView]:
+async def _views(tx: Transaction, tenant: Tenant, wanted: Sequence[Agreement]) -> list[AgreementView]:
     ids = [agreement.id for agreement in wanted]
     owed: dict[UUID, list[Charge]] = {i: [] for i in ids}
     for charge in await charges.charges_of(tx, ids):
         owed[charge.owner_id].append(charge)
     access = await entitlements.entitlements_of(tx, ids)
-    return [AgreementView(a, tuple(owed[a.id]), access[a.id].access_until if a.id in access else None) for a in wanted]
+    until = {a.id: access[a.id].access_until if a.id in access else None for a in wanted}
+    return [AgreementView(a, tuple(owed[a.id]), until[a.id], tenant.zone) for a in wanted]

@@ -23,6 +23,7 @@ from avtale.service import announcing, delivering, dunning
 from avtale.service.bookkeeping import book
 from avtale.service.desks import Desk
 from avtale.service.ending import ask_to_stop as ask_to_stop
+from avtale.service.ending import finish_stops
 from avtale.service.granting import grant as grant
 from avtale.service.ids import new_id
 from avtale.service.taking import take_waiting
@@ -88,6 +89,7 @@ async def settle_charges(
     await dunning.follow(tx, tenant, gateway, locked, settled, by_attempt)
     if at.recurring is not None:
         await take_waiting(tx, tenant, at.recurring, locked)
+    await finish_stops(tx, locked)
     await grant(tx, tenant, locked)
     seen = [(now_charges[c.id], one.id, one.order, by_attempt[one.id].state) for c, one, _ in settled]
     bought = await delivering.follow(tx, tenant, payments, at.billing, bought, seen)
@@ -104,9 +106,9 @@ async def _give_strays_back(
     settled: Sequence[tuple[Charge, Attempt, Settlement]],
     wishes: Sequence[Refund],
 ) -> None:
-    """Money that a losing draft took is given back at once and in full."""
+    """Money that a losing draft took is given back at once and in full, and what a withdrawal leaves no right to."""
     written = []
-    strays = {charge.id: charge for charge in touched if charge.kind is ChargeKind.STRAY}
+    strays = {charge.id: charge for charge in touched if charge.kind is ChargeKind.STRAY or charge.keep_max is not None}
     for charge, attempt, settlement in settled:
         if charge.id not in strays:
             continue
@@ -116,9 +118,11 @@ async def _give_strays_back(
             for refund in wishes
             if refund.attempt_id == attempt.id and refund.status in OPEN_REFUNDS and refund.id not in accepted
         )
-        left = settlement.attempt_totals.captured - settlement.attempt_totals.refunded - reserved
+        keep = 0 if charge.kind is ChargeKind.STRAY else charge.keep_max or 0
+        left = settlement.attempt_totals.captured - settlement.attempt_totals.refunded - reserved - keep
         if left > 0:
-            wish = Refund(new_id(), charge.id, attempt.id, left, "Charged twice", RefundStatus.WRITTEN)
+            why = "Charged twice" if charge.kind is ChargeKind.STRAY else "Withdrawal from the agreement"
+            wish = Refund(new_id(), charge.id, attempt.id, left, why, RefundStatus.WRITTEN)
             written.append(await write_refund(tx, gateway, payments, charge, attempt, wish, "avtale"))
     await calls.write_calls(tx, written, lease_seconds_max=0)
 

@@ -320,6 +320,8 @@ _STATE = (
     "paused_from",
     "resumes_on",
     "pause_reason",
+    "consented_at",
+    "withdrawn_at",
     "limit_amount",
     "next_amount",
 )
@@ -368,6 +370,8 @@ def _agreement(row: Row[Any]) -> Agreement:
         paused_from=row.paused_from,
         resumes_on=row.resumes_on,
         pause_reason=row.pause_reason,
+        consented_at=row.consented_at,
+        withdrawn_at=row.withdrawn_at,
         limit=row.limit_amount,
         next_amount=row.next_amount,
         gateway=GatewayName(row.gateway),

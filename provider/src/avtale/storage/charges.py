@@ -267,6 +267,14 @@ async def replan_charge(tx: Transaction, charge_id: UUID, at: datetime | None, d
         tx.due(Job.BILL, at)
 
 
+async def keep_at_most(tx: Transaction, keep: Mapping[UUID, int]) -> None:
+    """Say of charges how much of each may be kept, in minor units; their agreement is locked by this transaction."""
+    c = t.charges.c
+    for charge_id, amount in sorted(keep.items()):
+        mine = (c.tenant_id == tx.tenant_id) & (c.id == charge_id)
+        await tx.conn.execute(update(t.charges).where(mine).values(keep_max=amount))
+
+
 async def retry_charge(tx: Transaction, charge_id: UUID, at: datetime) -> None:
     """Open a charge whose order has failed for good again, to be tried anew then."""
     c = t.charges.c
@@ -352,6 +360,7 @@ def _charge_row(tx: Transaction, charge: Charge) -> dict[str, object]:
         "version": charge.version,
         "product_id": charge.product_id,
         "product_name": charge.product_name,
+        "keep_max": charge.keep_max,
         **_totals_row(charge.totals),
     }
 
@@ -374,6 +383,7 @@ def _charge(row: Row[Any]) -> Charge:
         version=row.version,
         product_id=row.product_id,
         product_name=row.product_name,
+        keep_max=row.keep_max,
     )
 
 

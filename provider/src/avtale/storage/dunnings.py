@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from avtale.domain.dunning import Dunning, DunningStatus
@@ -28,6 +28,17 @@ async def save_dunnings(tx: Transaction, dunnings: Sequence[Dunning]) -> None:
         statement.on_conflict_do_update(
             index_elements=["tenant_id", "charge_id"], set_={name: statement.excluded[name] for name in changing}
         )
+    )
+
+
+async def give_up(tx: Transaction, agreement_id: UUID) -> None:
+    """The agreement has ended: charges of it that were to be ordered anew will not be."""
+    c = t.dunnings.c
+    mine = (c.tenant_id == tx.tenant_id) & (c.agreement_id == agreement_id) & c.next_order_on.is_not(None)
+    await tx.conn.execute(
+        update(t.dunnings)
+        .where(mine, c.status == DunningStatus.OPEN)
+        .values(status=DunningStatus.LOST, next_order_on=None, closed_at=tx.now)
     )
 
 

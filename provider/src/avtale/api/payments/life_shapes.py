@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from avtale.api.payments.kinds import AMOUNT_MAX, Day, Instant, Money, ProductId, Shape, shown
+from avtale.api.payments.kinds import AMOUNT_MAX, Day, Instant, Money, OneLine, ProductId, Shape, shown
 from avtale.api.payments.shapes import Agreement, Charge
 from avtale.domain.change import Change as DomainChange
 from avtale.domain.change import ChangeKind, ChangeStatus
@@ -65,6 +65,16 @@ class AmountRequest(Shape):
     model_config = shown(amount=12345)
 
     amount: int = Field(ge=0, le=AMOUNT_MAX, description="minor units (øre, cent)")
+
+
+class OneOffRequest(Shape):
+    """What to charge besides the periods, and what for: the person reads it."""
+
+    model_config = shown(amount=4900, description="Delivery of the box")
+
+    amount: int = Field(ge=1, le=AMOUNT_MAX, description="minor units (øre, cent), VAT included at the product's rate")
+    description: OneLine
+    due_date: Day | None = Field(None, description="tomorrow or later; as early as it can be without it")
 
 
 class Change(Shape):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -107,6 +107,18 @@ class VariablePrice(Shape):
         )
 
 
+class Withdrawal(Shape):
+    """The right to withdraw within fourteen days: until when, what was asked for at checkout, and if it was used."""
+
+    until: Instant | None = Field(description="null where there is none: for drafts, and for what was given")
+    consented_at: Instant | None = Field(description="when its person asked for it to begin at once")
+    withdrawn_at: Instant | None
+
+    @staticmethod
+    def of(agreement: DomainAgreement, until: datetime | None) -> Withdrawal:
+        return Withdrawal(until=until, consented_at=agreement.consented_at, withdrawn_at=agreement.withdrawn_at)
+
+
 class Pause(Shape):
     """A paused agreement: nothing is charged, and access ends with what is paid."""
 
@@ -143,6 +155,7 @@ class Agreement(Shape):
     begins_on: date | None = Field(description="the first day of a gift that is still to begin")
     activated_at: Instant | None
     stopped_at: Instant | None
+    withdrawal: Withdrawal
     access_until: Instant | None = Field(description="the end of what is paid, with its grace")
     next_charge_date: date | None = Field(description="when the next period that is not charged yet begins")
     charges: list[Charge]
@@ -165,6 +178,7 @@ class Agreement(Shape):
             begins_on=agreement.anchor if agreement.activated_at is None else None,
             activated_at=agreement.activated_at,
             stopped_at=agreement.stopped_at,
+            withdrawal=Withdrawal.of(agreement, view.withdrawal_until),
             access_until=view.access_until,
             next_charge_date=date.fromisoformat(following) if following else None,
             charges=[Charge.of(charge) for charge in view.charges],
@@ -216,6 +230,11 @@ class CheckoutRequest(Shape):
         None, pattern=r"^[0-9]{10,15}$", description="country code first, digits only", examples=["4791234567"]
     )
     is_app: bool = Field(False, description="the checkout began in an app, not in a browser")
+    consents: bool = Field(
+        False,
+        description="the person asks that it begins within the fourteen days in which they may withdraw; it is kept "
+        "with the agreement, and a withdrawal then costs the days that were used",
+    )
     campaign: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9_.-]{1,64}$",

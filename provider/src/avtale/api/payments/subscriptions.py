@@ -18,19 +18,22 @@ from avtale.api.payments.life_shapes import (
     ChargeDayRequest,
     Dunning,
     Dunnings,
+    OneOffRequest,
     PauseRequest,
     PlanRequest,
     PriceRequest,
     ResumeRequest,
 )
 from avtale.api.payments.paths import AgreementId, IdempotencyKey, parse_id
-from avtale.api.payments.shapes import Agreement
+from avtale.api.payments.shapes import Agreement, Charge
 from avtale.domain.change import ChangeKind
 from avtale.domain.dunning import DunningStatus
 from avtale.service.changing import ChangeWish, change_agreement, list_changes, say_amount
+from avtale.service.charging_once import charge_once
 from avtale.service.dunning import list_dunning
 from avtale.service.reading import get_agreement
 from avtale.service.repeating import bind_key
+from avtale.service.withdrawing import withdraw
 
 routes = Routes("Subscriptions", PersonDoor)
 admin_routes = Routes("Subscriptions", AdminDoor)
@@ -133,6 +136,58 @@ async def plan(
     """
     said = ChangeWish(ChangeKind.PLAN, product_id=wish.product_id)
     return await _changed(house, visit, agreement_id, said, idempotency_key)
+
+
+@routes.post(
+    "/api/v1/agreements/{agreementId}/withdraw",
+    operation_id="postV1AgreementsWithdraw",
+    summary="Withdraw from an agreement within fourteen days",
+    responses=refusals(400, 401, 404, 409, 500, 503),
+)
+async def withdrawal(
+    agreement_id: AgreementId, visit: TheVisit, house: TheHouse, idempotency_key: IdempotencyKey = None
+) -> Agreement:
+    """The agreement and its access end now, and what was paid is given back: all of it, or, where its person asked at
+    checkout for it to begin at once, what falls on the days after today. Withdrawing again changes nothing.
+    """
+    wanted = parse_id(agreement_id, "agreement")
+    by = visit.caller.person
+    owner = None if visit.caller.is_admin else by
+    await bind_key(house.db, visit.tenant, by, "withdraw", idempotency_key, wanted)
+    await withdraw(house.db, house.gateways, visit.tenant, owner, by, wanted)
+    return Agreement.of(await get_agreement(house.db, visit.tenant, owner, wanted))
+
+
+@admin_routes.post(
+    "/api/v1/agreements/{agreementId}/charges",
+    operation_id="postV1AgreementsCharges",
+    summary="Charge an agreement once, besides its periods (admin)",
+    responses=refusals(400, 401, 403, 404, 408, 409, 413, 415, 500, 502, 503),
+)
+async def one_off(
+    agreement_id: AgreementId,
+    wish: OneOffRequest,
+    visit: TheVisit,
+    house: TheHouse,
+    idempotency_key: IdempotencyKey = None,
+) -> Charge:
+    """At most five times the price, or the suggested limit where the price may vary. It is tried as a period is, and
+    nothing else ends if it fails.
+    """
+    wanted = parse_id(agreement_id, "agreement")
+    made = await charge_once(
+        house.db,
+        house.gateways,
+        visit.tenant,
+        visit.caller.person,
+        wanted,
+        wish.amount,
+        wish.description,
+        wish.due_date,
+        idempotency_key,
+    )
+    view = await get_agreement(house.db, visit.tenant, None, wanted)
+    return Charge.of(next(charge for charge in view.charges if charge.id == made))
 
 
 @admin_routes.post(

@@ -32,7 +32,9 @@ async def checkout(
         house.gateways,
         visit.tenant,
         visit.caller.person,
-        CheckoutWish(wish.product_id, wish.return_url, wish.phone_number, wish.is_app, wish.campaign),
+        CheckoutWish(
+            wish.product_id, wish.return_url, wish.phone_number, wish.is_app, wish.campaign, consents=wish.consents
+        ),
         idempotency_key,
     )
     return CheckoutAnswer(
