@@ -1,4 +1,4 @@
-"""Dunning: charges whose first try has failed, and agreements that are held for it."""
+"""Withdrawals with the consent that was given at checkout, and charges besides the periods."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 
 
 def upgrade() -> None:
-    """Add them."""
+    """Add their columns."""
     op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))

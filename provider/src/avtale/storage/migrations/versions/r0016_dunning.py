@@ -1,4 +1,4 @@
-"""Withdrawals with the consent that was given at checkout, and charges besides the periods."""
+"""Dunning: charges whose first try has failed, and agreements that are held for it."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ down_revision = "0015"
 
 
 def upgrade() -> None:
-    """Add their columns."""
+    """Add them."""
     op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
