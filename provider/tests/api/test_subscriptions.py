@@ -59,6 +59,7 @@ async def test_an_owner_pauses_and_an_administrator_does_what_owners_may_not(sho
         "since": "2027-01-15T09:00:00Z",
         "beginsOn": "2027-02-15",
         "resumesOn": None,
+        "reason": "asked",
     }
     assert said["agreement"]["nextChargeDate"] is None
     assert said["agreement"]["accessUntil"] == "2027-02-14T23:00:00Z"  # without grace
@@ -140,3 +141,33 @@ async def test_what_is_over_or_paused_is_not_changed(shop: World) -> None:
     assert (await ask(shop, agreement, "stop", shop.anna())).json["status"] == "stopped"
     refused = await ask(shop, agreement, "resume", shop.anna())
     assert (refused.status, refused.code) == (409, "agreement_not_active")
+
+
+@pytest.mark.shows("payments:postV1AgreementsWithdraw", "payments:postV1AgreementsCharges", "payments:listV1Dunning")
+async def test_an_owner_withdraws_and_an_administrator_charges_besides(shop: World) -> None:
+    subscribed = await shop.subscribe(shop.anna(), consents=True)
+    assert subscribed["withdrawal"]["consentedAt"] == "2027-01-15T09:00:00Z"
+    await shop.settle()
+    extra = await ask(shop, subscribed, "charges", shop.admin(), key="e-1", amount=4900, description="A box")
+    assert (extra.status, extra.json["period"], extra.json["dueDate"]) == (200, None, "2027-01-16")
+    assert (await ask(shop, subscribed, "charges", shop.anna(), amount=4900, description="A box")).status == 403
+    for wish, code in (
+        ({"amount": 49501, "description": "A box"}, "price_unsuited"),
+        ({"amount": 4900, "description": "A box", "dueDate": "2027-01-15"}, "change_day"),
+    ):
+        refused = await ask(shop, subscribed, "charges", shop.admin(), **wish)
+        assert (refused.status, refused.code) == (400, code)
+
+    path = f"/api/v1/agreements/{subscribed['agreementId']}/withdraw"
+    assert (await shop.call("POST", path, token=shop.bjorn())).status == 404
+    for _ in range(2):
+        withdrawn = (await shop.call("POST", path, token=shop.anna())).json
+        assert withdrawn["withdrawal"]["withdrawnAt"] == "2027-01-15T09:00:00Z"
+        assert withdrawn["accessUntil"] == "2027-01-15T09:00:00Z"
+    await shop.settle()
+    (listed,) = (await shop.call("GET", "/api/v1/agreements", token=shop.anna())).json["agreements"]
+    first = next(charge for charge in listed["charges"] if charge["period"] == 1)
+    # One of thirty-one days has begun.
+    assert (listed["status"], first["captured"] - first["refunded"]) == ("stopped", 9900 // 31)
+    assert (await shop.call("GET", "/api/v1/dunning", token=shop.admin())).json == {"dunnings": []}
+    assert (await shop.call("GET", "/api/v1/dunning?limit=0", token=shop.admin())).status == 400
