@@ -18,6 +18,7 @@ from avtale.service import announcing
 from avtale.service.checking import read_attempts_now
 from avtale.service.checkout import Person
 from avtale.service.ids import new_id
+from avtale.service.noting import note
 from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.stopping import may_see
@@ -75,6 +76,9 @@ async def change_agreement(
         if agreement is None or not may_see(owner, agreement):
             raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
         await _check(tx, gateways, tenant, owner, agreement, wish)
+        if owner is None:
+            about = f"agreement {agreement_id}"
+            await note(tx, by, f"change: {wish.kind.value}", about, "", agreement_id=agreement_id, change=str(new))
         change, written = await _begin(tx, tenant, gateway, agreement, wish, new, by)
         await calls.write_calls(tx, written, lease_seconds(gateways, len(written)))
     if written:
