@@ -8,9 +8,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Select, cast, func, null, select
+from sqlalchemy import Date, Select, case, cast, func, null, select
 
 from avtale.domain.charge import OPEN_ATTEMPTS, ChargeStatus
+from avtale.domain.gateway import GatewayName, try_days
 from avtale.domain.settlement import BookingKind
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
@@ -126,11 +127,12 @@ async def stuck(tx: Transaction, retry_days: int, today: date) -> list[Stuck]:
     """What does not go on by itself, or takes too long to: each kind that there is any of."""
     calls, charges, inbox = t.calls.c, t.charges.c, t.inbox.c
     overdue = today - timedelta(days=retry_days + 2)
+    long_overdue = today - timedelta(days=try_days(GatewayName.STRIPE, retry_days) + 2)
     open_charges = (
         select(charges.id, t.attempts.c.created_at)
         .join(t.attempts, (t.attempts.c.tenant_id == charges.tenant_id) & (t.attempts.c.charge_id == charges.id))
         .where(charges.tenant_id == tx.tenant_id, t.attempts.c.status.in_(sorted(OPEN_ATTEMPTS)))
-        .where(charges.due <= overdue)
+        .where(charges.due <= case((t.attempts.c.gateway == GatewayName.STRIPE, long_overdue), else_=overdue))
     )
     unanswered = select(calls.id, calls.written_wall).where(
         calls.tenant_id == tx.tenant_id, calls.status == "unknown", calls.send_wall.is_not(None)

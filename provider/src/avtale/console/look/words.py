@@ -33,10 +33,10 @@ _REASONS_TO_CUSTOMERS = {
 }
 
 _REFUNDS = {
-    "written": "Asked for; the credit note comes as soon as Vipps shows it",
+    "written": "Asked for; the credit note comes as soon as the money shows",
     "unknown": "Sent, without an answer so far; it is sent again until there is one",
     "accepted": "Given back",
-    "rejected": "Refused by Vipps",
+    "rejected": "Refused by the payment company",
 }
 
 _AGREEMENTS = {
@@ -56,14 +56,14 @@ _PURCHASES = {
     PurchaseStatus.CANCELLED: ("Cancelled", ""),
     PurchaseStatus.ABORTED: ("Rejected", ""),
     PurchaseStatus.EXPIRED: ("Never answered", ""),
-    PurchaseStatus.REFUSED: ("Refused by Vipps", "bad"),
+    PurchaseStatus.REFUSED: ("Refused by the payment company", "bad"),
 }
 
 _ATTEMPTS = {
     "written": "written down, not sent yet",
     "unknown": "sent, without an answer so far",
-    "accepted": "accepted by Vipps",
-    "rejected": "refused by Vipps",
+    "accepted": "accepted",
+    "rejected": "refused",
     "captured": "taken",
     "failed": "failed",
     "cancelled": "cancelled",
@@ -97,9 +97,9 @@ def major(minor: int) -> str:
 #: What needs a look (storage.overview.Stuck): what it is, what it means, and what to do with it.
 _STUCK = {
     "call_unanswered": (
-        "Calls that Vipps has not answered",
+        "Calls that have no answer",
         "What happened is not known yet. Each is made again with the same key and the same bytes, so that nothing "
-        "happens twice. If they stay for an hour, look at Vipps’ status page and at our log.",
+        "happens twice. If they stay for an hour, look at the status page of Vipps or Stripe, and at our log.",
     ),
     "attempt_overdue": (
         "Charges without an end after their last try",
