@@ -193,9 +193,10 @@ class Provider:
         headers = {"Idempotency-Key": key} if key else {}
         return await self._object("POST", "/api/v1/pay/vipps/checkout", wish, headers)
 
-    async def pay_with_stripe(self, what: str, product_id: str, **more: Any) -> Json:
+    async def pay_with_stripe(self, what: str, product_id: str, *, key: str | None = None, **more: Any) -> Json:
         """`checkout` of a subscription, or `tvod` of a product that is bought once."""
-        return await self._object("POST", f"/api/v1/pay/stripe/{what}", {"productId": product_id, **more})
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self._object("POST", f"/api/v1/pay/stripe/{what}", {"productId": product_id, **more}, headers)
 
     async def change_what_pays(self, payment_method_id: str) -> Json:
         """Pay every subscription at Stripe with this from now on."""

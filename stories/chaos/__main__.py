@@ -137,8 +137,9 @@ class Run:
         except ProcessFailed as failed:
             own = failed.tail
         return Result(
-            charges=sum(len(agreement["charges"]) for agreement in sandbox["agreements"]),
-            payments=len(sandbox["payments"]),
+            charges=sum(len(agreement["charges"]) for agreement in sandbox["agreements"])
+            + sum(len(one["invoices"]) for one in sandbox["stripe"]["subscriptions"]),
+            payments=len(sandbox["payments"]) + len(sandbox["stripe"]["payments"]),
             events=len(stream),
             faults=faults,
             kills=kills.count,

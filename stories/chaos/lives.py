@@ -8,6 +8,15 @@ from datetime import date, timedelta
 from enum import StrEnum
 from random import Random
 
+#: Cards at Stripe, and how often they are drawn: most go well, some only once, and some with a word from the bank.
+_CARDS = {
+    "visa": 12,
+    "sandboxFailsOnRenewal": 4,
+    "threeDSecure2Required": 4,
+    "visa_chargeDeclined": 2,
+    "createDispute": 2,
+}
+
 
 class Act(StrEnum):
     """What somebody does on a day."""
@@ -23,12 +32,16 @@ class Act(StrEnum):
 
 @dataclass(frozen=True)
 class Life:
-    """One person: a phone, a temperament, spans without money, and acts by the number of the day."""
+    """One person: a phone, a temperament, spans without money, and acts by the number of the day.
+
+    With a `card` they pay with Stripe, and not with Vipps.
+    """
 
     number: int
     temperament: str
     no_funds: tuple[tuple[date, date], ...]
     acts: tuple[tuple[int, Act], ...]
+    card: str | None = None
 
     @property
     def phone_number(self) -> str:
@@ -70,6 +83,7 @@ def draw_lives(dice: Random, count: int, begins: date, days: int) -> tuple[list[
             temperament=dice.choices(("approves", "rejects", "waits"), (90, 5, 5))[0],
             no_funds=_spans(dice, begins, joins, days),
             acts=tuple(acts),
+            card=dice.choices((None, *_CARDS), (76, *_CARDS.values()))[0],
         )
         lives.append(life)
         for day, act in acts:

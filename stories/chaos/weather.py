@@ -18,6 +18,17 @@ _CALLS = (
     "capturePayment",
     "cancelPayment",
     "refundPayment",
+    "PostCustomers",
+    "GetPrices",
+    "PostSubscriptions",
+    "GetSubscriptionsSubscriptionExposedId",
+    "DeleteSubscriptionsSubscriptionExposedId",
+    "GetInvoices",
+    "GetInvoicesInvoice",
+    "PostPaymentIntents",
+    "GetPaymentIntentsIntent",
+    "PostRefunds",
+    "GetEvents",
 )
 _CALL_FAULTS: tuple[Json, ...] = (
     {"kind": "status", "status": 429, "headers": {"Retry-After": "1"}},
@@ -49,7 +60,7 @@ class Weather:
         At most one script for each operation, for two calls: what is tried again gets through in the end.
         """
         await self.clear()
-        for operation in self._dice.sample(_CALLS, self._dice.randrange(1, 6)):
+        for operation in self._dice.sample(_CALLS, self._dice.randrange(1, 9)):
             await self._script({"operationId": operation}, self._dice.choice(_CALL_FAULTS), 2)
         for kind in self._dice.sample(_EVENT_FAULTS, self._dice.randrange(0, 3)):
             action: Json = {"kind": kind}
