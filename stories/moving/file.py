@@ -42,7 +42,7 @@ FAULTS: dict[str, str] = {
     "nobody's": "user_missing",
     "paid long ago": "period_over",
     "open quotation mark": "quote_open",
-    "of Stripe without an account": "provider_unavailable",
+    "of a provider that nobody knows": "provider_unknown",
 }
 #: Faults that take the row before with them, since nobody can tell which of the two is right.
 PAIRS = frozenset({"second of a person", "agreement twice"})
@@ -145,7 +145,7 @@ class Business:
             "no such product": {"product_payment_id": "film-never"},
             "nobody's": {"user_id": ""},
             "paid long ago": {"period_start": "2026-11-01", "period_end": "2026-12-01", "next_charge_date": ""},
-            "of Stripe without an account": {"provider": "stripe", "provider_agreement_id": f"sub_{number}"},
+            "of a provider that nobody knows": {"provider": "cash"},
         }
         return list((said | wrong.get(self.fault(number) or "", {})).values())
 

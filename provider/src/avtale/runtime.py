@@ -35,6 +35,7 @@ from avtale.gateways.stripe.adapter import StripeBilling
 from avtale.gateways.stripe.calling import StripeCalls
 from avtale.gateways.stripe.credentials import StripeCredentials
 from avtale.gateways.stripe.events import StripeWebhooks
+from avtale.gateways.stripe.source import StripeSource
 from avtale.gateways.vipps import translate, translate_epayment
 from avtale.gateways.vipps.adapter import VippsRecurring
 from avtale.gateways.vipps.calling import VippsCalls
@@ -96,8 +97,12 @@ class TenantGateways:
         return VippsLogin(await self._vipps(tenant_id))
 
     async def source(self, tenant_id: UUID, provider: str) -> AgreementSource | None:
-        """Where agreements that move in are looked up. Raises Conflict (`vipps_not_configured`)."""
-        return VippsSource(await self._vipps(tenant_id)) if provider == "vipps" else None
+        """Where agreements that move in are looked up; None without an account there."""
+        if provider != GatewayName.STRIPE:
+            return VippsSource(await self._vipps(tenant_id))
+        async with self.db.tenant(tenant_id) as tx:
+            account = await get_account(tx)
+        return None if account is None else StripeSource(self._stripe_calls(account))
 
     async def stripe(self, tenant_id: UUID) -> BillingGateway:
         """Stripe for a tenant. Raises Conflict (`stripe_not_configured`)."""
@@ -113,6 +118,9 @@ class TenantGateways:
         return made
 
     def _make_stripe(self, account: StripeAccount) -> StripeBilling:
+        return StripeBilling(self._stripe_calls(account))
+
+    def _stripe_calls(self, account: StripeAccount) -> StripeCalls:
         credentials = StripeCredentials(
             base_url=account.base_url,
             account_id=account.account_id,
@@ -122,7 +130,7 @@ class TenantGateways:
             connected=account.connected,
             call_seconds_max=self.call_seconds_max,
         )
-        return StripeBilling(StripeCalls(credentials, self.outbound))
+        return StripeCalls(credentials, self.outbound)
 
     async def _vipps(self, tenant_id: UUID) -> VippsCalls:
         known = self._made.get(tenant_id)

@@ -22,6 +22,7 @@ from avtale.service.stopping import stop_agreement
 from avtale.storage import imports
 
 from .conftest import START, Shop
+from .stripe_shop import open_stripe
 
 ISSUER = "https://id.example"
 HEADER = "row_id;user_id;provider_agreement_id;price_minor;currency;period_start;period_end"
@@ -241,3 +242,35 @@ async def test_a_file_of_version_2_names_product_and_provider_by_row(shop: Shop)
     told = await seen(shop, done)
     assert counts(told) == {"applied": 1, "rejected": 2}
     assert codes(told) == {"provider_unavailable": 1, "product_unknown": 1}
+
+
+async def test_subscriptions_of_stripe_move_in_and_only_new_invoices_are_booked(shop: Shop) -> None:
+    stripe = await open_stripe(shop)
+    price = (await stripe.api("GET", "/prices?lookup_keys[]=film-month"))["data"][0]["id"]
+
+    async def subscription(**more: str) -> str:
+        customer = (await stripe.api("POST", "/customers", {"email": "a@film.example"}))["id"]
+        card = (await stripe.api("POST", "/payment_methods/pm_card_visa/attach", {"customer": customer}))["id"]
+        asked = {"customer": customer, "items[0][price]": price, "default_payment_method": card}
+        return str((await stripe.api("POST", "/subscriptions", asked | more))["id"])
+
+    right, early, ending = await subscription(), await subscription(), await subscription(cancel_at_period_end="true")
+    header = f"{HEADER};provider;product_payment_id"
+    lines = [f"{n};user-{n};{one};9900;NOK;2027-01-15;2027-02-15" for n, one in enumerate([right, early, ending])]
+    lines[1] = lines[1].replace("2027-02-15", "2027-02-14")
+    lines.append("3;user-3;sub_gone;9900;NOK;2027-01-15;2027-02-15")
+    done = await hand_in(shop, [f"{one};stripe;film-month" for one in lines], header=header, v2=True)
+    await shop.work()
+    told = await seen(shop, done)
+    assert counts(told) == {"applied": 1, "rejected": 3}
+    assert codes(told) == {"period_differs": 1, "not_active": 1, "agreement_not_found": 1}
+
+    await shop.advance_to(START + timedelta(days=40))
+    (view,) = await list_agreements(shop.db, shop.tenant, Person(ISSUER, "user-0"))
+    assert [(c.period_start.isoformat(), c.status.value, c.totals.captured) for c in view.charges] == [
+        ("2027-01-15", "waived", 0),
+        ("2027-02-15", "paid", 9900),
+    ]
+    assert [entry["amount"] for entry in (await shop.books())["ledger"]] == [9900]
+    invoices = (await stripe.api("GET", f"/invoices?subscription={right}"))["data"]
+    assert [one["amount_paid"] for one in invoices] == [9900, 9900]

@@ -133,6 +133,9 @@ def place(moved: Moved, interval: Interval, found: FoundAgreement, now: datetime
             "it was charged after the file was written, or will be",
             code="charged_meanwhile",
         )
+    if found.paid_until is not None and (until := local_date(found.paid_until, zone)) != moved.period_end:
+        said = f"{moved.provider} has billed up to {until}, and the row says {moved.period_end}"
+        raise Invalid(said, code="period_differs")
     check_dates(moved, interval, local_date(now, zone))
     if found.started_at is not None:
         began = local_date(found.started_at, zone)

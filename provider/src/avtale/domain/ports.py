@@ -127,7 +127,8 @@ class FoundAgreement:
     """What a gateway says of an agreement that another system made, and that is to move in.
 
     `price` is None where it varies. `last_due` is the latest local date on which anything was or is to be charged
-    there, whoever asked for it: what failed for good or was called off does not count.
+    there, whoever asked for it: what failed for good or was called off does not count. A gateway that bills by itself
+    says until when it has (`paid_until`), and whom (`customer_id`).
     """
 
     gateway_agreement_id: str
@@ -136,6 +137,8 @@ class FoundAgreement:
     interval: Interval | None
     started_at: datetime | None
     last_due: date | None
+    paid_until: datetime | None = None
+    customer_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,17 +30,18 @@ async def learn_orders(
         for attempt in await charges.attempts_of_orders(tx, agreement.gateway, {order.order_id for order in orders})
     }
     news = [order for order in orders if order.order_id not in known]
-    free_starts = {
-        charge.period_start
-        for charge in await charges.charges_of(tx, [agreement.id])
-        if charge.status is ChargeStatus.WAIVED
-    }
+    owed_before = await charges.charges_of(tx, [agreement.id])
+    free_starts = {charge.period_start for charge in owed_before if charge.status is ChargeStatus.WAIVED}
+    # What was billed for the time before an agreement moved in is in somebody else's books.
+    moved_in = owed_before[0].period_end if owed_before and owed_before[0].status is ChargeStatus.WAIVED else None
     last = agreement.last_period
     owed: list[Charge] = []
     tried: list[Attempt] = []
     for order in news:
         start = local_date(order.starts_at, tenant.zone)
         if order.amount.amount == 0 and (stray or start in free_starts):
+            continue
+        if moved_in is not None and start < moved_in:
             continue
         last += 0 if stray else 1
         charge = _charge(tenant, agreement, order, None if stray else last)

@@ -12,6 +12,7 @@ from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.billing import plan_at
 from avtale.domain.charge import Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.errors import Conflict, Refusal
+from avtale.domain.gateway import GatewayName
 from avtale.domain.imports import ImportKind, RowState
 from avtale.domain.money import Money
 from avtale.domain.moving import KNOWN, Moved, Place, check_dates, place, read_moved
@@ -26,7 +27,7 @@ from avtale.service.imports.known import known
 from avtale.service.imports.people import remember
 from avtale.service.imports.undoing import undo_agreements
 from avtale.service.settling import grant
-from avtale.storage import agreements, charges, checks, locks
+from avtale.storage import agreements, charges, checks, locks, stripe_accounts
 from avtale.storage.agreements import Draft
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Transaction
@@ -125,6 +126,7 @@ class MovingAgreements:
         await write_agreements(tx, tenant, this, new)
         applied = [replace(row, state=RowState.APPLIED, agreement_id=agreement.id) for row, agreement in new]
         await remember(tx, this, applied)
+        await _know_customers(tx, applied)
         return [*done, *applied]
 
     async def undo(self, tx: Transaction, tenant: Tenant, this: Import, rows: Sequence[ImportRow]) -> list[ImportRow]:
@@ -208,6 +210,7 @@ def _found(
         "interval": [terms.interval.unit.value, terms.interval.count],
         "startedAt": found.started_at.isoformat() if found.started_at else None,
         "lastDue": found.last_due.isoformat() if found.last_due else None,
+        "customerId": found.customer_id,
     }
 
 
@@ -231,6 +234,19 @@ def placed(row: ImportRow, catalogue: Catalogue) -> _Placed:
     started = datetime.fromisoformat(found["startedAt"]) if found["startedAt"] else None
     at = Place(date.fromisoformat(found["anchor"]), found["lastPeriod"])
     return _Placed(_terms(moved, interval, catalogue), at, started)
+
+
+async def _know_customers(tx: Transaction, applied: Sequence[ImportRow]) -> None:
+    """Who these people are at Stripe; whoever is known there already stays who they are."""
+    theirs = [(row, customer) for row in applied if (customer := (row.found or {}).get("customerId"))]
+    account = await stripe_accounts.get_account(tx) if theirs else None
+    for row, customer in theirs:
+        if account is not None:
+            known = await stripe_accounts.intend_customer(
+                tx, account.account_id, row.issuer or "", row.subject or "", new_id()
+            )
+            if known.customer_id is None:
+                await stripe_accounts.name_customer(tx, known.id, customer)
 
 
 async def write_agreements(
@@ -270,13 +286,17 @@ def agreement_of(tx: Transaction, tenant: Tenant, row: ImportRow, catalogue: Cat
         stop_reason=None,
         parked_reason=None,
         version=1,
+        gateway=GatewayName(row.provider or ""),
     )
+    if agreement.gateway is GatewayName.STRIPE:
+        return agreement  # Stripe makes the next invoice by itself.
     return replace(agreement, next_charge_at=plan_at(agreement.next_period.start, tenant.rules, tenant.zone))
 
 
 def _draft(tx: Transaction, agreement: Agreement) -> Draft:
     """By which events and readings about it are found."""
-    return Draft(new_id(), agreement.id, new_id(), "won", agreement.gateway_agreement_id, None, tx.now)
+    there = agreement.gateway_agreement_id
+    return Draft(new_id(), agreement.id, new_id(), "won", there, None, tx.now, agreement.gateway)
 
 
 def _paid_elsewhere(row: ImportRow, agreement: Agreement) -> Charge:
