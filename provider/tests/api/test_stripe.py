@@ -40,7 +40,7 @@ async def kept(world: World) -> list[Any]:
 @pytest.mark.shows("payments:postV1PayStripeCheckout", "payments:postV1WebhookStripe2")
 async def test_a_subscription_begins_with_what_stripe_tells(world: World, secret: str) -> None:
     anna = world.anna()
-    wish = {"productId": "film-month", "email": "anna@film.example"}
+    wish = {"productId": "film-month", "email": "anna@film.example", "consents": True}
     started = (await world.call("POST", CHECKOUT, token=anna, json=wish, headers={"Idempotency-Key": "1"})).json
     assert (started["status"], started["confirms"], started["publishableKey"]) == ("pending", "payment", "pk_test_dev")
     again = (await world.call("POST", CHECKOUT, token=anna, json=wish, headers={"Idempotency-Key": "1"})).json
@@ -55,6 +55,7 @@ async def test_a_subscription_begins_with_what_stripe_tells(world: World, secret
     (agreement,) = (await world.call("GET", "/api/v1/agreements", token=anna)).json["agreements"]
     assert (agreement["agreementId"], agreement["provider"]) == (started["agreementId"], "stripe")
     assert (agreement["status"], [one["status"] for one in agreement["charges"]]) == ("active", ["paid"])
+    assert agreement["withdrawal"]["consentedAt"] == "2027-01-15T09:00:00Z"
     assert {status for _, status in await kept(world)} == {"done"}
     refused = await world.call("POST", CHECKOUT, token=anna, json=wish)
     assert (refused.status, refused.code) == (409, "agreement_active")

@@ -35,12 +35,16 @@ SENDINGS_COUNT_MAX = 2
 
 @dataclass(frozen=True, slots=True)
 class StripeWish:
-    """What a person wants to subscribe to; the address and the name are for Stripe's receipts and reminders."""
+    """What a person wants to subscribe to; the address and the name are for Stripe's receipts and reminders.
+
+    `consents`: the person asks that it begins within the time in which they may withdraw.
+    """
 
     product_id: str
     payment_method_id: str | None = None
     email: str | None = None
     name: str | None = None
+    consents: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,7 @@ async def _agreement_for(
     """The pending agreement for this wish, and whether it is a new one, to be written yet."""
     await locks.lock_person_and_product(tx, person.issuer, person.subject, wish.product_id)
     new = new_agreement(tx, person, terms, GatewayName.STRIPE, INCOMPLETE_LIFE)
+    new = replace(new, consented_at=tx.now if wish.consents else None)
     first = await first_use(tx, person, "checkout", idempotency_key, wish, new.id)
     existing = await agreements.agreements_of(tx, person.issuer, person.subject, product_id=wish.product_id, lock=True)
     active = next((a for a in existing if a.status is AgreementStatus.ACTIVE), None)
@@ -129,7 +134,8 @@ async def _agreement_for(
     if repeated is not None and not _still_open(tx, repeated):
         detail = f"this checkout has ended: its agreement is {repeated.status.value}"
         raise Conflict(detail, code="checkout_ended", agreement_id=str(repeated.id))
-    same = (a for a in reversed(mine) if a.terms == terms and _still_open(tx, a))
+    open_ones = (a for a in reversed(mine) if a.terms == terms and _still_open(tx, a))
+    same = (a for a in open_ones if (a.consented_at is not None) == wish.consents)
     agreement = repeated or next(same, None)
     return (agreement, False) if agreement is not None else (replace(new, id=first), True)
 

@@ -111,6 +111,9 @@ class StripeCheckoutRequest(Shape):
     )
     email: Email | None = None
     name: PayerName | None = None
+    consents: bool = Field(
+        False, description="the person has asked that it begins within the fourteen days in which they may withdraw"
+    )
 
 
 class StripeTvodRequest(CustomerRequest):
