@@ -139,7 +139,13 @@ async def open_file(db: Database, tenant: Tenant, agreement_id: UUID) -> Agreeme
     history += [Moment(at, "order", "order", _period(by_id[i]), by_id[i].price.amount, currency) for i, at in made]
     for event in told:
         amount = event.data.get("amount")
-        detail = str(event.data.get("reason") or event.data.get("accessUntil") or event.data.get("periodStart") or "")
+        detail = str(
+            event.data.get("reason")
+            or event.data.get("change")
+            or event.data.get("accessUntil")
+            or event.data.get("periodStart")
+            or ""
+        )
         sum_ = amount if isinstance(amount, int) else None
         history.append(Moment(event.occurred_at, "event", event.kind, detail, sum_, currency))
     history += [

@@ -125,11 +125,12 @@ _STUCK = {
 #: What happened, in an agreement's history: in words, and its tone.
 _HISTORY = {
     "checkout": ("Checkout was started", ""),
-    "order": ("An order was written for Vipps", "wait"),
+    "order": ("An order was written", "wait"),
     "agreement.activated": ("The agreement began", "good"),
     "agreement.stopped": ("The agreement was stopped", "bad"),
     "agreement.changed": ("The agreement was changed", "wait"),
     "charge.paid": ("Paid", "good"),
+    "charge.failing": ("A try failed; it is tried again", "wait"),
     "charge.failed": ("Could not be paid", "bad"),
     "charge.refunded": ("Given back", ""),
     "access.extended": ("Access was extended", "good"),
