@@ -102,12 +102,14 @@ async def test_every_answer_is_as_the_contract_says(world: World) -> None:
     }
     described = schemathesis.openapi.from_dict(create_contract(__version__).openapi())
     found = [one.ok() for one in described.get_all_operations()]
+    # Whoever has withdrawn has nothing left to be charged or given back.
+    found.sort(key=lambda one: one.definition.raw["operationId"] == "postV1AgreementsWithdraw")
     assert len(found) >= 24
     unserved: set[str] = set()
     for operation in found:
         if not await asyncio.to_thread(ask, operation, world.url, ids, [world.admin(), world.admin(), world.anna()]):
             unserved.add(str(operation.definition.raw["operationId"]))
-    # What such a request cannot bring: a signature, a code of Vipps's, a draft, what is not sold yet or not bought.
+    # What such a request cannot bring: a signature, a code of Vipps, a draft, what is not sold or bought, or is hidden.
     assert unserved <= {
         "postV1WebhookVipps",
         "postV1WebhookStripe",
@@ -124,5 +126,6 @@ async def test_every_answer_is_as_the_contract_says(world: World) -> None:
         "getV1Purchases",
         "postV1AgreementsPlan",
         "postV1AgreementsAmount",
+        "postV1AgreementsWithdraw",
         "postV1PeopleAdminErase",
     }, unserved
