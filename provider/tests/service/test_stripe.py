@@ -11,7 +11,7 @@ from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import ChargeKind, ChargeStatus
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown
 from avtale.domain.purchase import PurchaseStatus
-from avtale.service.absorbing import Forged
+from avtale.service.absorbing import Forged, keep_undelivered
 from avtale.service.checkout import Person
 from avtale.service.inspecting import find_config_errors
 from avtale.service.refunding import refund_charge
@@ -147,6 +147,8 @@ async def test_events_in_any_order_doubled_or_early_end_in_the_same_state(shop: 
     started = await stripe.checkout()
     await stripe.confirm(started.client_secret)
     told = [json.dumps(event).encode() for event in await stripe.events()]
+    async with shop.db.tenant(shop.tenant.id) as tx:  # what Stripe lists may be of a kind that nobody has seen yet
+        await keep_undelivered(tx, shop.gateways, [b'{"object": "event"}', b"{}"])
     kept = [await stripe.tell(body) for body in reversed(told)]
     assert kept == [True] * len(told)
     assert [await stripe.tell(body) for body in told] == [False] * len(told)

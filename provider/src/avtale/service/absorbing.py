@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
+
 from avtale.domain.errors import Conflict, Invalid
 from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import Outcome
@@ -25,6 +27,9 @@ from avtale.storage.tenants import Tenant, tenant_by_id
 #: How often Stripe is asked for events that it could not tell us of: it tries for three days itself, and lists those of
 #: thirty.
 ASK_FOR_EVENTS_AFTER = timedelta(days=3)
+
+
+log = structlog.get_logger()
 
 
 class Forged(Invalid):
@@ -114,11 +119,19 @@ async def fetch_undelivered(gateways: Gateways, tenant: Tenant) -> Outcome[tuple
 
 
 async def keep_undelivered(tx: Transaction, gateways: Gateways, told: Sequence[bytes]) -> None:
-    """Keep events that were fetched as if they had been told; those that are here already stay as they are."""
+    """Keep events that were fetched as if they had been told; those that are here already stay as they are, and one
+    that cannot be read keeps back no other."""
     reader = gateways.stripe_webhooks
-    events = [(reader.read(body), body) for body in told]
-    arrivals = [Arrival(new_id(), GatewayName.STRIPE, event, body) for event, body in events]
-    await inbox.keep(tx, [one for one in arrivals if one.event.event_type in reader.events])
+    arrivals = []
+    for body in told:
+        try:
+            event = reader.read(body)
+        except (ValueError, KeyError):
+            log.warning("event_unreadable", gateway=GatewayName.STRIPE.value)
+            continue
+        if event.event_type in reader.events:
+            arrivals.append(Arrival(new_id(), GatewayName.STRIPE, event, body))
+    await inbox.keep(tx, arrivals)
 
 
 async def absorb_inbox(db: Database, tenant: Tenant, batch_count_max: int = 500) -> bool:
