@@ -76,16 +76,21 @@ async def follow(
         before = known.get(charge.id)
         reason = observed[attempt.id].failure_reason
         failed = s.attempt_status is AttemptStatus.FAILED and attempt.status is not AttemptStatus.FAILED
-        owner = (await agreements.lock_agreements(tx, [charge.owner_id]))[charge.owner_id]
         if s.charge_totals.captured or s.charge_status is ChargeStatus.CANCELLED:
             if before is not None and before.status is DunningStatus.OPEN:
                 recovered = s.charge_totals.captured > 0
                 status = DunningStatus.RECOVERED if recovered else DunningStatus.LOST
                 known[charge.id] = replace(before, status=status, next_order_on=None, closed_at=tx.now)
-                await _go_on(tx, tenant, owner)
+                await _go_on(tx, tenant, await _owner(tx, charge))
         elif failed or (reason is not None and s.charge_status is ChargeStatus.OPEN):
+            owner = await _owner(tx, charge)
             known[charge.id] = await _failed(tx, tenant, gateway, owner, charge, before, reason, failed)
     await dunnings.save_dunnings(tx, list(known.values()))
+
+
+async def _owner(tx: Transaction, charge: Charge) -> Agreement:
+    """The agreement as it is now: another of its charges may have changed it in this transaction."""
+    return (await agreements.lock_agreements(tx, [charge.owner_id]))[charge.owner_id]
 
 
 async def _failed(

@@ -34,6 +34,8 @@ async def ask_to_stop(
 
 async def finish_stops(tx: Transaction, agreement_ids: Collection[UUID]) -> None:
     """Agreements that were to end at once, and did so at their gateway, are stopped when nothing of them is open."""
+    if not agreement_ids:
+        return
     for agreement in (await agreements.lock_agreements(tx, agreement_ids)).values():
         ends = agreement.status is AgreementStatus.STOPPING and agreement.stopped_at is not None
         if ends and not await charges.open_attempts(tx, [agreement.id]):

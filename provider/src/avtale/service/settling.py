@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import (
     OPEN_ATTEMPTS,
     OPEN_REFUNDS,
@@ -89,7 +90,7 @@ async def settle_charges(
     await dunning.follow(tx, tenant, gateway, locked, settled, by_attempt)
     if at.recurring is not None:
         await take_waiting(tx, tenant, at.recurring, locked)
-    await finish_stops(tx, locked)
+    await finish_stops(tx, [one.id for one in locked.values() if one.status is AgreementStatus.STOPPING])
     await grant(tx, tenant, locked)
     seen = [(now_charges[c.id], one.id, one.order, by_attempt[one.id].state) for c, one, _ in settled]
     bought = await delivering.follow(tx, tenant, payments, at.billing, bought, seen)
