@@ -93,6 +93,7 @@ def ask(operation: Any, url: str, ids: dict[str, str], tokens: list[str]) -> int
     return served
 
 
+@pytest.mark.timeout(400)
 async def test_every_answer_is_as_the_contract_says(world: World) -> None:
     ids = await ids_at_film(world) | {
         "organization": "nordlys",
