@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections import Counter
@@ -10,9 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stories.clients import Sandbox
+from stories.clients import Sandbox, Stripe
 
 START, END = "2027-01-15", "2027-02-15"
+#: Stripe counts from the day on which a subscription is made: the one on which the rehearsal begins.
+STRIPE_START, STRIPE_END = "2027-01-31", "2027-02-28"
+PLANTED_AT_ONCE = 16
 PRICE = 9900
 OTHER_UNIT = "654321"
 COLUMNS = (
@@ -43,6 +47,7 @@ FAULTS: dict[str, str] = {
     "paid long ago": "period_over",
     "open quotation mark": "quote_open",
     "of a provider that nobody knows": "provider_unknown",
+    "unknown at Stripe": "agreement_not_found",
 }
 #: Faults that take the row before with them, since nobody can tell which of the two is right.
 PAIRS = frozenset({"second of a person", "agreement twice"})
@@ -83,8 +88,12 @@ class Business:
         """The agreements that must be charged for the next period."""
         return {self.agreement_ids[n] for n in range(self.rows) if self.is_right(n)}
 
-    async def open(self, sandbox: Sandbox) -> None:
-        """Put every agreement where it was: at Vipps, charged by the old system."""
+    def is_at_stripe(self, number: int) -> bool:
+        """Whether a row is about a subscription of Stripe's: every other one that is right."""
+        return number % 2 == 0 and self.is_right(number)
+
+    async def open(self, sandbox: Sandbox, stripe: Stripe, price: str) -> None:
+        """Put every agreement where it was: at Vipps, charged by the old system, or at Stripe."""
         await sandbox.merchant(
             clientId="other",
             clientSecret="other",
@@ -97,6 +106,14 @@ class Business:
         theirs = await sandbox.plant([self._past(n) for n in elsewhere], OTHER_UNIT)
         for number, agreement_id in zip(elsewhere, theirs, strict=True):
             self.agreement_ids[number] = agreement_id
+        listed = await stripe.call("GET", f"/prices?lookup_keys[]={price}")
+        slots = asyncio.Semaphore(PLANTED_AT_ONCE)
+
+        async def subscribe(number: int) -> None:
+            async with slots:
+                self.agreement_ids[number] = await _subscription(stripe, listed["data"][0]["id"])
+
+        await asyncio.gather(*(subscribe(n) for n in range(self.rows) if self.is_at_stripe(n)))
 
     def write(self, file: Path) -> None:
         """The old system's file: Windows-1252 and semicolons."""
@@ -134,6 +151,9 @@ class Business:
             "period_end": END,
             "next_charge_date": END,
         }
+        if self.is_at_stripe(number):
+            days = {"period_start": STRIPE_START, "period_end": STRIPE_END, "next_charge_date": STRIPE_END}
+            said |= {"provider": "stripe"} | days
         wrong: dict[str, dict[str, str]] = {
             "unknown at Vipps": {"provider_agreement_id": f"agr_gone{number}"},
             "second of a person": {"user_id": f"bruker-ø-{number - 1}"},
@@ -146,6 +166,7 @@ class Business:
             "nobody's": {"user_id": ""},
             "paid long ago": {"period_start": "2026-11-01", "period_end": "2026-12-01", "next_charge_date": ""},
             "of a provider that nobody knows": {"provider": "cash"},
+            "unknown at Stripe": {"provider": "stripe", "provider_agreement_id": f"sub_gone{number}"},
         }
         return list((said | wrong.get(self.fault(number) or "", {})).values())
 
@@ -157,3 +178,11 @@ class Business:
                 return f'"{line}'
             case _:
                 return line
+
+
+async def _subscription(stripe: Stripe, price_id: str) -> str:
+    """One that somebody pays with a card of theirs."""
+    customer = (await stripe.call("POST", "/customers", {"email": "kunde@film.example"}))["id"]
+    card = (await stripe.call("POST", "/payment_methods/pm_card_visa/attach", {"customer": customer}))["id"]
+    wish = {"customer": customer, "items[0][price]": price_id, "default_payment_method": card}
+    return str((await stripe.call("POST", "/subscriptions", wish))["id"])
