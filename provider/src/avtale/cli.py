@@ -21,10 +21,11 @@ from avtale.domain.errors import Refusal
 from avtale.logs import set_up_logs
 from avtale.runtime import Runtime, open_runtime
 from avtale.service.auditing import audit as audit_books
-from avtale.service.configuring import apply_tenant, read_tenants_file
+from avtale.service.configuring import apply_tenant
 from avtale.service.findings import Severity
 from avtale.service.inspecting import find_config_errors
 from avtale.service.registering import ensure_webhooks
+from avtale.service.tenants_file import read_tenants_file
 from avtale.serving import Announced, bind, write_ready_file
 from avtale.settings import Clock, SettingMissing, Settings, needed
 from avtale.storage.database import DatabaseDown

@@ -27,9 +27,10 @@ from avtale.gateways.outbound import Outbound
 from avtale.runtime import TenantGateways
 from avtale.service.absorbing import absorb_inbox
 from avtale.service.checking import check
-from avtale.service.configuring import TenantEntry, apply_tenant
+from avtale.service.configuring import apply_tenant
 from avtale.service.imports.running import work_imports
 from avtale.service.sending import resend
+from avtale.service.tenants_file import TenantEntry
 from avtale.service.turning import turn_clock
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer, new_key

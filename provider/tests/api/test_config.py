@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from avtale.service.configuring import TenantEntry, apply_tenant
+from avtale.service.configuring import apply_tenant
 from avtale.service.registering import ensure_webhook
+from avtale.service.tenants_file import TenantEntry
 
 from .conftest import World, tenant_entry
 

@@ -22,7 +22,8 @@ from avtale.gateways.outbound import Outbound
 from avtale.runtime import TenantGateways
 from avtale.service.auditing import audit
 from avtale.service.billing import bill
-from avtale.service.configuring import TenantEntry, apply_tenant
+from avtale.service.configuring import apply_tenant
+from avtale.service.tenants_file import TenantEntry
 from avtale.service.turning import turn_clock
 from avtale.storage.customer_apis import get_addition
 from avtale.storage.database import Database

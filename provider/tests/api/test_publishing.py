@@ -11,8 +11,7 @@ import pytest
 
 from avtale import __version__
 from avtale.api.app import create_contract
-from avtale.api.planned import PLANNED
-from avtale.api.publishing import INDEX, WHOLE, by_tag, operations, published, slice_name
+from avtale.api.publishing import INDEX, by_tag, operations, published, slice_name
 
 from .conftest import World
 
@@ -52,21 +51,11 @@ def test_the_committed_files_are_what_the_code_says(contract: dict[str, Any]) ->
     assert not stale, "run `avtale openapi`"
 
 
-def test_every_promised_operation_is_published_or_planned(contract: dict[str, Any]) -> None:
+def test_every_promised_operation_is_published(contract: dict[str, Any]) -> None:
     promised = {name: tag for tag, names in SEED.items() for name in names.split()}
     assert len(promised) == 38
     here = {one.id: one.tag for one in operations(contract)}
-    planned = {one.operation_id: one.tag for one in PLANNED}
-    assert not here.keys() & planned.keys()
-    assert {name: (here | planned).get(name) for name in promised} == promised
-
-
-def test_what_is_planned_is_said_in_the_index_alone(contract: dict[str, Any]) -> None:
-    files = published(contract)
-    for one in PLANNED:
-        assert one.operation_id in files[INDEX]
-        assert one.operation_id not in files[WHOLE]
-        assert one.path not in contract["paths"] or one.method.lower() not in contract["paths"][one.path]
+    assert {name: here.get(name) for name in promised} == promised
 
 
 def test_the_index_is_compact_and_names_every_operation(contract: dict[str, Any]) -> None:

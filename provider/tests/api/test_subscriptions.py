@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from avtale.service.configuring import TenantEntry, apply_tenant
+from avtale.service.configuring import apply_tenant
+from avtale.service.tenants_file import TenantEntry
 
 from .conftest import Answer, World, tenant_entry
 

@@ -24,13 +24,14 @@ from avtale.service.billing import bill
 from avtale.service.buying import PurchaseCheckout
 from avtale.service.checking import check
 from avtale.service.checkout import Checkout, CheckoutWish, Person
-from avtale.service.configuring import TenantEntry, apply_tenant
+from avtale.service.configuring import apply_tenant
 from avtale.service.entitling import end_due_access
 from avtale.service.following import PurchaseView
 from avtale.service.imports.running import work_imports
 from avtale.service.notifying import notify
 from avtale.service.reading import AgreementView, get_agreement, poll_agreement
 from avtale.service.sending import resend
+from avtale.service.tenants_file import TenantEntry
 from avtale.service.turning import quietness, turn_clock
 from avtale.storage.database import Database, Job
 from avtale.storage.due import due_tenants

@@ -11,9 +11,10 @@ from stripe import WebhookSignature
 
 from avtale.service.absorbing import absorb_stripe_webhook
 from avtale.service.checkout import Person
-from avtale.service.configuring import TenantEntry, apply_tenant
+from avtale.service.configuring import apply_tenant
 from avtale.service.intake import Intake
 from avtale.service.subscribing import StripeCheckout, StripeWish, start_subscription
+from avtale.service.tenants_file import TenantEntry
 
 from .conftest import Shop, tenant_entry
 

@@ -15,8 +15,9 @@ from avtale.domain.errors import Invalid
 from avtale.domain.purchase import PurchaseTerms
 from avtale.gateways.outbound import Outbound
 from avtale.runtime import TenantGateways
-from avtale.service import configuring
-from avtale.service.configuring import apply_tenant, read_tenants_file
+from avtale.service import tenants_file
+from avtale.service.configuring import apply_tenant
+from avtale.service.tenants_file import read_tenants_file
 from avtale.storage import event_lanes, tenants
 from avtale.storage.database import Database
 from avtale.storage.sealing import Sealer, new_key
@@ -31,21 +32,21 @@ SECRETS = {
 }
 
 SECTIONS: dict[str, type[BaseModel]] = {
-    "Organizations": configuring.OrganizationEntry,
-    "Tenants": configuring.TenantEntry,
-    "Seller": configuring.SellerEntry,
-    "Vipps": configuring.VippsEntry,
-    "Stripe": configuring.StripeEntry,
-    "Login": configuring.LoginEntry,
-    "Issuers": configuring.IssuerEntry,
-    "Products": configuring.ProductEntry,
-    "Campaigns": configuring.CampaignEntry,
-    "Policy": configuring.PolicyEntry,
-    "Exchange rates": configuring.ExchangeRateEntry,
-    "Events": configuring.EventsEntry,
-    "Endpoints": configuring.EventEndpointEntry,
-    "Customer API": configuring.CustomerApiEntry,
-    "Clients": configuring.ClientEntry,
+    "Organizations": tenants_file.OrganizationEntry,
+    "Tenants": tenants_file.TenantEntry,
+    "Seller": tenants_file.SellerEntry,
+    "Vipps": tenants_file.VippsEntry,
+    "Stripe": tenants_file.StripeEntry,
+    "Login": tenants_file.LoginEntry,
+    "Issuers": tenants_file.IssuerEntry,
+    "Products": tenants_file.ProductEntry,
+    "Campaigns": tenants_file.CampaignEntry,
+    "Policy": tenants_file.PolicyEntry,
+    "Exchange rates": tenants_file.ExchangeRateEntry,
+    "Events": tenants_file.EventsEntry,
+    "Endpoints": tenants_file.EventEndpointEntry,
+    "Customer API": tenants_file.CustomerApiEntry,
+    "Clients": tenants_file.ClientEntry,
 }
 
 
@@ -72,7 +73,7 @@ def default_of(model: type[BaseModel], name: str) -> str | None:
 def test_every_key_of_the_file_is_on_the_page_with_its_default(heading: str) -> None:
     model = SECTIONS[heading]
     page = keys_on_the_page(heading)
-    assert set(page) == set(model.model_fields), "docs/how-to/tenants.md and service/configuring.py name other keys"
+    assert set(page) == set(model.model_fields), "docs/how-to/tenants.md and service/tenants_file.py name other keys"
     for name, printed in page.items():
         if (default := default_of(model, name)) is None:
             assert not printed.startswith("`"), name
@@ -109,9 +110,9 @@ def test_the_example_of_the_page_has_every_key(example: Path) -> None:
     for entry in (*entries, tenant.policy, *tenant.exchange_rates, tenant.customer_api, *tenant.customer_api.clients):
         assert entry.model_fields_set == set(type(entry).model_fields), type(entry).__name__
     said = [product.model_fields_set for product in tenant.products]
-    assert set().union(*said) == set(configuring.ProductEntry.model_fields)
+    assert set().union(*said) == set(tenants_file.ProductEntry.model_fields)
     said = [campaign.model_fields_set for product in tenant.products for campaign in product.campaigns]
-    assert set().union(*said) == set(configuring.CampaignEntry.model_fields)
+    assert set().union(*said) == set(tenants_file.CampaignEntry.model_fields)
 
 
 async def test_the_example_of_the_page_is_applied(example: Path, db: Database, gateways: TenantGateways) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from avtale.api.planned import PLANNED
-
 WHOLE = "avtale.openapi.json"
 INDEX = "avtale.llms.md"
 
@@ -117,7 +115,7 @@ def _schema(contract: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[s
 
 
 def index(contract: Mapping[str, Any]) -> str:
-    """A page that fits into a language model's context: every operation in a few lines, and what is planned."""
+    """A page that fits into a language model's context: every operation in a few lines."""
     return "\n".join(_index(contract)) + "\n"
 
 
@@ -147,14 +145,6 @@ def _index(contract: Mapping[str, Any]) -> Iterator[str]:
         for operation in mine:
             yield ""
             yield from _lines(contract, operation)
-    if PLANNED:
-        yield ""
-        yield "## Planned"
-        yield ""
-        yield "Promised, and not answered yet (404 `route_unknown`); not in the contract."
-        yield ""
-        for planned in PLANNED:
-            yield f"- {planned.method} `{planned.path}` `{planned.operation_id}` ({planned.tag}): {planned.summary}"
 
 
 def _lines(contract: Mapping[str, Any], operation: Operation) -> Iterator[str]:

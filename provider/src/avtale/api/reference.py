@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from avtale.api.planned import PLANNED
 from avtale.api.publishing import INDEX, WHOLE, by_tag, example, published, slice_name, slug
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -40,7 +39,6 @@ def _page_of(contract: Mapping[str, Any]) -> str:
         info=contract["info"],
         tags=by_tag(contract),
         schemas=contract["components"]["schemas"],
-        planned=PLANNED,
         whole=WHOLE,
         index=INDEX,
         slice_name=slice_name,

@@ -13,7 +13,7 @@ from typing import Any
 from avtale.console.adding import ADDED, CLIENT_ID, NOT_ADDED
 from avtale.demo.notes import HOST, DemoFailed, Notes
 from avtale.domain.periods import Unit
-from avtale.service.configuring import (
+from avtale.service.tenants_file import (
     ClientEntry,
     CustomerApiEntry,
     IssuerEntry,
