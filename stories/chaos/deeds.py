@@ -20,6 +20,8 @@ T = TypeVar("T")
 #: How often a client tries, and how long it waits in between; a killed server is back long before that.
 TRIES_COUNT_MAX = 40
 PAUSE_SECONDS = 0.25
+#: How long somebody looks at a dashboard that does not answer.
+DASHBOARD_SECONDS_MAX = 10.0
 _TRY_AGAIN = frozenset({500, 502, 503, 504})
 
 
@@ -110,12 +112,26 @@ class Deeds:
 
     async def _in_dashboard(self, life: Life) -> None:
         """The merchant cancels a subscription in Stripe's own dashboard."""
-        sandbox, provider = await self._houses.sandbox.export(), await self._houses.provider.export()
-        mine = {a["agreementId"]: a["gatewayAgreementIds"] for a in provider["agreements"]}
+        sandbox = await self._houses.sandbox.export()
+        provider = await self._as(self._houses.provider.token or "", lambda p: p.export())
+        mine = {a["agreementId"]: a["gatewayAgreementIds"] for a in (provider or {}).get("agreements", [])}
         ids = mine.get(self._agreements.get(life.number, ""), [])
         for one in sandbox["stripe"]["subscriptions"]:
             if one["subscription"] in ids and one["status"] == "active":
-                await self._houses.stripe.call("DELETE", f"/subscriptions/{one['subscription']}")
+                await self._cancel(str(one["subscription"]))
+
+    async def _cancel(self, subscription: str) -> None:
+        """Until it is done: the faults that are scripted for the provider's calls meet this one too."""
+        for _ in range(TRIES_COUNT_MAX):
+            with suppress(aiohttp.ClientError, TimeoutError):
+                try:
+                    async with asyncio.timeout(DASHBOARD_SECONDS_MAX):
+                        await self._houses.stripe.call("DELETE", f"/subscriptions/{subscription}")
+                    return
+                except Refused as refused:
+                    if refused.status not in _TRY_AGAIN and refused.status != 429:
+                        return  # it took effect without an answer
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _on_phone(self, life: Life, status: str, act: str) -> None:
         if life.card is not None:
