@@ -47,7 +47,7 @@ setup: .venv/.stamp  ## Make .venv with the locked dependencies and both distrib
 demo: setup  ## A shop, Vipps, telephones and an operator's page in your browser; data stays in .avtale/demo
 	@$(BIN)/avtale demo $(ARGS)
 
-story: setup  ## Run the main job: real processes, eight people, three months on the turned clock
+story: setup  ## Run the main job: real processes, eleven people, three months on the turned clock
 	@$(BIN)/python -m stories
 
 # PEERS=folder in which `npm install @stoplight/prism-cli wiremock` was run; ONLY=speed, growth or year.

@@ -1,4 +1,4 @@
-"""`make story`: eight people and three months of business, told in the terminal and written to story.json."""
+"""`make story`: eleven people and three months of business, told in the terminal and written to story.json."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from stories.telling import Teller, terminal
 from stories.world import ZONE, World
 
 INTRODUCTION = (
-    "A tenant sells a monthly film subscription, and single films, on Vipps. The sandbox plays Vipps and the phones",
-    "of eight people, the provider bills them; they share nothing but HTTP. Only the clock is turned.",
+    "A tenant sells a monthly film subscription, on Vipps and on Stripe, and single films. The sandbox plays both,",
+    "and the phones and banks of eleven people; the provider bills them, or books what Stripe bills. They share",
+    "nothing but HTTP. Only the clock is turned.",
 )
 
 
@@ -49,7 +50,7 @@ async def _story(console: Console, out: Path, size: Size) -> int:
     with suppress(NotImplementedError):  # no signal handlers in the loops of some systems
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel if task else lambda: None)
     teller = Teller(console, ZONE)
-    teller.title("Eight people, three months", INTRODUCTION)
+    teller.title("Eleven people, three months", INTRODUCTION)
     began = time.monotonic()
     with console.status("PostgreSQL, the sandbox and the provider are starting ..."):
         houses = await Houses(start_at=START, size=size).__aenter__()

@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Any
 
 from stories.almanac import parse_instant
+from stories.orders import drawn_up, order_of, orders_of
 
 Json = dict[str, Any]
 
@@ -69,14 +70,14 @@ class Chronicle:
 
     def _all(self, sandbox: Json, provider: Json) -> Iterator[Event]:
         now = parse_instant(sandbox["now"])
-        drawn = {a["agreementId"]: a for a in sandbox["agreements"]}
+        drawn = drawn_up(sandbox)
         for ours in provider["agreements"]:
             who = self.names.get(ours["agreementId"])
             if who is None:
                 continue
             theirs = [drawn[i] for i in ours["gatewayAgreementIds"] if i in drawn]
             yield from self._state(ours, theirs, who, now)
-            orders = {c["chargeId"]: c for a in theirs for c in a["charges"]}
+            orders = orders_of(theirs)
             for charge in ours["charges"]:
                 yield from _charge_events(charge, orders, provider["receipts"], who)
         payments = {p["reference"]: p for p in sandbox["payments"]}
@@ -166,12 +167,12 @@ def _payment_events(payment: Json, charge: Json, receipts: list[Json], who: str)
 def _charge_events(charge: Json, orders: dict[str, Json], receipts: list[Json], who: str) -> Iterator[Event]:
     days = span(charge)
     for attempt in charge["attempts"]:
-        order = orders.get(attempt["attemptId"])
+        order = orders.get(order_of(attempt))
         if order is None:
             continue
         for count, one in enumerate(order["tries"], start=1):
             if not one["ok"]:
-                text = f"Vipps gets no money for {days}, try {count}"
+                text = f"{order['company']} gets no money for {days}, try {count}"
                 yield Event(parse_instant(one["at"]), Mark.DECLINED, who, text)
         papers = {
             "CAPTURE": iter(documents_of(charge, "receipt", receipts)),
@@ -190,9 +191,11 @@ def _step_events(step: Json, order: Json, days: str, papers: dict[str, Iterator[
     match name:
         case "CREATE" if order["type"] != "INITIAL":
             due = _day(date.fromisoformat(order["due"][:10]))
-            yield Event(at, Mark.CREATED, who, f"charge of {sum_of_money} created at Vipps, due {due}")
+            yield Event(at, Mark.CREATED, who, f"charge of {sum_of_money} created at {order['company']}, due {due}")
         case "CAPTURE":
             yield Event(at, Mark.PAID, who, f"paid {sum_of_money} for {days}", number)
+        case "DISPUTE":
+            yield Event(at, Mark.DECLINED, who, f"the bank takes {sum_of_money} for {days} back: a dispute")
         case "REFUND":
             yield Event(at, Mark.REFUNDED, who, f"given back {sum_of_money} of {days}", number)
         case "CANCEL":

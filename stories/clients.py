@@ -86,8 +86,9 @@ class Sandbox:
         """The person opens a confirmation address on the phone, and does as the temperament says."""
         return await self._object("POST", f"/phone/{phone_number}/open", {"url": confirmation_url})
 
-    async def confirm(self, client_secret: str, card: str, authentication: str | None = None) -> Json:
-        """What a payer does in a browser with Stripe's scripts: give a card, and answer the bank if it asks."""
+    async def confirm(self, client_secret: str, card: str | None, authentication: str | None = None) -> Json:
+        """What a payer does in a browser with Stripe's scripts: give a card (or have given it), answer the bank if
+        it asks."""
         said = {"clientSecret": client_secret, "card": card, "authentication": authentication}
         return await self._object("POST", "/stripe/confirm", {n: v for n, v in said.items() if v is not None})
 

@@ -1,4 +1,4 @@
-"""The story of eight people: who takes part, what each does, and how it must end for each."""
+"""The story of eleven people: who takes part, what each does, and how it must end for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from stories.almanac import iso
 from stories.chronicle import Chronicle, Event, Mark, money
 from stories.report import agreement_report, purchase_report, story_report
-from stories.world import Deal, Rental, World, instant
+from stories.world import Deal, Rental, Subscription, World, instant
 
 Json = dict[str, Any]
 Tell = Callable[[Sequence[Event]], None]
@@ -49,7 +49,10 @@ class Expected:
 
 @dataclass(frozen=True)
 class Role:
-    """One of the eight: a name, what the person is there to show, a temperament, and the end to be met."""
+    """One of the eleven: a name, what the person is there to show, a temperament, and the end to be met.
+
+    With a `card` they pay with Stripe, and not with Vipps.
+    """
 
     name: str
     story: str
@@ -57,6 +60,7 @@ class Role:
     temperament: str = "approves"
     no_funds: tuple[tuple[date | datetime, date | datetime], ...] = ()
     rents: bool = False
+    card: str = ""
 
 
 FOUR = (9900,) * 4
@@ -92,8 +96,27 @@ ROLES = (
         Expected("paid", (0,), ((),), 1, 1),
         rents=True,
     ),
+    Role(
+        "Ida",
+        "has a card that is declined at the first renewal, and gives another",
+        Expected("active", FOUR, (ONCE, (False, False, False, True), ONCE, ONCE), 4, 0, "2027-06-06"),
+        card="sandboxFailsOnRenewal",
+    ),
+    Role(
+        "Jon",
+        "must say yes at his bank before his first payment",
+        Expected("active", FOUR, (ONCE,) * 4, 4, 0, "2027-06-06"),
+        card="threeDSecure2Required",
+    ),
+    Role(
+        "Kari",
+        "disputes a payment, and her bank takes it back",
+        Expected("active", (9900, 0, 9900, 9900), (ONCE,) * 4, 4, 1, "2027-06-06"),
+        card="visa",
+    ),
 )
-SUBSCRIBERS = tuple(role for role in ROLES if not role.rents)
+SUBSCRIBERS = tuple(role for role in ROLES if not role.rents and not role.card)
+CARD_HOLDERS = tuple(role for role in ROLES if role.card)
 REFUND = 3000
 
 
@@ -107,16 +130,20 @@ class Renewals:
     def __post_init__(self) -> None:
         self._chronicle = Chronicle()
         self._deals: dict[str, Deal] = {}
+        self._subscriptions: dict[str, Subscription] = {}
         self._rentals: dict[str, Rental] = {}
 
     async def run(self) -> Json:
         """Three months of business; gives the report, with the audit's differences and every unmet end."""
         for chapter in (
             self._checkouts,
+            self._checkouts_with_stripe,
             self._first_renewal,
+            self._another_card,
             self._refund,
             self._rental,
             self._stops,
+            self._dispute,
             self._two_more,
         ):
             await self._chapter(chapter)
@@ -140,7 +167,7 @@ class Renewals:
             states = self._chronicle.states[rental.purchase_id]
             report = purchase_report(provider, rental.purchase_id, states)
             return {"phoneNumber": rental.person.phone_number, **report}
-        deal = self._deals[role.name]
+        deal = (self._subscriptions if role.card else self._deals)[role.name]
         states = self._chronicle.states[deal.agreement_id]
         report = agreement_report(sandbox, provider, deal.agreement_id, states)
         return {"phoneNumber": deal.person.phone_number, **report}
@@ -167,7 +194,30 @@ class Renewals:
         self.tell(self._chronicle.news(*await self.world.exports()))
         await self.world.advance_to("2027-01-31T10:15")
 
+    async def _checkouts_with_stripe(self) -> None:
+        offer = self.world.houses.offer
+        price = money(offer.price, offer.currency)
+        asked = []
+        for role in CARD_HOLDERS:
+            deal = await self.world.shop.checkout_with_stripe(await self.world.person(role.name))
+            self._subscriptions[role.name] = deal
+            self._chronicle.names[deal.agreement_id] = role.name
+            if await deal.give_card(role.card) == "requires_action":
+                asked.append(role.name)
+        now = await self.world.now()
+        text = f"gives a card to Stripe: {offer.name}, {price}"
+        self.tell([Event(now, Mark.ACT, role.name, text) for role in CARD_HOLDERS])
+        self.tell(self._chronicle.news(*await self.world.exports()))
+        for name in asked:
+            await self._act(name, "is asked by the bank (3-D Secure), and says yes")
+            await self._subscriptions[name].answer_bank("approve")
+
     async def _first_renewal(self) -> None:
+        await self.world.advance_to("2027-03-03T12:00")
+
+    async def _another_card(self) -> None:
+        await self._act("Ida", "gives Stripe another card")
+        await self._subscriptions["Ida"].change_card("mastercard")
         await self.world.advance_to("2027-03-05T12:00")
 
     async def _refund(self) -> None:
@@ -206,6 +256,16 @@ class Renewals:
         self.tell(self._chronicle.news(*await self.world.exports()))
         await self._act("David", "stops his agreement on the phone")
         await self._deals["David"].stop_on_phone()
+
+    async def _dispute(self) -> None:
+        await self.world.advance_to("2027-04-05T10:00")
+        self.tell(self._chronicle.news(*await self.world.exports()))
+        await self._act("Kari", "tells her bank that she never paid for March")
+        dispute = await self._subscriptions["Kari"].dispute(2)
+        self.tell(self._chronicle.news(*await self.world.exports()))
+        await self.world.advance_to("2027-04-19T10:00")
+        await self.world.sandbox.decide(dispute, "lost")
+        await self.world.settle()
 
     async def _two_more(self) -> None:
         await self.world.advance_to("2027-05-03T12:00")

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from stories.almanac import iso
 from stories.books import Difference
+from stories.orders import drawn_up, order_of, orders_of
 
 Json = dict[str, Any]
 
@@ -21,8 +22,7 @@ SCHEMA = Path(__file__).with_name("story.schema.json")
 def agreement_report(sandbox: Json, provider: Json, agreement_id: str, states: list[tuple[str, datetime]]) -> Json:
     """One agreement out of both exports: its states, charges with their tries, documents and access."""
     (ours,) = (a for a in provider["agreements"] if a["agreementId"] == agreement_id)
-    theirs = [a for a in sandbox["agreements"] if a["agreementId"] in ours["gatewayAgreementIds"]]
-    orders = {c["chargeId"]: c for a in theirs for c in a["charges"]}
+    orders = orders_of(a for i, a in drawn_up(sandbox).items() if i in ours["gatewayAgreementIds"])
     return {
         "agreement": {
             "agreementId": agreement_id,
@@ -76,7 +76,7 @@ def _papers(provider: Json, key: str, owner_id: str) -> list[Json]:
 
 
 def _charge(charge: Json, orders: dict[str, Json]) -> Json:
-    tries = [t for a in charge["attempts"] for t in orders.get(a["attemptId"], {"tries": []})["tries"]]
+    tries = [t for a in charge["attempts"] for t in orders.get(order_of(a), {"tries": []})["tries"]]
     kept = ("chargeId", "period", "periodStart", "periodEnd", "dueDate", "amount", "currency", "status")
     return {
         **{key: charge[key] for key in kept},

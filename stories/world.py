@@ -104,6 +104,57 @@ class Deal:
 
 
 @dataclass
+class Subscription:
+    """One agreement of a person that Stripe bills, and its payer's browser."""
+
+    world: World
+    person: Person
+    agreement_id: str
+    client_secret: str
+
+    async def now(self) -> Json:
+        """The agreement as its owner reads it."""
+        (mine,) = (a for a in await self.person.provider.agreements() if a["agreementId"] == self.agreement_id)
+        return mine
+
+    async def give_card(self, card: str) -> str:
+        """The payer gives a test card; says what became of the payment (`requires_action`: the bank asks)."""
+        return await self._confirm(card, None)
+
+    async def answer_bank(self, answer: str) -> str:
+        """The payer says `approve` or `fail` to the bank."""
+        return await self._confirm(None, answer)
+
+    async def _confirm(self, card: str | None, answer: str | None) -> str:
+        said = await self.world.sandbox.confirm(self.client_secret, card, answer)
+        await self.world.settle()
+        return str(said["status"])
+
+    async def change_card(self, card: str) -> None:
+        """The payer keeps another test card, and pays with it from now on."""
+        customer = (await self.at_gateway())["customer"]
+        path = f"/payment_methods/pm_card_{card}/attach"
+        kept = await self.world.houses.stripe.call("POST", path, {"customer": customer})
+        await self.person.provider.change_what_pays(kept["id"])
+        await self.world.settle()
+
+    async def dispute(self, period: int) -> str:
+        """The payer's bank takes a period's money back for now; gives the dispute's id."""
+        payment = (await self.at_gateway())["invoices"][period - 1]["payment"]
+        dispute = await self.world.sandbox.dispute(payment["captures"][0]["charge"])
+        await self.world.settle()
+        return dispute
+
+    async def at_gateway(self) -> Json:
+        """The subscription that the agreement is."""
+        sandbox, provider = await self.world.exports()
+        (ours,) = (a for a in provider["agreements"] if a["agreementId"] == self.agreement_id)
+        ids = ours["gatewayAgreementIds"]
+        (theirs,) = (s for s in sandbox["stripe"]["subscriptions"] if s["subscription"] in ids)
+        return dict(theirs)
+
+
+@dataclass
 class Rental:
     """One purchase of a person: a film for some days."""
 
@@ -154,6 +205,19 @@ class Shop:
         deal = await self.checkout(person, **wish)
         await deal.open_phone()
         await self.world.settle()
+        return deal
+
+    async def checkout_with_stripe(self, person: Person) -> Subscription:
+        """A subscription at Stripe for the person to pay."""
+        wish = {"email": f"{person.name.lower()}@film.example"}
+        answer = await person.provider.pay_with_stripe("checkout", self.world.houses.offer.product_id, **wish)
+        return Subscription(self.world, person, answer["agreementId"], answer["clientSecret"])
+
+    async def subscribe_with_stripe(self, person: Person, card: str = "visa") -> Subscription:
+        """Checkout at Stripe with a test card, and a yes to the bank if it asks; comes back when all is quiet."""
+        deal = await self.checkout_with_stripe(person)
+        if await deal.give_card(card) == "requires_action":
+            await deal.answer_bank("approve")
         return deal
 
     async def offer(self, person: Person, *, key: str | None = None) -> Rental:

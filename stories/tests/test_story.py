@@ -1,4 +1,4 @@
-"""The whole story of eight people, as `make story` runs it."""
+"""The whole story of eleven people, as `make story` runs it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from stories.tests.paper import ROOT, blocks, section
 
 pytestmark = pytest.mark.story
 
-SECONDS_MAX = 110
+#: On an idle machine it takes about a minute.
+SECONDS_MAX = 240
 
 
-def test_eight_people_three_months(tmp_path: Path) -> None:
+@pytest.mark.timeout(SECONDS_MAX + 10)
+def test_eleven_people_three_months(tmp_path: Path) -> None:
     out = tmp_path / "story.json"
     told = subprocess.run(
         [sys.executable, "-m", "stories", "--out", str(out)],
@@ -40,12 +42,17 @@ def test_eight_people_three_months(tmp_path: Path) -> None:
         "Frank": "rejected",
         "Grete": "expired",
         "Henrik": "paid",
+        "Ida": "active",
+        "Jon": "active",
+        "Kari": "active",
     }
-    assert report["totals"]["captured"] == 9900 * (4 + 4 + 4 + 2 + 2) + 3900
-    assert report["totals"]["refunded"] == 3000 + 3900
-    henrik = report["people"][-1]
+    assert report["totals"]["captured"] == 9900 * (4 + 4 + 4 + 2 + 2 + 4 + 4 + 4) + 3900
+    assert report["totals"]["refunded"] == 3000 + 3900 + 9900
+    (henrik,) = (p for p in report["people"] if p["name"] == "Henrik")
     assert [(r["kind"], r["amount"]) for r in henrik["receipts"]] == [("receipt", 3900), ("credit_note", 3900)]
     assert henrik["access"]["until"] is None
-    (excerpt,) = blocks(section((ROOT / "README.md").read_text(encoding="utf-8"), "What the story shows"))
+    excerpts = blocks(section((ROOT / "README.md").read_text(encoding="utf-8"), "What the story shows"))
     lines = {line.rstrip() for line in told.stdout.splitlines()}
-    assert [line for line in excerpt.text.splitlines() if line not in lines] == [], "the README shows another story"
+    assert [line for excerpt in excerpts for line in excerpt.text.splitlines() if line not in lines] == [], (
+        "the README shows another story"
+    )
