@@ -68,7 +68,7 @@ migrate-rehearsal: setup  ## 100 000 agreements move in, workers are killed, and
 	@$(BIN)/python -m stories.moving --rows $(or $(ROWS),100000) $(if $(filter no,$(BILLING)),--no-billing)
 
 test: setup  ## Run all tests (real HTTP, real PostgreSQL)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: setup  ## What the CI runs: ruff, mypy --strict, import rules, tests
 	@$(BIN)/python -m pip --disable-pip-version-check check
