@@ -39,7 +39,7 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """The processor time that they have used so far; on a busy machine it says more than the clock does."""
-        return sum(_busy(pid) for pid in _family(self.pid))
+        return cpu_seconds_of(self.pid)
 
 
 @contextlib.contextmanager
@@ -74,6 +74,20 @@ def wiremock(folder: Path, stubs: list[dict[str, object]]) -> Iterator[Server]:
         command += ["--no-request-journal", "--disable-banner", "--async-response-enabled", "true"]
         with _running("WireMock", command, f"http://127.0.0.1:{port}", "/__admin/mappings") as server:
             yield server
+
+
+@contextlib.contextmanager
+def bare(database_url: str) -> Iterator[Server]:
+    """The barest server on a database of ours."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.provider.bare", database_url, str(port)]
+    with _running("bare", command, f"http://127.0.0.1:{port}", "/") as server:
+        yield server
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """The processor time that a process and those it started have used so far."""
+    return sum(_busy(one) for one in _family(pid))
 
 
 def free_port() -> int:

@@ -69,7 +69,11 @@ def measure(url: str, load: Load, connections: int, seconds: int, run: str) -> M
     line = next((line for line in done.stdout.splitlines() if line.startswith(MARK)), None)
     if line is None:
         raise RuntimeError(f"wrk said: {done.stdout}{done.stderr}")
-    told = json.loads(line.removeprefix(MARK))
+    return read_result(json.loads(line.removeprefix(MARK)))
+
+
+def read_result(told: dict[str, int]) -> Measured:
+    """What the script told at the end of a run."""
     return Measured(
         count=told["requests"],
         per_second=told["requests"] / (told["microseconds"] / 1e6),
