@@ -11,6 +11,7 @@ import pytest
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import AttemptStatus, ChargeStatus
 from avtale.domain.errors import GatewayBusy, GatewayRefused, GatewayUnknown
+from avtale.domain.gateway import GatewayName
 from avtale.domain.ports import EventSubject
 from avtale.service.billing import plan_charges
 from avtale.service.ids import new_id
@@ -18,6 +19,7 @@ from avtale.service.refunding import refund_charge
 from avtale.service.stopping import stop_agreement
 from avtale.service.turning import turn_clock
 from avtale.storage import calls, charges, inbox
+from avtale.storage.inbox import Arrival
 
 from ..conftest import START
 from .conftest import OPERATOR, PHONE, Shop
@@ -53,7 +55,7 @@ async def test_two_approved_drafts_are_one_agreement_and_the_other_is_given_back
     # Its webhook is what tells us of an agreement whose address we never got.
     async with shop.db.tenant(shop.tenant.id) as tx:
         event = EventSubject("k", "recurring.agreement-activated.v1", lost["agreementId"], lost["externalId"], None)
-        await inbox.keep(tx, new_id(), "vipps", event, b"{}")
+        await inbox.keep(tx, [Arrival(new_id(), GatewayName.VIPPS, event, b"{}")])
     await shop.work()
     theirs = {a["agreementId"]: a for a in await shop.theirs()}
     assert theirs[lost["agreementId"]]["status"] == "STOPPED"

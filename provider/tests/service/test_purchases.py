@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +11,7 @@ import pytest
 
 from avtale.domain.charge import AttemptStatus, ChargeStatus
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown, Invalid, NotFound
+from avtale.domain.gateway import GatewayName
 from avtale.domain.ports import EventSubject
 from avtale.domain.purchase import PurchaseStatus
 from avtale.service.auditing import audit
@@ -22,6 +22,7 @@ from avtale.service.ids import new_id
 from avtale.service.refunding import refund_charge
 from avtale.service.turning import turn_clock
 from avtale.storage import charges, inbox
+from avtale.storage.inbox import Arrival
 
 from ..conftest import START
 from .conftest import OPERATOR, PHONE, Shop
@@ -180,7 +181,7 @@ async def test_a_webhook_before_our_own_commit_finds_its_purchase(shop: Shop) ->
     await shop.control("POST", f"/phone/{PHONE}/payments/{theirs['reference']}/approve", {})
     async with shop.db.tenant(shop.tenant.id) as tx:
         event = EventSubject("k", "epayments.payment.authorized.v1", None, None, theirs["reference"])
-        assert await inbox.keep(tx, new_id(), "vipps", event, json.dumps({}).encode())
+        assert await inbox.keep(tx, [Arrival(new_id(), GatewayName.VIPPS, event, b"{}")])
     await shop.work()
     assert (await shop.see_purchase(purchase_id)).purchase.status is PurchaseStatus.PAID
     assert [p["captured"] for p in await shop.payments()] == [3900]
