@@ -28,12 +28,12 @@ async def test_money_is_counted_on_the_local_day_on_which_it_moved(shop: Shop) -
     (charged,) = seen.today
     assert (charged.kind, charged.count, charged.amount, charged.currency) == (BookingKind.CAPTURE, 1, 9900, "NOK")
     assert seen.agreements == {"active": 1}
-    await shop.advance_to(datetime(2027, 2, 16, 12, tzinfo=UTC))
+    await shop.advance_to(datetime(2027, 2, 15, 12, tzinfo=UTC))
     (charge_id,) = {one.charge_id for one in (await oversee(shop.db, shop.tenant)).movements[:1]}
     await refund_charge(shop.db, shop.gateways, shop.tenant, charge_id, 3000, "Sorry", OPERATOR)
     await shop.work()
     # 22:59 UTC is one minute before midnight in Oslo, and 23:01 the day after.
-    await shop.advance_to(datetime(2027, 2, 16, 22, 59, tzinfo=UTC))
+    await shop.advance_to(datetime(2027, 2, 15, 22, 59, tzinfo=UTC))
     seen = await oversee(shop.db, shop.tenant)
     assert {flow.kind: (flow.count, flow.amount) for flow in seen.today} == {
         BookingKind.CAPTURE: (1, 9900),
@@ -46,7 +46,7 @@ async def test_money_is_counted_on_the_local_day_on_which_it_moved(shop: Shop) -
     ]
     assert [m.kind for m in seen.movements] == [BookingKind.REFUND, BookingKind.CAPTURE, BookingKind.CAPTURE]
     assert {m.product for m in seen.movements} == {"Film"}
-    await shop.advance_to(datetime(2027, 2, 16, 23, 1, tzinfo=UTC))
+    await shop.advance_to(datetime(2027, 2, 15, 23, 1, tzinfo=UTC))
     assert (await oversee(shop.db, shop.tenant)).today == ()
 
     view = await inspect_charge(shop.db, shop.tenant, charge_id)
