@@ -3,8 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-cache-dir
-# Tests that run at once; each of these processes has a database of its own.
-WORKERS ?= 2
+# Tests that run at once, each with a database of its own; the stories wait more than they work.
+WORKERS ?= 3
 PYTEST_ARGS ?=
 ARGS ?=
 
