@@ -9,18 +9,19 @@ from uuid import UUID
 from avtale.domain.charge import Attempt, AttemptStatus, Totals
 from avtale.domain.errors import Conflict, Invalid
 from avtale.domain.gateway import GatewayName
-from avtale.domain.outcome import Answered, Outcome, Unknown
+from avtale.domain.outcome import Outcome
 from avtale.domain.periods import local_date
 from avtale.domain.ports import BillingGateway, Confirmation, Gateways, IntentWish
 from avtale.domain.purchase import Purchase, PurchaseTerms
 from avtale.service.buying import charge_of, new_purchase, refuse_owned, still_open
 from avtale.service.checkout import Person
+from avtale.service.confirming import SENDINGS_COUNT_MAX, confirmation
 from avtale.service.customers import answered, ensure_customer
 from avtale.service.delivering import READ_AFTER_EXPIRY
 from avtale.service.ids import new_id
 from avtale.service.repeating import first_use
-from avtale.service.sending import lease_seconds, send_written
-from avtale.service.subscribing import SENDINGS_COUNT_MAX, StripeWish
+from avtale.service.sending import lease_seconds
+from avtale.service.subscribing import StripeWish
 from avtale.storage import calls, charges, checks, locks, purchases, tenants
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.checks import CheckKind
@@ -120,25 +121,11 @@ async def _write_intent(
 async def _confirmation(
     db: Database, gateways: Gateways, stripe: BillingGateway, tenant: Tenant, purchase: Purchase, call: Call | None
 ) -> Outcome[Confirmation]:
-    """What there is to confirm: from the answer that makes the intent, or read anew where it is there."""
     async with db.tenant(tenant.id) as tx:
         charge = (await charges.charges_of_purchases(tx, [purchase.id]))[purchase.id]
         (attempt,) = await charges.attempts_of(tx, [charge.id])
-    outcome: Outcome[object] = Unknown("not sent")
-    for _ in range(SENDINGS_COUNT_MAX):
-        if call is None:
-            async with db.tenant(tenant.id) as tx:
-                call = await calls.get_call(tx, attempt.id)
-        if call is None:
-            break
-        ((_, outcome),) = await send_written(db, gateways, tenant, [call])
-        if isinstance(outcome, Answered) and isinstance(outcome.value, Confirmation):
-            return Answered(outcome.value)
-        if not isinstance(outcome, Unknown):
-            break
-        call = None
-    async with db.tenant(tenant.id) as tx:
-        attempt = (await charges.get_attempts(tx, [attempt.id]))[attempt.id]
-    if attempt.gateway_order_id is not None:
-        return await stripe.fetch_confirmation(attempt.gateway_order_id)
-    return outcome if not isinstance(outcome, Answered) else Unknown("not known")
+
+    async def made(tx: Transaction) -> str | None:
+        return (await charges.get_attempts(tx, [attempt.id]))[attempt.id].gateway_order_id
+
+    return await confirmation(db, gateways, stripe, tenant, attempt.id, call, made)

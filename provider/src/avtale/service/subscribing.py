@@ -9,15 +9,16 @@ from uuid import UUID
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.errors import Conflict, Invalid
 from avtale.domain.gateway import GatewayName
-from avtale.domain.outcome import Answered, Outcome, Unknown
+from avtale.domain.outcome import Outcome
 from avtale.domain.ports import BillingGateway, Confirmation, Gateways, ObservedPrice, SubscriptionWish
 from avtale.domain.purchase import PurchaseTerms
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person, new_agreement
+from avtale.service.confirming import SENDINGS_COUNT_MAX, confirmation
 from avtale.service.customers import answered, ensure_customer, keep_method
 from avtale.service.ids import new_id
 from avtale.service.repeating import first_use
-from avtale.service.sending import lease_seconds, send_written
+from avtale.service.sending import lease_seconds
 from avtale.storage import agreements, calls, checks, locks, stripe_accounts, tenants
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import Call, CallKind
@@ -29,8 +30,6 @@ from avtale.storage.tenants import Tenant
 INCOMPLETE_LIFE = timedelta(hours=23)
 #: After this long we look what became of a subscription, if nobody has told us.
 CHECK_AFTER = INCOMPLETE_LIFE + timedelta(minutes=5)
-#: How often one checkout sends the same call before it says that Stripe does not answer.
-SENDINGS_COUNT_MAX = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,25 +192,11 @@ async def _write_draft(
 async def _confirmation(
     db: Database, gateways: Gateways, stripe: BillingGateway, tenant: Tenant, draft: Draft, call: Call | None
 ) -> Outcome[Confirmation]:
-    """What there is to confirm: from the answer that makes the subscription, or read anew where it is there."""
-    outcome: Outcome[object] = Unknown("not sent")
-    for _ in range(SENDINGS_COUNT_MAX):
-        if call is None:
-            async with db.tenant(tenant.id) as tx:
-                call = await calls.get_call(tx, draft.id)
-        if call is None:
-            break
-        ((_, outcome),) = await send_written(db, gateways, tenant, [call])
-        if isinstance(outcome, Answered) and isinstance(outcome.value, Confirmation):
-            return Answered(outcome.value)
-        if not isinstance(outcome, Unknown):
-            break
-        call = None
-    async with db.tenant(tenant.id) as tx:
-        (draft,) = await agreements.get_drafts(tx, [draft.id])
-    if draft.gateway_agreement_id is not None:
-        return await stripe.fetch_confirmation(draft.gateway_agreement_id)
-    return outcome if not isinstance(outcome, Answered) else Unknown("not known")
+    async def made(tx: Transaction) -> str | None:
+        (found,) = await agreements.get_drafts(tx, [draft.id])
+        return found.gateway_agreement_id
+
+    return await confirmation(db, gateways, stripe, tenant, draft.id, call, made)
 
 
 async def _ended(db: Database, stripe: BillingGateway, tenant: Tenant, draft: Draft) -> None:
