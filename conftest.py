@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ ORACLE = os.environ.get("AVTALE_ORACLE", "")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 # Text whose colour stands out from what is behind it by less than 4.5 to 1 (WCAG 2.2, 1.4.3), controls that a
-# thumb would miss (2.5.8), and pages wider than their screen (1.4.10).
+# thumb would miss (2.5.8) or that have no name (4.1.2), and pages wider than their screen (1.4.10).
 FAULTS = """() => {
   const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const light = (c) => {
@@ -40,8 +40,9 @@ FAULTS = """() => {
   const faults = [];
   for (const element of document.querySelectorAll("body *")) {
     const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-    if (!own || !element.checkVisibility() || element.closest(".unseen, .skip")) continue;
-    const front = light(numbers(getComputedStyle(element).color).slice(0, 3));
+    if (!own || !element.checkVisibility() || element.closest(".unseen, .skip, title")) continue;
+    const style = getComputedStyle(element);
+    const front = light(numbers(element.closest("svg") ? style.fill : style.color).slice(0, 3));
     const back = light(behind(element));
     const contrast = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
     if (contrast < 4.5) faults.push(`${element.textContent.trim()}: contrast ${contrast.toFixed(2)}`);
@@ -51,6 +52,12 @@ FAULTS = """() => {
     if (!control.checkVisibility() || (width >= 24 && height >= 24)) continue;
     faults.push(`${control.outerHTML}: too small`);
   }
+  for (const control of document.querySelectorAll("button, input:not([type=hidden]), select, a")) {
+    const named = control.ariaLabel || control.textContent.trim() || control.labels?.length;
+    if (!control.checkVisibility() || named) continue;
+    faults.push(`${control.outerHTML}: nameless`);
+  }
+  if (document.querySelectorAll("h1").length !== 1) faults.push("not one heading for the page");
   if (document.documentElement.scrollWidth > innerWidth) faults.push("scrolls sideways");
   return faults;
 }"""
@@ -73,9 +80,14 @@ def oracle() -> Path:
 
 
 @pytest.fixture(scope="session")
-def page_faults() -> str:
-    """A script that gives what is unreadable on a page, as a list of sentences."""
-    return FAULTS
+def page_faults() -> Callable[[Page], list[str]]:
+    """What is hard to read or to use on a page, as a list of sentences, once its style sheet is there."""
+
+    def look(page: Page) -> list[str]:
+        page.wait_for_load_state()
+        return list(page.evaluate(FAULTS))
+
+    return look
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import json
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from stories.demonstration import Demonstration
-from stories.tests.readable import FAULTS
 
 #: Some start everything three times, and the machine may have other work.
 pytestmark = [pytest.mark.story, pytest.mark.timeout(400)]
@@ -235,7 +234,9 @@ def _post(url: str, body: bytes, **headers: str) -> Any:
         return json.load(answer)
 
 
-def test_an_operator_follows_a_file_that_moves_in(demo: Demonstration, page: Page) -> None:
+def test_an_operator_follows_a_file_that_moves_in(
+    demo: Demonstration, page: Page, page_faults: Callable[[Page], list[str]]
+) -> None:
     control = f"{demo.sandbox}/_sandbox"
     with urllib.request.urlopen(f"{control}/clock") as answer:
         today = datetime.fromisoformat(json.load(answer)["now"]).date()
@@ -256,7 +257,7 @@ def test_an_operator_follows_a_file_that_moves_in(demo: Demonstration, page: Pag
     expect(page.get_by_text("Waits for you")).to_be_visible()
     expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
     expect(page.get_by_role("region", name="Why rows were not applied")).to_contain_text("vipps has 10000 NOK")
-    assert page.evaluate(FAULTS) == []
+    assert page_faults(page) == []
     page.get_by_role("textbox").fill("The report is as it should be")
     page.get_by_role("button", name="Apply").click()
     expect(page.get_by_text("Done", exact=True)).to_be_visible()
@@ -425,7 +426,12 @@ def choose_at(page: Page, demo: Demonstration, product: str) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 700, 320])
 def test_every_page_is_readable(
-    demo: Demonstration, chromium: Browser, tour: tuple[list[str], Any], scheme: Any, width: int
+    demo: Demonstration,
+    chromium: Browser,
+    page_faults: Callable[[Page], list[str]],
+    tour: tuple[list[str], Any],
+    scheme: Any,
+    width: int,
 ) -> None:
     addresses, cookies = tour
     faults: dict[str, list[str]] = {}
@@ -436,7 +442,7 @@ def test_every_page_is_readable(
         for address in addresses:
             page.goto(f"{demo.shop}{address}")
             page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true })")
-            if found := page.evaluate(FAULTS):
+            if found := page_faults(page):
                 faults[address] = found
     assert not faults
 

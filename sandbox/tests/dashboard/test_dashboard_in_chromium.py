@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -353,7 +354,7 @@ def full(shop: Shop) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 700, 320])
 def test_every_room_is_readable(
-    chromium: Browser, shop: Shop, full: list[str], page_faults: str, scheme: Any, width: int
+    chromium: Browser, shop: Shop, full: list[str], page_faults: Callable[[Page], list[str]], scheme: Any, width: int
 ) -> None:
     context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
     page = context.new_page()
@@ -361,7 +362,7 @@ def test_every_room_is_readable(
     for path in full:
         visit(page, shop, path)
         page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true })")
-        if found := page.evaluate(page_faults):
+        if found := page_faults(page):
             faults[path] = found
     context.close()
     shop.vipps.command("DELETE", "/clock/participants/shop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -239,7 +240,7 @@ def addresses(world: Any) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 700, 320])
 def test_every_page_is_readable(
-    chromium: Browser, addresses: list[str], page_faults: str, scheme: Any, width: int
+    chromium: Browser, addresses: list[str], page_faults: Callable[[Page], list[str]], scheme: Any, width: int
 ) -> None:
     context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
     page = context.new_page()
@@ -249,7 +250,7 @@ def test_every_page_is_readable(
         assert answer is not None
         assert answer.status == 200, address
         page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true })")
-        if found := page.evaluate(page_faults):
+        if found := page_faults(page):
             faults[page.title()] = found
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     context.close()
