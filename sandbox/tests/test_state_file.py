@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -15,8 +16,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from avtale_sandbox import clock as timing
+from avtale_sandbox import store as storing
+from avtale_sandbox.people import Person
 from avtale_sandbox.settings import Settings
-from avtale_sandbox.store import StateFileError
+from avtale_sandbox.store import StateFileError, Store
 from avtale_sandbox.world import World
 
 from .conftest import START, V3, Sandbox
@@ -46,6 +50,13 @@ class Process:
         assert told["pid"] == self.running.pid
         assert told["url"] == f"http://127.0.0.1:{told['port']}"
         return str(told["url"])
+
+    def give_room(self, size: int) -> None:
+        """Let the state file grow by so many bytes and no more, as a disk that is full then."""
+        assert self.running is not None
+        hard = resource.prlimit(self.running.pid, resource.RLIMIT_FSIZE)[1]
+        room = (self.state.stat().st_size + size, hard)
+        resource.prlimit(self.running.pid, resource.RLIMIT_FSIZE, room)
 
     def kill(self) -> None:
         if self.running is not None:
@@ -206,3 +217,80 @@ def test_a_file_that_cannot_be_used_is_told_on_the_command_line(tmp_path: Path) 
     assert ended.returncode == 2
     assert "not a state file" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_business_time_goes_on_when_the_computers_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = 1_800_000_000_000
+    monkeypatch.setattr(timing, "wall_now", lambda: wall)
+    clock = timing.Clock(Store())
+    clock.load(running=True, start_at=1_000)
+    shown = [clock.now()]
+    for step in (500, -3_600_000, 0, 250, 4_000):
+        wall += step
+        shown.append(clock.now())
+    assert shown == [1_000, 1_500, 1_500, 1_500, 1_750, 5_750]
+
+
+def people_in(path: Path) -> list[str]:
+    """The names in a state file that holds people alone."""
+    store = Store()
+    people = store.table("person", Person)
+    store.open(path)
+    store.close()
+    return [one.name for one in people.values()]
+
+
+@pytest.mark.parametrize("left_behind", [b"", b"\0" * 40, b"\0" * 40 + b"\n"])
+def test_a_power_cut_at_any_byte_costs_nothing_that_was_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left_behind: bytes
+) -> None:
+    """The disk keeps what was forced to it, as much as it likes of the rest, and perhaps zeros where more was to be."""
+    path = tmp_path / "state.jsonl"
+    forced = []
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(storing.os, name, lambda fd: forced.append(os.fstat(fd).st_size))
+    store = Store()
+    people = store.table("person", Person)
+    store.open(path, synced=True)
+    answered = []
+    for name in ("Anna", "Bjørn", "Åse"):
+        people.put(name, Person(phone_number=f"47{name}", name=name))
+        store.commit()
+        answered.append((forced[-1], name))
+    store.close()
+    written = path.read_bytes()
+    assert answered[-1][0] == len(written)
+    for cut in range(answered[0][0], len(written)):
+        path.write_bytes(written[:cut] + left_behind)
+        assert people_in(path) == [name for size, name in answered if size <= cut]
+        assert people_in(path) == [name for size, name in answered if size <= cut]
+
+
+async def test_a_full_disk_is_said_and_nothing_is_answered_that_is_not_in_the_file(
+    process: Process, http: aiohttp.ClientSession
+) -> None:
+    sandbox = Sandbox(process.start(), http)
+    before = await sandbox.draft()
+    process.give_room(100)
+    for _ in range(2):
+        refused = await sandbox.call("POST", f"{V3}/agreements", sandbox.draft_body(), key="once")
+        assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
+        assert "File too large" in str(refused.body)
+    for path in (f"{V3}/agreements/{before['agreementId']}", "/_sandbox/export", "/phone/", "/stripe/v1/events"):
+        assert (await sandbox.raw("GET", path, headers=await sandbox.headers())).status == 503
+    process.kill()
+
+    sandbox.url = process.start()
+    assert [a["agreementId"] for a in (await sandbox.control("GET", "/export"))["agreements"]] == [
+        before["agreementId"]
+    ]
+    process.give_room(100)
+    assert (await sandbox.call("POST", f"{V3}/agreements", sandbox.draft_body(), key="once")).status == 503
+    process.give_room(10**9)
+    after = await sandbox.call("POST", f"{V3}/agreements", sandbox.draft_body(), key="once")
+    assert after.status == 201
+    export = (await sandbox.control("GET", "/export")).body
+    process.kill()
+    sandbox.url = process.start()
+    assert (await sandbox.control("GET", "/export")).body == export
+    assert len(export["agreements"]) == 2

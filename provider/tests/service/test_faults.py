@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,12 +13,14 @@ from avtale.domain.charge import AttemptStatus, ChargeStatus
 from avtale.domain.errors import GatewayBusy, GatewayRefused, GatewayUnknown
 from avtale.domain.gateway import GatewayName
 from avtale.domain.ports import EventSubject
-from avtale.service.billing import plan_charges
+from avtale.service.billing import bill, plan_charges
+from avtale.service.checking import check
 from avtale.service.ids import new_id
 from avtale.service.refunding import refund_charge
+from avtale.service.sending import resend
 from avtale.service.stopping import stop_agreement
 from avtale.service.turning import turn_clock
-from avtale.storage import calls, charges, inbox
+from avtale.storage import calls, charges, database, inbox
 from avtale.storage.inbox import Arrival
 
 from ..conftest import START
@@ -99,6 +101,35 @@ async def test_a_refused_draft_is_over(shop: Shop, status: int, raised: type[Exc
 async def test_a_charge_without_an_answer_is_sent_again_and_taken_once(shop: Shop, kind: str) -> None:
     agreement_id = await shop.subscribe()
     await script(shop, CREATE, 1, kind=kind)
+    await shop.advance_to(AFTER_RENEWAL)
+    (theirs,) = await shop.theirs()
+    assert [c["captured"] for c in theirs["charges"]] == [9900, 9900]
+    assert [c.status for c in (await shop.see(agreement_id)).charges] == [ChargeStatus.PAID] * 2
+    await shop.books()
+
+
+async def test_clocks_that_jump_back_delay_and_double_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    jumped = timedelta()
+
+    class Jumping(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + jumped
+
+    monkeypatch.setattr(database, "datetime", Jumping)
+    agreement_id = await shop.subscribe()
+    await script(shop, CREATE, 1, kind="effect-then-close")
+    created = AFTER_RENEWAL - timedelta(days=3)
+    await shop.control("POST", "/clock/advance", {"to": created.isoformat()})
+    await turn_clock(shop.db, created, running=False)
+    while await bill(shop.db, shop.gateways, shop.tenant):
+        pass
+    jumped = timedelta(hours=-1)
+    await turn_clock(shop.db, created - timedelta(days=2), running=False)
+    for job in (bill, check, resend):
+        assert not await job(shop.db, shop.gateways, shop.tenant)
+    assert [c.status for c in (await shop.see(agreement_id)).charges] == [ChargeStatus.PAID, ChargeStatus.OPEN]
+    jumped = timedelta(minutes=1)
     await shop.advance_to(AFTER_RENEWAL)
     (theirs,) = await shop.theirs()
     assert [c["captured"] for c in theirs["charges"]] == [9900, 9900]

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from .clock import wall_now
 from .control.faults import Action
 from .control.wire import Problem
+from .store import StateNotKept
 from .stripe import operations as stripe_paths
 from .stripe.api import StripeApi
 from .vipps.epayment import landing
@@ -80,12 +81,24 @@ class FrontDoor:
                 raise Problem(413, "The body is too large")
             return message
 
-        async def stored(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                world.settle_all()
-            await send(message)
+        refused = False
 
-        world.catch_up()
+        async def stored(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start":
+                try:
+                    world.settle_all()
+                except StateNotKept as problem:
+                    refused = True
+                    await _send(_not_kept(world.gateway, problem), send)
+            if not refused:
+                await send(message)
+
+        try:
+            world.catch_up()
+        except StateNotKept as problem:
+            await _send(_not_kept(world.gateway, problem), send)
+            return
         await self._pages(scope, counted, stored)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,8 +132,7 @@ class FrontDoor:
         if not body[1]:
             answer = host.failure(413, "The body is too large")
         elif fault is not None and fault.kind in ("status", "hang"):
-            world.store.commit()
-            answer = _scripted(fault, host)
+            answer = self._kept(host) or _scripted(fault, host)
         else:
             answer = self._answer(request, found, host)
             if fault is not None and fault.kind != "delay":
@@ -143,16 +155,27 @@ class FrontDoor:
         else:
             await _leave_unanswered(scope, receive, cut=fault is not None and fault.kind.endswith("close"))
 
+    def _kept(self, host: Gateway | StripeApi) -> Answer | None:
+        """Store what was changed; the answer that says so where that is not possible."""
+        try:
+            self._world.store.commit()
+        except StateNotKept as problem:
+            return _not_kept(host, problem)
+        return None
+
     def _answer(self, request: Request, found: Any, host: Gateway | StripeApi) -> Answer:
         """Perform a call and store what it changed; what is due comes before and after it."""
         world = self._world
-        world.catch_up()
         try:
-            answer = host.answer(request, found)
-        except Exception:
-            log.exception("request %s (%s %s) failed", request.id, request.method, request.path)
-            answer = host.failure(500, f"Internal error, request {request.id}")
-        world.settle_all()
+            world.catch_up()
+            try:
+                answer = host.answer(request, found)
+            except Exception:
+                log.exception("request %s (%s %s) failed", request.id, request.method, request.path)
+                answer = host.failure(500, f"Internal error, request {request.id}")
+            world.settle_all()
+        except StateNotKept as problem:
+            return _not_kept(host, problem)
         return answer
 
 
@@ -187,6 +210,11 @@ def _base_url(scope: Scope, headers: dict[bytes, bytes]) -> str:
         server = scope.get("server") or ("127.0.0.1", 80)
         return f"{scope['scheme']}://{server[0]}:{server[1]}"
     return f"{scope['scheme']}://{host.decode('latin-1')}"
+
+
+def _not_kept(host: Gateway | StripeApi, problem: StateNotKept) -> Answer:
+    """What a full disk makes of every answer: the call may have taken effect, and nothing is answered as if it had."""
+    return host.failure(503, str(problem), ((b"retry-after", b"1"),))
 
 
 def _scripted(fault: Action, host: Gateway | StripeApi) -> Answer | None:

@@ -48,6 +48,10 @@ def serve(
             "Without it everything is forgotten at the end."
         ),
     ] = None,
+    state_synced: Annotated[
+        bool,
+        typer.Option("--state-synced", help="Force each change to the disk too, so that a power cut loses nothing."),
+    ] = False,
     ready_file: Annotated[
         str | None,
         typer.Option(help='File to write {"url", "pid", "port"} to once listening; removed at the end.'),
@@ -98,6 +102,7 @@ def serve(
         host=host,
         port=port,
         state_path=state,
+        state_synced=state_synced,
         ready_path=ready_file,
         clock_running=clock is ClockMode.RUNNING,
         start_at=start_at,

@@ -31,6 +31,7 @@ class Clock:
         self._table = store.table("clock", ClockState)
         self._state = ClockState(running=True, value=0)
         self._held_at: int | None = None
+        self._shown = 0
 
     def load(self, running: bool, start_at: int | None) -> None:
         """Go on as stored, or begin as told: at an instant, or at the computer's time."""
@@ -51,14 +52,22 @@ class Clock:
         return self._held_at is not None
 
     def now(self) -> int:
-        """The instant, in milliseconds since 1970."""
+        """The instant, in milliseconds since 1970. When the computer's clock is set back, this one goes on."""
         if self._held_at is not None:
             return self._held_at
-        return self._state.value + wall_now() if self._state.running else self._state.value
+        if not self._state.running:
+            return self._state.value
+        now = self._state.value + wall_now()
+        if now < self._shown:
+            self._state = ClockState(running=True, value=self._state.value + self._shown - now)
+            return self._shown
+        self._shown = now
+        return now
 
     def set(self, now: int, running: bool) -> None:
         """Show this instant from now on, running or not."""
         self._held_at = None
+        self._shown = now
         self._state = ClockState(running=running, value=now - wall_now() if running else now)
         self._table.put("clock", self._state)
 

@@ -14,6 +14,7 @@ from .identity import routes as identity
 from .phone import routes as phone
 from .phone.bills import Bills
 from .phone.telephones import Telephones
+from .store import StateNotKept
 from .stripe.operations import PREFIX as STRIPE
 from .stripe.pages import StripePages
 from .vipps.epayment.courier import Courier
@@ -35,6 +36,9 @@ def rooms(world: World) -> Starlette:
         answer.headers.update(problem.headers or {})
         return answer
 
+    async def not_kept(request: Request, problem: Exception) -> Response:
+        return problem_answer(Problem(503, str(problem)))
+
     async def failed(request: Request, problem: Exception) -> Response:
         return problem_answer(Problem(500, "Internal error"))
 
@@ -50,5 +54,10 @@ def rooms(world: World) -> Starlette:
             *phone.confirmation_routes(telephones),
             *phone.payment_routes(telephones, bills),
         ],
-        exception_handlers={Problem: too_large, HTTPException: nothing_there, Exception: failed},
+        exception_handlers={
+            Problem: too_large,
+            HTTPException: nothing_there,
+            StateNotKept: not_kept,
+            Exception: failed,
+        },
     )

@@ -17,6 +17,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: Annotated[str, _says("address to listen on (`--host`)")] = "127.0.0.1"
     port: Annotated[int, _says("port to listen on; 0 takes a free one (`--port`)")] = 8400
     state_path: Annotated[str | None, _says("file that keeps everything across restarts (`--state`)")] = None
+    state_synced: Annotated[bool, _says("forces each change to the disk before it is answered (`--state-synced`)")] = (
+        False
+    )
     ready_path: Annotated[str | None, _says("file that says where it listens, once it does (`--ready-file`)")] = None
     clock_running: Annotated[bool, _says("whether business time runs by itself (`--clock`)")] = True
     start_at: Annotated[str | None, _says("the first instant of business time (`--start-at`)")] = None

@@ -20,6 +20,10 @@ class StateFileError(Exception):
     """The state file cannot be used; the text says why and what to do."""
 
 
+class StateNotKept(Exception):
+    """The state file takes no more just now; what was changed is kept in memory, and goes into it before any answer."""
+
+
 class Table(Generic[Row]):
     """The rows of one kind by key; a row that is got is a copy, and changes nothing until it is put back."""
 
@@ -74,6 +78,8 @@ class Store:
         self._tables: dict[str, Table[Any]] = {}
         self._pending: list[bytes] = []
         self._fd: int | None = None
+        self._size = 0
+        self._synced = False
 
     def table(self, kind: str, row: type[Row]) -> Table[Row]:
         """Declare a kind of row; each kind once."""
@@ -95,13 +101,22 @@ class Store:
     def commit(self) -> None:
         """Write all noted changes as one line; when this returns, they survive the end of this process.
 
-        The line is handed to the operating system, not forced to the disk: a `kill -9` loses nothing, a power
-        cut may.
+        The line is handed to the operating system, and forced to the disk only if `open` was told so: a `kill -9`
+        loses nothing, a power cut may. Raises StateNotKept when there is no room; the next commit writes the same
+        changes with its own.
         """
         if self._pending and self._fd is not None:
             line = b"[%b]\n" % b",".join(self._pending)
+            try:
+                _write_all(self._fd, line)
+                if self._synced:
+                    os.fdatasync(self._fd)
+            except OSError as problem:
+                # What was written of the line goes: the next one must not be joined to it.
+                os.ftruncate(self._fd, self._size)
+                raise StateNotKept(f"the state file cannot be written: {problem.strerror}") from problem
+            self._size += len(line)
             self._pending.clear()
-            _write_all(self._fd, line)
 
     def clear(self, keep: Collection[str] = ()) -> None:
         """Forget every row, in the file too, except those of the kinds to keep."""
@@ -126,10 +141,10 @@ class Store:
             for key in changed:
                 self.note(name, key, kept[key])
 
-    def open(self, path: Path) -> None:
+    def open(self, path: Path, *, synced: bool = False) -> None:
         """Read the file if there is one, and write to it from now on; a torn end is cut, much waste is packed.
 
-        Raises StateFileError.
+        With `synced` each commit is on the disk when it returns. Raises StateFileError.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = _locked(path)
@@ -137,18 +152,24 @@ class Store:
         if sound == 0:
             os.ftruncate(fd, 0)
             _write_all(fd, _HEADER)
+            sound = len(_HEADER)
         else:
             os.ftruncate(fd, sound)
-        self._fd = fd
+        self._fd, self._size, self._synced = fd, sound, synced
         if lines > 64 and lines > 2 * sum(len(table) for table in self._tables.values()):
             self._pack(path)
+        if synced:
+            os.fsync(self._fd)
+            _sync_folder(path.parent)
 
     def close(self) -> None:
-        """Write what is left and let the file go."""
+        """Write what is left and let the file go, also when it takes no more. Raises StateNotKept."""
         if self._fd is not None:
-            self.commit()
-            os.close(self._fd)
-            self._fd = None
+            try:
+                self.commit()
+            finally:
+                os.close(self._fd)
+                self._fd = None
 
     def _read(self, path: Path) -> tuple[int, int]:
         """Load the file; gives how many lines and how many sound bytes it has."""
@@ -188,20 +209,25 @@ class Store:
                 table.encoded[key] = data
 
     def _pack(self, path: Path) -> None:
-        """Write a new file with the living rows only and put it in the old one's place."""
+        """Write a new file with the living rows only and put it in the old one's place; without room, leave it be."""
         packed = path.with_name(path.name + ".packing")
         packed.unlink(missing_ok=True)
         fd = _locked(packed)
-        _write_all(fd, _HEADER)
-        for kind, table in self._tables.items():
-            name = _json.encode(kind)
-            for key, data in table.encoded.items():
-                _write_all(fd, b"[[%b,%b,%b]]\n" % (name, _json.encode(key), data))
-        os.fsync(fd)
+        try:
+            size = _write_all(fd, _HEADER)
+            for kind, table in self._tables.items():
+                name = _json.encode(kind)
+                for key, data in table.encoded.items():
+                    size += _write_all(fd, b"[[%b,%b,%b]]\n" % (name, _json.encode(key), data))
+            os.fsync(fd)
+        except OSError:
+            packed.unlink()
+            os.close(fd)
+            return
         packed.replace(path)
         if self._fd is not None:
             os.close(self._fd)
-        self._fd = fd
+        self._fd, self._size = fd, size
 
 
 def _locked(path: Path) -> int:
@@ -215,7 +241,18 @@ def _locked(path: Path) -> int:
     return fd
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def _write_all(fd: int, data: bytes) -> int:
+    """Write it all; gives how many bytes that were."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+    return len(data)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force to the disk which files there are."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

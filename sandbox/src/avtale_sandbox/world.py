@@ -20,7 +20,7 @@ from .instants import SECOND, parse_instant
 from .merchants import Cast, Merchants, read_cast
 from .people import People
 from .settings import Settings
-from .store import Store
+from .store import StateNotKept, Store
 from .stripe.endpoints import signed_headers as stripe_headers
 from .stripe.house import CONFIGURATION, Stripe
 from .stripe.operations import OPERATIONS as STRIPE_OPERATIONS
@@ -136,7 +136,7 @@ class World:
         Raises StateFileError, or ValueError for a start instant that is none.
         """
         if self.settings.state_path is not None:
-            self.store.open(Path(self.settings.state_path))
+            self.store.open(Path(self.settings.state_path), synced=self.settings.state_synced)
         start_at = None if self.settings.start_at is None else parse_instant(self.settings.start_at)
         if self.settings.merchants_path is not None:
             self._cast = read_cast(Path(self.settings.merchants_path))
@@ -184,7 +184,11 @@ class World:
         return fired
 
     def catch_up(self) -> None:
-        """With a running clock, do what has become due since the last beat, before anybody looks."""
+        """With a running clock, do what has become due since the last beat, before anybody looks.
+
+        Raises StateNotKept while earlier changes are in memory alone: nobody is to see or add to them.
+        """
+        self.store.commit()
         if self.clock.running and not self.clock.held:
             self.agenda.fire_due(self.clock.now(), _FIRED_AT_ONCE_MAX)
 
@@ -200,7 +204,10 @@ class World:
             await asyncio.gather(self._pulse, return_exceptions=True)
         await self.conductor.close()
         await self.sender.close()
-        self.store.close()
+        try:
+            self.store.close()
+        except StateNotKept as problem:
+            log.error("%s", problem)
 
     async def _beat(self) -> None:
         """With a running clock, do what is due when its time has come."""
@@ -212,6 +219,10 @@ class World:
                     if self.settle(_FIRED_AT_ONCE_MAX):
                         await asyncio.sleep(0)
                         continue
+                except StateNotKept as problem:
+                    log.error("%s", problem)
+                    await asyncio.sleep(1)
+                    continue
                 except Exception:
                     log.exception("something that was due could not be done")
                     await asyncio.sleep(1)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...clock import Clock, wall_now
 from ...settings import Settings
+from ...store import StateNotKept
 from .deliveries import Attempt, Deliveries, Delivery, Receivers
 from .signing import signed_headers, target_of
 
@@ -80,7 +82,9 @@ class Sender:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            self._settle()
+            # What cannot be stored now is stored before anything else is answered.
+            with suppress(StateNotKept):
+                self._settle()
             self.pump()
             if (error := task.exception()) is not None:
                 asyncio.get_running_loop().call_exception_handler(
