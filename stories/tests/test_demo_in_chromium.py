@@ -295,7 +295,17 @@ def test_a_renewal_that_fails_is_told_to_both_sides(demo: Demonstration, chromiu
         operate(operator, demo)
         reasons = operator.get_by_role("region", name="Why it was not paid")
         expect(reasons.get_by_text("No money on the card")).to_be_visible()
+        operator.get_by_role("link", name="Dunning").click()
+        dunned = operator.get_by_role("region").filter(has=operator.get_by_text("Not paid yet")).first
+        for said in ("The customer sees to card or money", "Order 1 of 1, tried by Vipps", "Kept until"):
+            expect(dunned.get_by_text(said)).to_be_visible()
+        expect(dunned.get_by_text("The agreement is stopped")).to_be_visible()
+        dunned.get_by_role("heading").get_by_role("link").click()
+        expect(operator.get_by_role("region", name="Its history").get_by_text("A try failed")).to_be_visible()
         turn(page, "a week")
+        operator.goto(f"{demo.shop}/operator/dunning?state=lost")
+        expect(operator.get_by_text("1 order failed for good").first).to_be_visible()
+        operator.get_by_role("link", name="Today").click()
         expect(deal.get_by_text("Stopped because a payment failed")).to_be_visible()
         expect(reasons.get_by_text("No more tries")).to_be_visible()
 
@@ -407,7 +417,16 @@ def tour(demo: Demonstration, chromium: Browser) -> tuple[list[str], Any]:
         page.goto(f"{demo.shop}/operator/agreements")
         owned = page.get_by_role("region", name="Agreements").get_by_role("link").first
         addresses.append(str(owned.get_attribute("href")))
-        desk = ("agreements", "charges?state=paid", "receipts", "waiting", "figures", "log")
+        desk = (
+            "agreements",
+            "charges?state=paid",
+            "receipts",
+            "dunning",
+            "dunning?state=lost",
+            "waiting",
+            "figures",
+            "log",
+        )
         addresses += [f"/operator/{name}" for name in desk]
         page.goto(f"{demo.shop}/shop/account")
         papers = page.get_by_role("region", name="Receipts").get_by_role("link")

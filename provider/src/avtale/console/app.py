@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from avtale.console.adding import Adding
 from avtale.console.clock import ClockRoom
 from avtale.console.desk import Desk
+from avtale.console.dunning import DunningRoom
 from avtale.console.house import ConsoleHouse
 from avtale.console.imports import ImportRooms
 from avtale.console.look.page import send_on, static_files
@@ -40,6 +41,7 @@ def add_console(app: Starlette, house: ConsoleHouse) -> None:
             routes=[
                 *Operator(house, streams).routes(),
                 *Desk(house).routes(),
+                *DunningRoom(house).routes(),
                 *ImportRooms(house, streams).routes(),
                 *elsewhere,
             ],
