@@ -36,7 +36,7 @@ from avtale.gateways.stripe.calling import StripeCalls
 from avtale.gateways.stripe.credentials import StripeCredentials
 from avtale.gateways.stripe.events import StripeWebhooks
 from avtale.gateways.stripe.source import StripeSource
-from avtale.gateways.vipps import translate, translate_epayment
+from avtale.gateways.vipps import limits, translate_epayment
 from avtale.gateways.vipps.adapter import VippsRecurring
 from avtale.gateways.vipps.calling import VippsCalls
 from avtale.gateways.vipps.credentials import VippsCredentials
@@ -78,7 +78,7 @@ class TenantGateways:
         if isinstance(terms, PurchaseTerms):
             translate_epayment.check_terms(terms)
         else:
-            translate.check_terms(terms)
+            limits.check_terms(terms)
 
     async def agreements(self, tenant_id: UUID, gateway: GatewayName) -> AgreementGateway:
         """Where an agreement is. Raises Conflict (`vipps_not_configured`, `stripe_not_configured`)."""

@@ -17,7 +17,7 @@ from avtale.domain.money import Money
 from avtale.domain.periods import Interval, Unit
 from avtale.domain.ports import ChargeWish, Drafted, GatewayAgreementState
 from avtale.domain.settlement import GatewayChargeState
-from avtale.gateways.vipps import translate
+from avtale.gateways.vipps import limits, translate
 
 ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 
@@ -142,7 +142,7 @@ def test_a_price_that_varies_suggests_a_limit_and_reads_the_one_that_was_chosen(
 )
 def test_terms_that_vipps_would_refuse(terms, change, complaint):
     with pytest.raises(ValueError, match=complaint):
-        translate.check_terms(replace(terms, **change))
+        limits.check_terms(replace(terms, **change))
 
 
 def test_many_months_are_shown_as_years(draft_wish, terms):
@@ -152,7 +152,7 @@ def test_many_months_are_shown_as_years(draft_wish, terms):
 
 @pytest.mark.parametrize("currency", ["DKK", "EUR"])
 def test_the_smallest_price_is_the_currencys(terms, currency):
-    translate.check_terms(replace(terms, price=Money(1, currency)))
+    limits.check_terms(replace(terms, price=Money(1, currency)))
 
 
 @pytest.mark.parametrize("number", ["+4791234567", "91 23 45 67", "1234567", "1" * 16, "", "٤٧٩١٢٣٤٥٦٧"])

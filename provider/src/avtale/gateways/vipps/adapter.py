@@ -18,7 +18,7 @@ from avtale.domain.ports import (
 )
 from avtale.domain.settlement import ObservedCharge
 from avtale.gateways.outbound import Answer
-from avtale.gateways.vipps import translate
+from avtale.gateways.vipps import limits, translate
 from avtale.gateways.vipps.calling import CREATED, READ, Judged, VippsCalls, kept, nothing, understood
 
 _DONE = frozenset({HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
@@ -56,7 +56,7 @@ class VippsRecurring:
 
     def amount_min(self, currency: str) -> int:
         """The least that Vipps charges."""
-        return translate.AMOUNT_MIN[currency]
+        return limits.AMOUNT_MIN[currency]
 
     def write_acceptance(self, request_id: UUID, gateway_agreement_id: str, phone_number: str) -> WrittenRequest:
         """See translate.write_acceptance."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,8 +12,6 @@ from uuid import UUID
 from avtale.domain.agreement import Terms
 from avtale.domain.campaign import Campaign, CampaignKind
 from avtale.domain.charge import Totals
-from avtale.domain.money import Money
-from avtale.domain.periods import Interval, Unit
 from avtale.domain.ports import (
     ChargeWish,
     Drafted,
@@ -25,28 +22,23 @@ from avtale.domain.ports import (
     WrittenRequest,
 )
 from avtale.domain.settlement import GatewayChargeState, ObservedCharge
+from avtale.gateways.vipps.limits import (
+    EXTERNAL_ID_LENGTH_MAX,
+    MSISDN,
+    RETRY_DAYS_MAX,
+    URL_LENGTH_MAX,
+    check_amount,
+    check_terms,
+    check_text,
+    counted,
+)
 from avtale.gateways.vipps.reading import Json, minor_units, object_of, optional_instant, optional_text, text
-from avtale.gateways.vipps.wording import fitted, length, shortened
+from avtale.gateways.vipps.wording import fitted, shortened
 
 AGREEMENTS = "/recurring/v3/agreements"
 WEBHOOKS = "/webhooks/v1/webhooks"
 
-PRODUCT_NAME_LENGTH_MAX = 45
-PRODUCT_DESCRIPTION_LENGTH_MAX = 100
 REFUND_DESCRIPTION_LENGTH_MAX = 100
-URL_LENGTH_MAX = 1024
-EXTERNAL_ID_LENGTH_MAX = 64
-RETRY_DAYS_MAX = 14
-AMOUNT_MAX = 2**31 - 1
-
-INTERVAL_COUNT_MAX = 31
-EVENT_TEXT_LENGTH_MAX = 15
-SUGGESTED_MAX_MIN = 100
-#: The highest limit that can be suggested in each currency, in minor units (Vipps Recurring, price ceilings).
-SUGGESTED_MAX_MAX: Mapping[str, int] = {"NOK": 2_000_000, "DKK": 30_000_000, "EUR": 200_000}
-
-#: The smallest amount of each currency that a sales unit can charge in, in minor units.
-AMOUNT_MIN: Mapping[str, int] = {"NOK": 100, "DKK": 1, "EUR": 1}
 
 _AGREEMENT_STATES = {
     "PENDING": GatewayAgreementState.PENDING,
@@ -67,73 +59,6 @@ _CHARGE_STATES = {
     "FAILED": GatewayChargeState.FAILED,
     "CANCELLED": GatewayChargeState.CANCELLED,
 }
-
-MSISDN = re.compile(r"[0-9]{8,15}")
-
-
-def check_terms(terms: Terms) -> None:
-    """Raises ValueError where Vipps would refuse a draft with these terms, saying which of them and why."""
-    _fits("the product's name", terms.name, PRODUCT_NAME_LENGTH_MAX)
-    if terms.description is not None:
-        _fits("the product's description", terms.description, PRODUCT_DESCRIPTION_LENGTH_MAX)
-    _fits("agreement_url", terms.agreement_url, URL_LENGTH_MAX)
-    if not terms.agreement_url.startswith(("https://", "http://")):
-        raise ValueError("agreement_url is a web address")
-    _check_price(terms.price)
-    _check_interval(terms.interval)
-    if terms.suggested_max is not None:
-        _check_suggested_max(terms.price, terms.suggested_max)
-    if terms.campaign is not None:
-        _check_campaign(terms, terms.campaign)
-
-
-def _check_suggested_max(price: Money, suggested_max: int) -> None:
-    most = SUGGESTED_MAX_MAX[price.currency]
-    if not SUGGESTED_MAX_MIN <= suggested_max <= most:
-        raise ValueError(f"a suggested limit in {price.currency} is {SUGGESTED_MAX_MIN} to {most} minor units")
-    if price.amount > suggested_max:
-        raise ValueError("the price is more than the suggested limit")
-
-
-def _check_campaign(terms: Terms, campaign: Campaign) -> None:
-    if terms.suggested_max is not None:
-        raise ValueError("a product whose price may vary has no campaigns")
-    if campaign.price:
-        _check_price(Money(campaign.price, terms.price.currency))
-    if campaign.text is not None:
-        _fits("event_text", campaign.text, EVENT_TEXT_LENGTH_MAX)
-    if campaign.length is not None:
-        _check_interval(campaign.length)
-
-
-def _check_interval(interval: Interval) -> None:
-    _interval(interval)
-
-
-def _interval(interval: Interval) -> dict[str, Any]:
-    """An interval as Vipps counts it: 1 to 31 units, so that many months or weeks must be whole years."""
-    unit, count = interval.unit, interval.count
-    if unit is Unit.MONTH and count > INTERVAL_COUNT_MAX and count % 12 == 0:
-        unit, count = Unit.YEAR, count // 12
-    if count > INTERVAL_COUNT_MAX:
-        raise ValueError(f"Vipps counts 1 to {INTERVAL_COUNT_MAX} {unit.value}s in an interval, not {count}")
-    return {"unit": unit.value.upper(), "count": count}
-
-
-def _check_price(price: Money) -> None:
-    """Nothing is not a price to Vipps: what is free needs no agreement there."""
-    least = AMOUNT_MIN.get(price.currency)
-    if least is None:
-        raise ValueError(f"Vipps charges in {', '.join(AMOUNT_MIN)}, not {price.currency}")
-    if not least <= price.amount <= AMOUNT_MAX:
-        raise ValueError(f"a price in {price.currency} is {least} to {AMOUNT_MAX} minor units")
-
-
-def _fits(what: str, value: str, length_max: int) -> None:
-    if not value.strip():
-        raise ValueError(f"{what} is empty")
-    if length(value) > length_max:
-        raise ValueError(f"{what} is longer than {length_max} characters")
 
 
 def json_bytes(said: Mapping[str, Any]) -> bytes:
@@ -163,10 +88,10 @@ def write_draft(wish: DraftWish) -> WrittenRequest:
     """
     terms = wish.terms
     check_terms(terms)
-    _fits("the redirect URL", wish.redirect_url, URL_LENGTH_MAX)
+    check_text("the redirect URL", wish.redirect_url, URL_LENGTH_MAX)
     said: dict[str, Any] = {
         "pricing": _pricing(terms),
-        "interval": _interval(terms.interval),
+        "interval": counted(terms.interval),
         "merchantRedirectUrl": wish.redirect_url,
         "merchantAgreementUrl": terms.agreement_url,
         "productName": terms.name,
@@ -201,7 +126,7 @@ def _pricing(terms: Terms) -> dict[str, Any]:
 
 def _campaign(campaign: Campaign, ends_at: datetime | None) -> dict[str, Any]:
     if campaign.length is not None:
-        return {"type": "PERIOD_CAMPAIGN", "price": campaign.price, "period": _interval(campaign.length)}
+        return {"type": "PERIOD_CAMPAIGN", "price": campaign.price, "period": counted(campaign.length)}
     if ends_at is None:
         raise RuntimeError("a campaign without a length has an end")
     at = ends_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -215,8 +140,8 @@ def write_charge(wish: ChargeWish) -> WrittenRequest:
     a long description is shortened instead, since a renewal must not fail for its wording."""
     if not wish.description.strip():
         raise ValueError("a charge needs a description")
-    _fits("the charge's reference", wish.reference, EXTERNAL_ID_LENGTH_MAX)
-    _check_amount(wish.amount)
+    check_text("the charge's reference", wish.reference, EXTERNAL_ID_LENGTH_MAX)
+    check_amount(wish.amount)
     if not 0 <= wish.retry_days <= RETRY_DAYS_MAX:
         raise ValueError(f"retry days are 0 to {RETRY_DAYS_MAX}, not {wish.retry_days}")
     said = {
@@ -255,7 +180,7 @@ def write_update(request_id: UUID, gateway_agreement_id: str, terms: Terms) -> W
         "productDescription": terms.description or "",
         "merchantAgreementUrl": terms.agreement_url,
         "pricing": pricing,
-        "interval": {"type": "RECURRING", "period": _interval(terms.interval)},
+        "interval": {"type": "RECURRING", "period": counted(terms.interval)},
     }
     if not terms.description:
         del said["productDescription"]
@@ -274,7 +199,7 @@ def write_refund(
     request_id: UUID, gateway_agreement_id: str, order_id: str, amount: int, reason: str
 ) -> WrittenRequest:
     """A refund of `amount` minor units; a reason longer than Vipps shows is shortened. Raises ValueError."""
-    _check_amount(amount)
+    check_amount(amount)
     if not reason.strip():
         raise ValueError("a refund needs a reason")
     said = {"amount": amount, "description": shortened(reason.strip(), REFUND_DESCRIPTION_LENGTH_MAX)}
@@ -285,11 +210,6 @@ def write_refund(
 def write_webhook(url: str, events: tuple[str, ...]) -> bytes:
     """The body that registers a webhook."""
     return json_bytes({"url": url, "events": list(events)})
-
-
-def _check_amount(amount: int) -> None:
-    if isinstance(amount, bool) or not isinstance(amount, int) or not 1 <= amount <= AMOUNT_MAX:
-        raise ValueError(f"an amount is 1 to {AMOUNT_MAX} minor units, not {amount!r}")
 
 
 def read_drafted(body: bytes) -> Drafted:

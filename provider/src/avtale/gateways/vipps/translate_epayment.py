@@ -11,8 +11,9 @@ from avtale.domain.money import Money
 from avtale.domain.ports import PaymentWish, WrittenRequest
 from avtale.domain.purchase import PurchaseTerms
 from avtale.domain.settlement import GatewayChargeState, ObservedCharge
+from avtale.gateways.vipps.limits import AMOUNT_MIN, MSISDN
 from avtale.gateways.vipps.reading import Json, minor_units, object_of, optional_text, text
-from avtale.gateways.vipps.translate import AMOUNT_MIN, MSISDN, json_bytes, same
+from avtale.gateways.vipps.translate import json_bytes, same
 from avtale.gateways.vipps.wording import length, shortened
 
 PAYMENTS = "/epayment/v1/payments"
