@@ -265,8 +265,13 @@ class Provider:
                     raise Refused("POST", path, answer.status, await answer.text())
                 return str((await answer.json())["importId"])
 
-    async def post(self, path: str) -> Json:
-        return await self._object("POST", path)
+    async def post(self, path: str, body: Json | None = None) -> Json:
+        return await self._object("POST", path, body)
+
+    async def check_entitlements(self, *product_ids: str) -> list[str]:
+        """Which of these the person may use at this moment."""
+        said = await self._object("POST", "/api/v1/entitlements/check", {"productIds": list(product_ids)})
+        return [str(one["productId"]) for one in said["entitlements"]]
 
     async def get(self, path: str) -> Json:
         return await self._object("GET", path)
