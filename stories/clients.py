@@ -119,6 +119,14 @@ class Sandbox:
             ids += (await self._object("POST", "/past-agreements", wish))["agreementIds"]
         return ids
 
+    async def plant_subscriptions(self, subscriptions: list[Json]) -> list[str]:
+        """Subscriptions of Stripe's that an earlier system made, however many; gives their ids in the same order."""
+        ids: list[str] = []
+        for at in range(0, len(subscriptions), 5000):
+            wish = {"subscriptions": subscriptions[at : at + 5000]}
+            ids += (await self._object("POST", "/stripe/past-subscriptions", wish))["subscriptionIds"]
+        return ids
+
     async def merchant(self, **traits: Any) -> None:
         """One more sales unit."""
         await self._http.call("POST", "/merchants", traits)

@@ -1,8 +1,7 @@
-"""An old business: its agreements at Vipps, the file that its system wrote, and what is wrong in that on purpose."""
+"""An old business: its agreements at Vipps and Stripe, the file that its system wrote, and what is wrong in that."""
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 from collections import Counter
@@ -11,12 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stories.clients import Sandbox, Stripe
+from stories.clients import Sandbox
 
 START, END = "2027-01-15", "2027-02-15"
-#: Stripe counts from the day on which a subscription is made: the one on which the rehearsal begins.
-STRIPE_START, STRIPE_END = "2027-01-31", "2027-02-28"
-PLANTED_AT_ONCE = 16
+BEGAN = "2026-05-15"
 PRICE = 9900
 OTHER_UNIT = "654321"
 COLUMNS = (
@@ -92,7 +89,7 @@ class Business:
         """Whether a row is about a subscription of Stripe's: every other one that is right."""
         return number % 2 == 0 and self.is_right(number)
 
-    async def open(self, sandbox: Sandbox, stripe: Stripe, price: str) -> None:
+    async def open(self, sandbox: Sandbox, price: str) -> None:
         """Put every agreement where it was: at Vipps, charged by the old system, or at Stripe."""
         await sandbox.merchant(
             clientId="other",
@@ -101,19 +98,15 @@ class Business:
             merchantSerialNumber=OTHER_UNIT,
             name="Another shop",
         )
-        self.agreement_ids = await sandbox.plant([self._past(n) for n in range(self.rows)])
+        at_stripe = [n for n in range(self.rows) if self.is_at_stripe(n)]
         elsewhere = [n for n in range(self.rows) if self.fault(n) == "of another sales unit"]
-        theirs = await sandbox.plant([self._past(n) for n in elsewhere], OTHER_UNIT)
-        for number, agreement_id in zip(elsewhere, theirs, strict=True):
-            self.agreement_ids[number] = agreement_id
-        listed = await stripe.call("GET", f"/prices?lookup_keys[]={price}")
-        slots = asyncio.Semaphore(PLANTED_AT_ONCE)
-
-        async def subscribe(number: int) -> None:
-            async with slots:
-                self.agreement_ids[number] = await _subscription(stripe, listed["data"][0]["id"])
-
-        await asyncio.gather(*(subscribe(n) for n in range(self.rows) if self.is_at_stripe(n)))
+        others = {*at_stripe, *elsewhere}
+        at_vipps = [n for n in range(self.rows) if n not in others]
+        subscriptions = [{"price": price, "start": BEGAN, "email": f"bruker{n}@film.example"} for n in at_stripe]
+        made = dict(zip(at_vipps, await sandbox.plant([self._past(n) for n in at_vipps]), strict=True))
+        made |= zip(elsewhere, await sandbox.plant([self._past(n) for n in elsewhere], OTHER_UNIT), strict=True)
+        made |= zip(at_stripe, await sandbox.plant_subscriptions(subscriptions), strict=True)
+        self.agreement_ids = [made[n] for n in range(self.rows)]
 
     def write(self, file: Path) -> None:
         """The old system's file: Windows-1252 and semicolons."""
@@ -125,7 +118,7 @@ class Business:
         usual = {
             "phoneNumber": f"47{number:08}",
             "amount": PRICE,
-            "start": "2026-05-15",
+            "start": BEGAN,
             "productName": "Film",
             "charged": [START],
         }
@@ -152,8 +145,7 @@ class Business:
             "next_charge_date": END,
         }
         if self.is_at_stripe(number):
-            days = {"period_start": STRIPE_START, "period_end": STRIPE_END, "next_charge_date": STRIPE_END}
-            said |= {"provider": "stripe"} | days
+            said["provider"] = "stripe"
         wrong: dict[str, dict[str, str]] = {
             "unknown at Vipps": {"provider_agreement_id": f"agr_gone{number}"},
             "second of a person": {"user_id": f"bruker-ø-{number - 1}"},
@@ -178,11 +170,3 @@ class Business:
                 return f'"{line}'
             case _:
                 return line
-
-
-async def _subscription(stripe: Stripe, price_id: str) -> str:
-    """One that somebody pays with a card of theirs."""
-    customer = (await stripe.call("POST", "/customers", {"email": "kunde@film.example"}))["id"]
-    card = (await stripe.call("POST", "/payment_methods/pm_card_visa/attach", {"customer": customer}))["id"]
-    wish = {"customer": customer, "items[0][price]": price_id, "default_payment_method": card}
-    return str((await stripe.call("POST", "/subscriptions", wish))["id"])

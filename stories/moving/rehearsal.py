@@ -17,13 +17,18 @@ from stories.clients import Refused
 from stories.houses import MIGRATION_SECRET, Houses
 from stories.moving.file import END, PRICE, Business
 
-#: Before the lead of the next charges, and after the day on which Stripe takes the last of them.
-BEGIN = datetime(2027, 1, 31, 9, tzinfo=UTC)
-CHARGED = datetime(2027, 3, 1, 18, tzinfo=UTC)
-LOOK_SECONDS = 0.05
+#: Before the lead of the next charges, and after the day on which both companies take them.
+BEGIN = datetime(2027, 2, 9, 9, tzinfo=UTC)
+CHARGED = datetime(2027, 2, 16, 18, tzinfo=UTC)
+#: How often the report is asked for: it counts every row, so that of a big file less often.
+LOOK_SECONDS_MIN, LOOK_SECONDS_MAX = 0.05, 2.0
+ROWS_PER_LOOK_SECOND = 50_000
+#: A file of fewer rows is applied before anybody can see how much of it.
+SMALL_COUNT = 5000
 WORK_SECONDS_MAX = 7200.0
 #: Shorter than the calls' own limit.
 TURN_SECONDS_MAX = 60
+TENTHS = 10
 
 Json = dict[str, Any]
 
@@ -56,6 +61,7 @@ class Rehearsal:
         self.measured = Measured(rows)
         self._say = say
         self._kills = 0
+        self._look_seconds = min(max(rows / ROWS_PER_LOOK_SECOND, LOOK_SECONDS_MIN), LOOK_SECONDS_MAX)
 
     async def run(self, *, bill: bool = True) -> Measured:
         """From the old business to the next month's money."""
@@ -77,25 +83,28 @@ class Rehearsal:
         return self.measured
 
     async def _open(self) -> None:
-        houses = self.houses
-        await self.business.open(houses.sandbox, houses.stripe, houses.offer.stripe_price)
+        await self.business.open(self.houses.sandbox, self.houses.offer.stripe_price)
 
     async def _hand_in(self, file: Path) -> str:
         return await self.houses.provider.hand_in(f"/api/v1/migrate/v2/nordlys/film/{MIGRATION_SECRET}", file)
 
     async def _until(self, one: str, phase: str, state: str) -> None:
         """Wait for a phase to end; every worker is killed in the middle of it, and others are started."""
-        enough = self.business.rows // 4
-        killed = False
+        rows = self.business.rows
+        killed, told = False, 0
         while (seen := await self._see(one))["status"] in ("receiving", "checking", "applying"):
             if seen["status"] != phase and (phase == "checking" or killed):
                 return
-            in_the_middle = phase == "applying" or seen["counts"][state] >= enough
+            done = seen["counts"][state]
+            if seen["status"] == phase and done * TENTHS // rows > told:
+                told = done * TENTHS // rows
+                self._say(f"{phase}: {done} of {rows}")
+            in_the_middle = done >= rows // 4 or (phase == "applying" and rows < SMALL_COUNT)
             if not killed and seen["status"] == phase and in_the_middle:
                 self._remember(self.measured.half_way_megabytes, "VmRSS")
                 await self._kill_workers()
                 killed = True
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self._look_seconds)
         self._expect(f"kills while {phase}", int(killed), 1)
 
     async def _kill_workers(self) -> None:
@@ -107,10 +116,10 @@ class Rehearsal:
         self._say(f"{self._kills} kills of workers")
 
     async def _done(self, one: str) -> None:
-        for _ in range(int(WORK_SECONDS_MAX / LOOK_SECONDS)):
+        for _ in range(int(WORK_SECONDS_MAX / self._look_seconds)):
             if (await self._see(one))["status"] not in ("receiving", "checking", "applying"):
                 return
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self._look_seconds)
 
     async def _bill(self) -> None:
         """Turn the clock; where that would take too long for one call, in as many as it takes."""

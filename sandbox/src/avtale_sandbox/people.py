@@ -91,11 +91,16 @@ class People:
 
     def __init__(self, store: Store) -> None:
         self._table = store.table("person", Person)
+        # The telephone numbers of those who have an e-mail address, in order of appearance.
+        self._by_email: dict[str, dict[str, None]] = {}
 
     def load(self) -> None:
-        """Make the default person when there is nobody."""
+        """Build the look-up, and make the default person when there is nobody."""
+        self._by_email.clear()
+        for person in self._table.values():
+            self._note(person)
         if not len(self._table):
-            self._table.put(DEFAULT_PERSON.phone_number, DEFAULT_PERSON)
+            self.save(DEFAULT_PERSON)
 
     def all(self) -> list[Person]:
         """Everybody, in order of appearance."""
@@ -104,6 +109,12 @@ class People:
     def get(self, phone_number: str) -> Person | None:
         """The person with this number, if there is one."""
         return self._table.get(phone_number)
+
+    def with_email(self, email: str) -> Person | None:
+        """The first person with this e-mail address, whatever its letters' case, or None."""
+        for phone_number in self._by_email.get(email.lower(), ()):
+            return self._table.get(phone_number)
+        return None
 
     def meet(self, phone_number: str) -> Person:
         """The person with this number, made now if need be; raises ValueError when it is no phone number."""
@@ -126,8 +137,23 @@ class People:
             parse_day(person.birth_date)
         if person.max_amount is not None and person.max_amount < 1:
             raise ValueError("maxAmount must be at least 1")
+        before = self._table.get(person.phone_number)
+        if before is not None and before.email != person.email:
+            self._drop(before)
         self._table.put(person.phone_number, person)
+        self._note(person)
 
     def delete(self, phone_number: str) -> bool:
         """Forget a person; says whether there was one."""
+        person = self._table.get(phone_number)
+        if person is not None:
+            self._drop(person)
         return self._table.delete(phone_number)
+
+    def _note(self, person: Person) -> None:
+        if person.email:
+            self._by_email.setdefault(person.email.lower(), {})[person.phone_number] = None
+
+    def _drop(self, person: Person) -> None:
+        if person.email:
+            self._by_email.get(person.email.lower(), {}).pop(person.phone_number, None)

@@ -365,3 +365,35 @@ async def test_a_subscription_that_cannot_be(shop: Any, change: dict[str, Any], 
         await shop.v1.subscriptions.create_async(params | change)
     assert (caught.value.param, caught.value.code) == (param, code)
     assert (await shop.v1.subscriptions.list_async({"status": "all"})).data == []
+
+
+async def test_subscriptions_of_an_earlier_system_go_on_where_it_left_them(shop: Any) -> None:
+    price = await shop.price()
+    monthly = {"price": price.id, "start": "2026-05-31", "email": "ola@film.example", "metadata": {"old": "7"}}
+    leaving = {"price": price.id, "start": "2027-01-15", "cancelAtPeriodEnd": True}
+    order = {"subscriptions": [monthly, leaving, {"price": price.id, "start": "2026-12-01", "status": "canceled"}]}
+    planted = await shop.sandbox.control("POST", "/stripe/past-subscriptions", order)
+    assert planted.status == 201
+    ids = planted["subscriptionIds"]
+    assert [event for event in await shop.told() if not event.startswith(("product", "price"))] == []
+    goes_on, leaves, gone = [await shop.v1.subscriptions.retrieve_async(one) for one in ids]
+    item = goes_on["items"].data[0]
+    periods = at(goes_on.start_date), at(item.current_period_start), at(item.current_period_end)
+    assert periods == ("2026-05-31T07:00Z", "2026-12-31T07:00Z", "2027-01-31T07:00Z")
+    assert (goes_on.status, leaves.status, gone.status) == ("active", "active", "canceled")
+    (last,) = await shop.invoices(goes_on)
+    assert (last.status, last.amount_paid, last.billing_reason) == ("paid", 9900, "subscription_cycle")
+    assert (await shop.invoices(leaves))[0].billing_reason == "subscription_create"
+    await shop.advance_to("2027-02-15T12:00:00Z")
+    assert [(one.status, one.amount_paid) for one in await shop.invoices(goes_on)] == [("paid", 9900)] * 2
+    assert (await shop.fetch(leaves)).status == "canceled"
+    once = await shop.v1.prices.create_async({"currency": "nok", "unit_amount": 1, "product_data": {"name": "Once"}})
+    for wrong, status in (
+        ({"price": "price_none"}, 404),
+        ({"start": "2028-01-01"}, 400),
+        ({"price": once.id}, 400),
+        ({"card": "gold"}, 400),
+    ):
+        order = {"subscriptions": [monthly, monthly | wrong]}
+        assert (await shop.sandbox.control("POST", "/stripe/past-subscriptions", order)).status == status
+    assert len((await shop.v1.subscriptions.list_async({"status": "all", "limit": 100})).data) == 3

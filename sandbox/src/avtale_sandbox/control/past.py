@@ -10,6 +10,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from ..instants import parse_day
+from ..stripe.cards import CARDS
+from ..stripe.past import PastSubscription, anchor_of, period_of
+from ..stripe.past import plant as plant_subscription
+from ..stripe.resources import Price
 from ..vipps.recurring.past import PastAgreement, days_of, plant
 from ..vipps.recurring.resources import Interval
 from ..world import World
@@ -48,14 +52,44 @@ class PastOrders(Struct, rename="camel", forbid_unknown_fields=True, kw_only=Tru
     merchant_serial_number: str | None = None
 
 
+class PastSubscriptionOrder(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """One subscription of Stripe's, begun on `start` and paid ever since with a card (a name without `pm_card_`).
+
+    `price` is an id or a lookup key.
+    """
+
+    price: str
+    start: str
+    card: str = "visa"
+    email: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    status: Literal["active", "canceled"] = "active"
+    cancel_at_period_end: bool = False
+    metadata: dict[str, str] = {}
+
+
+class PastSubscriptionOrders(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Subscriptions of one account; the first one there is, or the one that is named."""
+
+    subscriptions: list[PastSubscriptionOrder]
+    account: str | None = None
+
+
 class Planted(TypedDict):
     """The agreements' ids, in the order in which they were asked for."""
 
     agreementIds: list[str]
 
 
+class PlantedSubscriptions(TypedDict):
+    """The subscriptions' ids, in the order in which they were asked for."""
+
+    subscriptionIds: list[str]
+
+
 class PastControl:
-    """The handler of `/_sandbox/past-agreements`."""
+    """The handlers of `/_sandbox/past-agreements` and `/_sandbox/stripe/past-subscriptions`."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -65,7 +99,16 @@ class PastControl:
         return [
             Door(
                 "POST", "/past-agreements", self.plant, body=PastOrders, gives=Planted, status=201, also={404: "Nobody"}
-            )
+            ),
+            Door(
+                "POST",
+                "/stripe/past-subscriptions",
+                self.plant_subscriptions,
+                body=PastSubscriptionOrders,
+                gives=PlantedSubscriptions,
+                status=201,
+                also={404: "There is no such account or price"},
+            ),
         ]
 
     async def plant(self, request: Request) -> Response:
@@ -87,6 +130,29 @@ class PastControl:
             raise Problem(400, str(problem)) from None
         return answer({"agreementIds": made}, 201)
 
+    async def plant_subscriptions(self, request: Request) -> Response:
+        """Plant subscriptions of Stripe's that an earlier system made, at most 5 000 at a time. Nobody is told."""
+        order = await read(request, PastSubscriptionOrders)
+        if len(order.subscriptions) > COUNT_MAX:
+            raise Problem(400, f"At most {COUNT_MAX} subscriptions at a time")
+        stripe = self._world.stripe
+        accounts = stripe.books.accounts
+        account = accounts.all()[0] if order.account is None else accounts.find(order.account)
+        if account is None:
+            raise Problem(404, "No account has this id")
+        prices = {row.id: row for row in stripe.books.prices.of(account.id) if row.active}
+        prices |= {row.lookup_key: row for row in prices.values() if row.lookup_key}
+        if unknown := {one.price for one in order.subscriptions} - set(prices):
+            raise Problem(404, f"No active price of this account is called {min(unknown)[:80]}")
+        try:
+            past = [_past_subscription(one, prices[one.price]) for one in order.subscriptions]
+            for start, price in {(one.start, one.price.id): one.price for one in past}.items():
+                period_of(anchor_of(start[0]), price, self._world.clock.now())
+            made = [plant_subscription(stripe, account.id, one).id for one in past]
+        except ValueError as problem:
+            raise Problem(400, str(problem)) from None
+        return answer({"subscriptionIds": made}, 201)
+
 
 def _past(order: PastOrder) -> PastAgreement:
     """Raises ValueError."""
@@ -105,4 +171,21 @@ def _past(order: PastOrder) -> PastAgreement:
         external_id=order.external_id,
         charged=days_of(order.charged),
         waiting=days_of(order.waiting),
+    )
+
+
+def _past_subscription(order: PastSubscriptionOrder, price: Price) -> PastSubscription:
+    """Raises ValueError."""
+    if order.card not in CARDS:
+        raise ValueError(f"there is no test card {order.card[:40]!r}")
+    return PastSubscription(
+        price=price,
+        start=parse_day(order.start),
+        card=order.card,
+        email=order.email,
+        name=order.name,
+        phone=order.phone,
+        status=order.status,
+        cancel_at_period_end=order.cancel_at_period_end,
+        metadata=order.metadata,
     )

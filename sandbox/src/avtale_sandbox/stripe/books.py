@@ -140,8 +140,4 @@ class Books:
         number = "".join(letter for letter in customer.phone or "" if letter.isdigit())
         if number and (person := self.people.get(number)) is not None:
             return person
-        if customer.email:
-            for person in self.people.all():
-                if person.email and person.email.lower() == customer.email.lower():
-                    return person
-        return None
+        return self.people.with_email(customer.email) if customer.email else None

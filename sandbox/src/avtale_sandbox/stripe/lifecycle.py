@@ -15,7 +15,7 @@ from .setups import Setups
 INCOMPLETE_SECONDS = 23 * HOUR
 TRIAL_NOTICE_SECONDS = 3 * DAY
 ENDED = ("canceled", "incomplete_expired")
-_UNITS = {"day": "DAY", "week": "WEEK", "month": "MONTH", "year": "YEAR"}
+UNITS = {"day": "DAY", "week": "WEEK", "month": "MONTH", "year": "YEAR"}
 
 
 class Lifecycle:
@@ -75,6 +75,10 @@ class Lifecycle:
         self._events.changed("customer.subscription.updated", subscription, before)
         return subscription
 
+    def keep(self, subscription: Subscription) -> None:
+        """Store one that an earlier system made, and let time have its way with it; nobody is told."""
+        self._schedule(subscription)
+
     def end(self, subscription: Subscription, reason: str | None) -> Subscription:
         """Cancel now."""
         now = self._books.now
@@ -90,7 +94,7 @@ class Lifecycle:
     def period_after(self, subscription: Subscription, start: int) -> int:
         """The end of the period that begins at `start`: so many intervals after the anchor, clamped to months."""
         price = self._books.prices.at(subscription.items[0].price)
-        unit, count = _UNITS[price.interval or "month"], 1
+        unit, count = UNITS[price.interval or "month"], 1
         while (end := add_units(subscription.anchor * 1000, unit, count * price.interval_count) // 1000) <= start:
             count += 1
         return end
