@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from avtale.storage import tables as t
@@ -32,6 +32,16 @@ class StripeCustomer:
 
     id: UUID
     customer_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCustomer:
+    """Somebody whom an earlier system made a customer; `id` is new."""
+
+    id: UUID
+    issuer: str
+    subject: str
+    customer_id: str
 
 
 async def save_account(tx: Transaction, account: StripeAccount | None) -> None:
@@ -120,6 +130,25 @@ async def name_customer(tx: Transaction, key: UUID, customer_id: str) -> None:
     c = t.stripe_customers.c
     await tx.conn.execute(
         update(t.stripe_customers).where(c.tenant_id == tx.tenant_id, c.id == key).values(customer_id=customer_id)
+    )
+
+
+async def know_customers(tx: Transaction, account_id: str, people: Collection[KnownCustomer]) -> None:
+    """Keep who these people are at an account; whoever is known there already stays who they are."""
+    if not people:
+        return
+    c = t.stripe_customers.c
+    statement = insert(t.stripe_customers)
+    await tx.conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["tenant_id", "account_id", "issuer", "subject"],
+            set_={"customer_id": func.coalesce(c.customer_id, statement.excluded.customer_id)},
+        ),
+        [
+            {"tenant_id": tx.tenant_id, "account_id": account_id}
+            | {name: getattr(one, name) for name in KnownCustomer.__dataclass_fields__}
+            for one in sorted(people, key=lambda one: (one.issuer, one.subject, one.customer_id))
+        ],
     )
 
 

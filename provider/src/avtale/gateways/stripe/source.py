@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from urllib.parse import quote
 
 from avtale.domain.money import Money
 from avtale.domain.outcome import Outcome
 from avtale.domain.periods import Interval, Unit
 from avtale.domain.ports import FoundAgreement, GatewayAgreementState
-from avtale.gateways.stripe.calling import Json, StripeCalls, outcome_of
+from avtale.gateways.stripe.calling import Json, StripeCalls
 from avtale.gateways.stripe.translate import instant
 
 #: One that is late with a payment, or waits for one, has not been paid for as its row says.
@@ -27,11 +27,11 @@ class StripeSource:
     calls_per_agreement = 1
 
     def __init__(self, calls: StripeCalls) -> None:
-        self._v1: Any = calls.v1
+        self._calls = calls
 
     async def find(self, gateway_agreement_id: str) -> Outcome[FoundAgreement]:
         """Refused with status 404 where our account has none such."""
-        return await outcome_of(self._v1.subscriptions.retrieve_async(gateway_agreement_id), read_found)
+        return await self._calls.read(f"/v1/subscriptions/{quote(gateway_agreement_id, safe='')}", read_found)
 
 
 def read_found(said: Json) -> FoundAgreement:

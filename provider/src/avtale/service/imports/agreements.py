@@ -32,13 +32,14 @@ from avtale.storage.agreements import Draft
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Transaction
 from avtale.storage.imports import Import, ImportRow
+from avtale.storage.stripe_accounts import KnownCustomer
 from avtale.storage.tenants import Tenant
 
 #: Calls of a look-up that are under way at a time: the rest of a sales unit's share is for people who wait.
 CALLS_AT_ONCE_MAX = 16
 #: A batch is about this many seconds of the pace, so that nobody's limit sees a burst.
 BATCH_SECONDS = 5.0
-BATCH_COUNT_MAX = 200
+BATCH_COUNT_MAX = 500
 #: How often a row without an answer is asked about, and how long to wait when nothing answers at all.
 MISSES_MAX = 6
 SILENCE_SECONDS = 20.0
@@ -240,13 +241,9 @@ async def _know_customers(tx: Transaction, applied: Sequence[ImportRow]) -> None
     """Who these people are at Stripe; whoever is known there already stays who they are."""
     theirs = [(row, customer) for row in applied if (customer := (row.found or {}).get("customerId"))]
     account = await stripe_accounts.get_account(tx) if theirs else None
-    for row, customer in theirs:
-        if account is not None:
-            known = await stripe_accounts.intend_customer(
-                tx, account.account_id, row.issuer or "", row.subject or "", new_id()
-            )
-            if known.customer_id is None:
-                await stripe_accounts.name_customer(tx, known.id, customer)
+    if account is not None:
+        people = [KnownCustomer(new_id(), row.issuer or "", row.subject or "", customer) for row, customer in theirs]
+        await stripe_accounts.know_customers(tx, account.account_id, people)
 
 
 async def write_agreements(

@@ -33,7 +33,7 @@ LEASE_SECONDS = 5.0
 ALIVE_SECONDS = 1.5
 #: What was looked up longer ago than this is looked up again before it is applied.
 BELIEVED_FOR = timedelta(hours=1)
-APPLY_COUNT = 200
+APPLY_COUNT = 500
 CALLS_PER_MINUTE_DEFAULT = 3000
 
 KINDS: dict[ImportKind, Kind] = {
@@ -147,30 +147,32 @@ async def _check(db: Database, gateways: Gateways, tenant: Tenant, this: Import,
 
 
 async def _apply(db: Database, tenant: Tenant, this: Import) -> None:
+    if await _apply_lines(db, tenant, this, APPLY_COUNT):
+        return
     async with db.tenant(tenant.id) as tx:
-        lines = [row.line for row in await imports.rows_in(tx, this.id, RowState.READY, APPLY_COUNT)]
-        if not lines:
+        # Rows that somebody else holds just now were passed over.
+        if not await imports.rows_in(tx, this.id, RowState.READY, 1):
             await imports.move(tx, this.id, ImportStatus.APPLIED)
-            return
-    await _apply_lines(db, tenant, this, len(lines))
 
 
-async def _apply_lines(db: Database, tenant: Tenant, this: Import, count: int) -> None:
-    """Apply the next rows in one transaction; where that fails, halve them until the culprit stands alone."""
+async def _apply_lines(db: Database, tenant: Tenant, this: Import, count: int) -> int:
+    """Apply the next rows in one transaction; where that fails, halve them until the culprit stands alone. Gives how
+    many there were."""
     rows: Sequence[ImportRow] = ()
     try:
         async with db.tenant(tenant.id) as tx:
             rows = await imports.rows_in(tx, this.id, RowState.READY, count, lock=True)
-            done = await KINDS[this.kind].apply(tx, tenant, this, rows)
-            await imports.save_rows(tx, this.id, done, RowState.READY)
+            if rows:
+                done = await KINDS[this.kind].apply(tx, tenant, this, rows)
+                await imports.save_rows(tx, this.id, done, RowState.READY)
     except (DatabaseFault, Refusal, RuntimeError, ValueError):
         if len(rows) > 1:
-            await _apply_lines(db, tenant, this, len(rows) // 2)
-            return
+            return await _apply_lines(db, tenant, this, len(rows) // 2)
         log.exception("row_not_applied", tenant=tenant.name, line=rows[0].line if rows else None)
         async with db.tenant(tenant.id) as tx:
             said = "it could not be written; our log says why"
             await imports.save_rows(tx, this.id, [rejected(row, "not_written", said) for row in rows], RowState.READY)
+    return len(rows)
 
 
 async def _undo(db: Database, tenant: Tenant, this: Import) -> None:
