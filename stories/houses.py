@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import os
 import secrets
 import shutil
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -72,6 +74,7 @@ class Houses:
     size: Size = field(default_factory=Size)
     settings: Mapping[str, str] = field(default_factory=dict)
     database: Path | None = None  # what `make_database` made, to begin with a copy of it
+    sandbox_host: str = HOST  # where the sandbox listens, for workers that are elsewhere
 
     processes: Processes = field(init=False)
     session: aiohttp.ClientSession = field(init=False)
@@ -110,15 +113,31 @@ class Houses:
         else:
             self.processes.restart(name)
 
-    def add_worker(self, name: str) -> None:
-        """Start one more worker."""
-        self._start_provider(name, "work")
+    def add_worker(self, name: str, *before: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start one more worker; `before` is a command that starts it elsewhere, with more of an environment."""
+        environment = self.environment | dict(environment or {})
+        self.processes.start(name, *before, installed("avtale"), "work", environment=environment)
 
     async def restart_sandbox(self) -> None:
         """Kill the sandbox as `kill -9` does, and start it again where it was, with what it had written."""
         self.processes.kill("sandbox")
         self.processes.restart("sandbox", "--port", self.sandbox.base.rpartition(":")[2])
         await self.processes.ready("sandbox")
+
+    def stop_database(self) -> None:
+        """Stop PostgreSQL: from now on it refuses every connection."""
+        self.processes.stop("database")
+
+    def kill_database(self) -> None:
+        """Kill PostgreSQL as `kill -9` does, in the middle of whatever it does, and whoever looks after it."""
+        pid_file = self.processes.folder / "database" / "cluster" / "postmaster.pid"
+        os.kill(int(pid_file.read_text().splitlines()[0]), signal.SIGKILL)
+        self.processes.kill("database")
+
+    async def start_database(self) -> None:
+        """Start PostgreSQL again where it was, with what was committed."""
+        self.processes.restart("database")
+        await self.processes.ready("database")
 
     async def _rise(self) -> None:
         folder = self.processes.folder
@@ -128,7 +147,17 @@ class Houses:
         self.processes.start(
             "sandbox",
             installed("avtale-sandbox"),
-            *("serve", "--port", "0", "--clock", "frozen", "--start-at", iso(self.start_at)),
+            *(
+                "serve",
+                "--host",
+                self.sandbox_host,
+                "--port",
+                "0",
+                "--clock",
+                "frozen",
+                "--start-at",
+                iso(self.start_at),
+            ),
             *("--state", str(folder / "sandbox.state")),
             ready_file=True,
             wave=2,

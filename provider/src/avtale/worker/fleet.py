@@ -30,6 +30,10 @@ SWEEP_SECONDS = 5.0
 STALLED_SECONDS = 30.0
 #: How long a worker that is asked to stop may go on with what it began.
 DRAIN_SECONDS_MAX = 20.0
+#: How long a connection for jobs is waited for, how long it is tried for, and the pause after it was not to be had.
+CONNECT_SECONDS_MAX = 5.0
+RECONNECT_SECONDS_MAX = 2.0
+BACK_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -37,7 +41,13 @@ log = structlog.get_logger()
 def open_fleet(url: str, connections_max: int = 4) -> App:
     """The carrier of jobs; they live in a PostgreSQL schema of their own."""
     connector = PsycopgConnector(
-        conninfo=url, kwargs={"options": "-c search_path=jobs"}, min_size=1, max_size=connections_max
+        conninfo=url,
+        kwargs={"options": "-c search_path=jobs"},
+        min_size=1,
+        max_size=connections_max,
+        timeout=CONNECT_SECONDS_MAX,
+        # Given up soon, so that whoever needs a connection next tries anew, and not minutes later.
+        reconnect_timeout=RECONNECT_SECONDS_MAX,
     )
     return App(connector=connector)
 
@@ -86,17 +96,8 @@ def add_tasks(fleet: App, db: Database, gateways: Gateways, sealer: Sealer, cour
 
 
 async def run_worker(fleet: App, db: Database, jobs_at_once_max: int, stop: asyncio.Event) -> None:
-    """Work until `stop` is set, then finish what was begun."""
-    worker = asyncio.create_task(
-        fleet.run_worker_async(
-            concurrency=jobs_at_once_max,
-            install_signal_handlers=False,
-            listen_notify=True,
-            delete_jobs="always",
-            fetch_job_polling_interval=WAKE_SECONDS,
-            shutdown_graceful_timeout=DRAIN_SECONDS_MAX,
-        )
-    )
+    """Work until `stop` is set, then finish what was begun. A database that is away is waited for."""
+    worker = asyncio.create_task(_keep_working(fleet, jobs_at_once_max))
     rhythm = [
         asyncio.create_task(_rhythm(WAKE_SECONDS, lambda: wake_due(db))),
         asyncio.create_task(_rhythm(SWEEP_SECONDS, lambda: _sweep(fleet))),
@@ -111,6 +112,23 @@ async def run_worker(fleet: App, db: Database, jobs_at_once_max: int, stop: asyn
         done = await asyncio.gather(worker, *rhythm, stopped, return_exceptions=True)
     if isinstance(done[0], Exception):
         raise done[0]
+
+
+async def _keep_working(fleet: App, jobs_at_once_max: int) -> None:
+    """Take jobs until cancelled; one that loses its database, or its ear for new jobs, begins anew."""
+    while True:
+        try:
+            await fleet.run_worker_async(
+                concurrency=jobs_at_once_max,
+                install_signal_handlers=False,
+                listen_notify=True,
+                delete_jobs="always",
+                fetch_job_polling_interval=WAKE_SECONDS,
+                shutdown_graceful_timeout=DRAIN_SECONDS_MAX,
+            )
+        except ConnectorException:
+            log.warning("database_unavailable")
+        await asyncio.sleep(BACK_SECONDS)
 
 
 async def _rhythm(seconds: float, beat: Callable[[], Awaitable[None]]) -> None:
