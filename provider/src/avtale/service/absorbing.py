@@ -169,8 +169,8 @@ async def absorb_inbox(db: Database, tenant: Tenant, batch_count_max: int = 500)
                 ours.add(event.id)
             for draft in mine:
                 await _learn_address(tx, draft.id, draft.gateway_agreement_id, event.gateway_agreement_id)
-        await checks.ask(tx, CheckKind.DRAFT, asked_drafts, tx.now)
         await checks.ask(tx, CheckKind.ATTEMPT, asked_attempts, tx.now)
+        await checks.ask(tx, CheckKind.DRAFT, asked_drafts, tx.now)
         await inbox.mark(tx, [e.id for e in events if e.id in ours], "done")
         others = [event for event in events if event.id not in ours]
         for status in ("parked", "foreign", "done"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +15,7 @@ from avtale.domain.periods import Interval, Period, Unit, local_date, period
 from avtale.domain.ports import AgreementGateway, GatewayAgreementState, ObservedAgreement
 from avtale.service import announcing, settling
 from avtale.service.ids import new_id
-from avtale.service.invoicing import learn_orders
+from avtale.service.invoicing import learn_all_orders, learn_orders
 from avtale.storage import agreements, calls, changes, charges, checks, dunnings, locks, phases
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import Call, CallKind
@@ -49,12 +50,13 @@ async def settle_draft(
     approved = observed.state is GatewayAgreementState.ACTIVE or observed.started_at is not None
 
     if agreement.gateway_agreement_id == observed.gateway_agreement_id:
+        if goes_on(agreement, observed):
+            await follow_agreements(tx, tenant, [(agreement, observed)])
+            return await agreements.get_agreement(tx, agreement.id)
         if observed.orders:
             stray = agreement.stop_reason == "duplicate"
             agreement = await learn_orders(tx, tenant, agreement, observed, stray=stray)
-        if observed.state is GatewayAgreementState.STOPPED:
-            return await _stop(tx, tenant, agreement, observed.stopped_at or tx.now)
-        return await _noted_limit(tx, agreement, observed)
+        return await _stop(tx, tenant, agreement, observed.stopped_at or tx.now)
     if agreement.gateway_agreement_id is not None:
         if approved and draft.status != "lost":
             await _undo(tx, gateway, agreement, draft, observed)
@@ -72,13 +74,38 @@ async def settle_draft(
     return agreement
 
 
-async def _noted_limit(tx: Transaction, agreement: Agreement, observed: ObservedAgreement) -> Agreement:
+def goes_on(agreement: Agreement | None, observed: ObservedAgreement) -> bool:
+    """Whether this is a reading of the subscription that an agreement has become, and says that it goes on."""
+    return (
+        agreement is not None
+        and agreement.gateway_agreement_id == observed.gateway_agreement_id
+        and observed.state is not GatewayAgreementState.STOPPED
+    )
+
+
+async def follow_agreements(
+    tx: Transaction, tenant: Tenant, told: Sequence[tuple[Agreement, ObservedAgreement]]
+) -> None:
+    """Apply readings of agreements that go on (see `goes_on`), each once: new invoices, or another limit.
+
+    What brings nothing new is not locked, and no draft is looked at: such a reading activates and ends nothing.
+    """
+    news = {one.id: observed for one, observed in told if observed.orders or _noted_limit(one, observed) is not one}
+    if not news:
+        return
+    locked = await agreements.lock_agreements(tx, news)
+    billed = [(agreement, news[agreement.id]) for agreement in locked.values() if news[agreement.id].orders]
+    strays = {agreement.id for agreement, _ in billed if agreement.stop_reason == "duplicate"}
+    locked |= await learn_all_orders(tx, tenant, billed, strays)
+    noted = [(agreement, _noted_limit(agreement, news[agreement.id])) for agreement in locked.values()]
+    await agreements.save_agreements(tx, [after for before, after in noted if after is not before])
+
+
+def _noted_limit(agreement: Agreement, observed: ObservedAgreement) -> Agreement:
     """What the person lets a charge be at most: they change it when they like, and nobody tells us."""
     if agreement.terms.suggested_max is None or observed.limit in (None, agreement.limit):
         return agreement
-    noted = replace(agreement, limit=observed.limit)
-    await agreements.save_agreements(tx, [noted])
-    return replace(noted, version=noted.version + 1)
+    return replace(agreement, limit=observed.limit)
 
 
 async def bury_draft(tx: Transaction, draft_id: UUID) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from avtale.domain.agreement import Agreement
 from avtale.domain.billing import read_next
 from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus
 from avtale.domain.errors import Refusal
@@ -17,7 +18,7 @@ from avtale.domain.outcome import Answered, Outcome, Refused, Throttled, Unknown
 from avtale.domain.ports import AgreementGateway, GatewayAgreementState, Gateways, ObservedAgreement
 from avtale.domain.settlement import ObservedCharge
 from avtale.service.absorbing import ASK_FOR_EVENTS_AFTER, fetch_undelivered, keep_undelivered
-from avtale.service.activating import bury_draft, settle_draft
+from avtale.service.activating import bury_draft, follow_agreements, goes_on, settle_draft
 from avtale.service.delivering import next_reading
 from avtale.service.desks import Desk, desks
 from avtale.service.sending import CALLS_AT_ONCE_MAX, lease_seconds
@@ -39,6 +40,9 @@ RECHECK_REFUND_AFTER = timedelta(minutes=10)
 
 log = structlog.get_logger()
 
+#: A claimed check, its draft, the agreement that the draft became, and the reading.
+_Followed = tuple[Check, Draft, Agreement, ObservedAgreement]
+
 
 async def check(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max: int = 200) -> bool:
     """Read and settle one batch of what is due; True when there may be more."""
@@ -47,6 +51,7 @@ async def check(db: Database, gateways: Gateways, tenant: Tenant, batch_count_ma
         drafts = {
             d.id: d for d in await agreements.get_drafts(tx, [c.id for c in claimed if c.kind is CheckKind.DRAFT])
         }
+        owners = await agreements.get_agreements(tx, {draft.agreement_id for draft in drafts.values()})
         tried = await charges.get_attempts(tx, [c.id for c in claimed if c.kind is CheckKind.ATTEMPT])
     names = {draft.gateway for draft in drafts.values()} | {attempt.gateway for attempt in tried.values()}
     open_desks = await desks(gateways, tenant, names)
@@ -70,9 +75,15 @@ async def check(db: Database, gateways: Gateways, tenant: Tenant, batch_count_ma
 
     of_drafts = await asyncio.gather(*(read_draft(c) for c in claimed if c.kind is CheckKind.DRAFT))
     of_attempts = await asyncio.gather(*(read_attempt(c) for c in claimed if c.id in tried))
+    following: list[_Followed] = []
     for one, told in of_drafts:
         draft = drafts.get(one.id)
-        await _settle_draft(db, open_desks.get(draft.gateway) if draft else None, tenant, one, draft, told)
+        owner = owners.get(draft.agreement_id) if draft else None
+        if draft is not None and owner is not None and isinstance(told, Answered) and goes_on(owner, told.value):
+            following.append((one, draft, owner, told.value))
+        else:
+            await _settle_draft(db, open_desks.get(draft.gateway) if draft else None, tenant, one, draft, told)
+    await _follow(db, tenant, following)
     for name in GatewayName:
         mine = [(one, told) for one, told in of_attempts if tried[one.id].gateway is name]
         await _settle_attempts(db, name, open_desks.get(name), tenant, mine)
@@ -124,6 +135,23 @@ async def read_now(db: Database, gateway: AgreementGateway, tenant: Tenant, draf
     async with db.tenant(tenant.id) as tx:
         await settle_draft(tx, tenant, gateway, draft.id, told.value)
     return True
+
+
+async def _follow(db: Database, tenant: Tenant, told: Sequence[_Followed]) -> None:
+    """Settle readings of agreements that go on in bulk; where that fails, halve the batch as with attempts."""
+    if not told:
+        return
+    try:
+        async with db.tenant(tenant.id) as tx:
+            await follow_agreements(tx, tenant, [(owner, observed) for _, _, owner, observed in told])
+            await checks.finish(tx, [(one, _next_of_draft(tx, draft, seen)) for one, draft, _, seen in told])
+    except (DatabaseFault, Refusal, RuntimeError, ValueError):
+        if len(told) == 1:
+            log.exception("draft_not_settled", tenant=tenant.name, draft_id=str(told[0][0].id))
+            return
+        half = len(told) // 2
+        await _follow(db, tenant, told[:half])
+        await _follow(db, tenant, told[half:])
 
 
 async def _settle_draft(

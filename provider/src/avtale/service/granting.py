@@ -18,6 +18,8 @@ from avtale.storage.tenants import Tenant
 async def grant(tx: Transaction, tenant: Tenant, touched: Iterable[UUID]) -> None:
     """Write until when these agreements give access, from their charges and states as they are now, and announce it."""
     touched = list(touched)
+    if not touched:
+        return
     ends = await charges.last_paid(tx, touched)
     current = await agreements.lock_agreements(tx, touched)
     await announcing.give_access(

@@ -236,5 +236,5 @@ async def _read_again(tx: Transaction, done: Sequence[Call]) -> None:
     stopped = {call.subject_id for call in done if call.kind is CallKind.STOP}
     read = {CallKind.REFUND, CallKind.CANCEL, *_OF_PAYMENTS}
     moved = {call.subject_id for call in done if call.kind in read}
-    await checks.ask(tx, CheckKind.DRAFT, stopped, tx.now)
     await checks.ask(tx, CheckKind.ATTEMPT, moved, tx.now)
+    await checks.ask(tx, CheckKind.DRAFT, stopped, tx.now)

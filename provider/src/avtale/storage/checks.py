@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Uuid, bindparam, delete, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
@@ -37,7 +37,12 @@ async def ask(tx: Transaction, kind: CheckKind, ids: Collection[UUID], at: datet
     """Ask for these to be read at an instant of business time, or earlier if that was asked before."""
     if not ids:
         return
-    statement = insert(t.checks)
+    wanted = func.unnest(literal(sorted(ids), ARRAY(Uuid))).column_valued("wanted")
+    columns = ["tenant_id", "kind", "id", "due_at", "seq", "misses"]
+    rows = select(
+        *(literal(value) for value in (tx.tenant_id, kind.value)), wanted, literal(at), literal(1), literal(0)
+    )
+    statement = insert(t.checks).from_select(columns, rows)
     await tx.conn.execute(
         statement.on_conflict_do_update(
             index_elements=["tenant_id", "kind", "id"],
@@ -45,8 +50,7 @@ async def ask(tx: Transaction, kind: CheckKind, ids: Collection[UUID], at: datet
                 "due_at": func.least(t.checks.c.due_at, statement.excluded.due_at),
                 "seq": t.checks.c.seq + 1,
             },
-        ),
-        [{"tenant_id": tx.tenant_id, "kind": kind, "id": i, "due_at": at, "seq": 1, "misses": 0} for i in sorted(ids)],
+        )
     )
     tx.due(Job.CHECK, at)
 
@@ -81,17 +85,31 @@ async def finish(tx: Transaction, done: Sequence[tuple[Check, datetime | None]])
     """End claimed checks: each is read again at its next instant (None: never), or now if somebody asked again."""
     if not done:
         return
-    for check, following in sorted(done, key=lambda pair: (pair[0].kind, pair[0].id)):
-        mine = (t.checks.c.tenant_id == tx.tenant_id) & (t.checks.c.kind == check.kind) & (t.checks.c.id == check.id)
-        unasked = mine & (t.checks.c.seq == check.seq)
-        if following is None:
-            await tx.conn.execute(delete(t.checks).where(unasked))
+    c = t.checks.c
+    ids = sorted({check.id for check, _ in done})
+    locked = await tx.conn.execute(
+        select(c.kind, c.id, c.seq)
+        .where(c.tenant_id == tx.tenant_id, c.kind.in_(sorted({check.kind for check, _ in done})), c.id.in_(ids))
+        .order_by(c.kind, c.id)
+        .with_for_update()
+    )
+    seq_now = {(row.kind, row.id): row.seq for row in locked}
+    over: dict[CheckKind, list[UUID]] = {}
+    again: dict[tuple[CheckKind, datetime | None], list[UUID]] = {}
+    for check, following in done:
+        asked_again = seq_now.get((check.kind, check.id)) != check.seq
+        if following is None and not asked_again:
+            over.setdefault(check.kind, []).append(check.id)
         else:
-            await tx.conn.execute(update(t.checks).where(unasked).values(due_at=following, leased_wall=None, misses=0))
-            tx.due(Job.CHECK, following)
-        await tx.conn.execute(
-            update(t.checks).where(mine, t.checks.c.seq != check.seq).values(leased_wall=None, misses=0)
-        )
+            again.setdefault((check.kind, None if asked_again else following), []).append(check.id)
+    for kind, gone in over.items():
+        await tx.conn.execute(delete(t.checks).where(c.tenant_id == tx.tenant_id, c.kind == kind, c.id.in_(gone)))
+    for (kind, at), kept in again.items():
+        freed = update(t.checks).where(c.tenant_id == tx.tenant_id, c.kind == kind, c.id.in_(kept))
+        when = {} if at is None else {"due_at": at}
+        await tx.conn.execute(freed.values(leased_wall=None, misses=0, **when))
+        if at is not None:
+            tx.due(Job.CHECK, at)
 
 
 async def miss(tx: Transaction, missed: Sequence[tuple[Check, float]]) -> None:
