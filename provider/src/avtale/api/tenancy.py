@@ -36,12 +36,14 @@ class Site:
 
 
 class Tenancy:
-    """Finds tenants, and remembers for a moment those that hosts belong to."""
+    """Finds tenants, and remembers for a moment those that there are; who nobody knows is looked up each time."""
 
     def __init__(self, db: Database, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._db = db
         self._monotonic = monotonic
         self._sites: dict[str, tuple[float, Site]] = {}
+        self._named: dict[tuple[str, str], tuple[float, Tenant]] = {}
+        self._organized: dict[str, tuple[float, list[Tenant]]] = {}
 
     async def at_host(self, header: str | None) -> Site:
         """The site that a Host header names; raises TenantUnknown. Only known hosts are remembered."""
@@ -64,6 +66,15 @@ class Tenancy:
 
     async def named(self, organization: str, name: str) -> Tenant:
         """The tenant of the names in a path, or of the ids (both are UUIDs); raises TenantUnknown."""
+        known = self._named.get((organization, name))
+        if known is not None and self._monotonic() - known[0] < BELIEVED_SECONDS_MAX:
+            return known[1]
+        asked = self._monotonic()
+        tenant = await self._read_named(organization, name)
+        self._named[organization, name] = asked, tenant
+        return tenant
+
+    async def _read_named(self, organization: str, name: str) -> Tenant:
         if _ID.fullmatch(organization) and _ID.fullmatch(name):
             async with self._db.routing() as tx:
                 found = await tenants.tenant_by_ids(tx, UUID(organization), UUID(name))
@@ -81,8 +92,15 @@ class Tenancy:
         """The tenants of the organization that a path names; none for one that nobody knows."""
         if not _NAME.fullmatch(organization):
             return []
+        known = self._organized.get(organization)
+        if known is not None and self._monotonic() - known[0] < BELIEVED_SECONDS_MAX:
+            return known[1]
+        asked = self._monotonic()
         async with self._db.routing() as tx:
-            return await tenants.tenants_of(tx, organization)
+            found = await tenants.tenants_of(tx, organization)
+        if found:
+            self._organized[organization] = asked, found
+        return found
 
 
 def host_name(header: str | None) -> str | None:

@@ -14,14 +14,15 @@ from avtale.domain.outcome import Outcome
 from avtale.domain.ports import Gateways
 from avtale.service.ids import new_id
 from avtale.service.intake import Intake
-from avtale.service.registering import live_secrets, webhook_url
+from avtale.service.registering import webhook_url
+from avtale.service.signers import Signer
 from avtale.storage import agreements, charges, checks, inbox
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Job, Transaction
 from avtale.storage.due import refresh_due
 from avtale.storage.inbox import Arrival, InboxEvent
 from avtale.storage.sealing import Sealer
-from avtale.storage.stripe_accounts import get_account, routed_tenant
+from avtale.storage.stripe_accounts import routed_tenant
 from avtale.storage.tenants import Tenant, tenant_by_id
 
 #: How often Stripe is asked for events that it could not tell us of: it tries for three days itself, and lists those of
@@ -39,7 +40,6 @@ class Forged(Invalid):
 
 
 async def absorb_webhook(
-    db: Database,
     intake: Intake,
     gateways: Gateways,
     sealer: Sealer,
@@ -52,9 +52,11 @@ async def absorb_webhook(
 
     The signature is verified against the address that we registered, not the one that the request came to.
     """
-    async with db.tenant(tenant.id) as tx:
-        secrets = await live_secrets(tx, sealer)
-    if not gateways.webhooks.verify(webhook_url(tenant), headers, body, secrets, wall):
+
+    def signed(signer: Signer) -> bool:
+        return gateways.webhooks.verify(webhook_url(tenant), headers, body, signer.secrets, wall)
+
+    if not signed(await intake.signers.find(sealer, tenant.id, GatewayName.VIPPS, signed)):
         raise Forged("the signature does not match this webhook")
     try:
         event = gateways.webhooks.read(body)
@@ -87,13 +89,21 @@ async def absorb_stripe_webhook(
     except (ValueError, KeyError) as error:
         raise Invalid(f"this is not a webhook that we know: {error}", code="webhook_unreadable") from error
     for tenant in await _possible(db, account, candidates):
-        async with db.tenant(tenant.id) as tx:
-            secrets = await live_secrets(tx, sealer, GatewayName.STRIPE)
-            if not reader.verify(webhook_url(tenant, GatewayName.STRIPE), headers, body, secrets, wall):
-                continue
-            stored = await get_account(tx)
-        is_ours = stored is not None and account in (None, stored.account_id) and stored.livemode == is_live
-        if not is_ours or (only_test and is_live):
+        url = webhook_url(tenant, GatewayName.STRIPE)
+
+        def signed(signer: Signer, url: str = url) -> bool:
+            return reader.verify(url, headers, body, signer.secrets, wall)
+
+        def is_ours(signer: Signer) -> bool:
+            stored = signer.account
+            return stored is not None and account in (None, stored.account_id) and stored.livemode == is_live
+
+        signer = await intake.signers.find(
+            sealer, tenant.id, GatewayName.STRIPE, lambda known: is_ours(known) and signed(known)
+        )
+        if not signed(signer):
+            continue
+        if not is_ours(signer) or (only_test and is_live):
             return False
         return await intake.keep(tenant.id, GatewayName.STRIPE, event, body)
     raise Forged("the signature does not match this webhook")

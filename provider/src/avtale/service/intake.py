@@ -10,6 +10,7 @@ from uuid import UUID
 from avtale.domain.gateway import GatewayName
 from avtale.domain.ports import EventSubject
 from avtale.service.ids import new_id
+from avtale.service.signers import Signers
 from avtale.storage import inbox
 from avtale.storage.database import Database, DatabaseDown
 from avtale.storage.inbox import Arrival
@@ -32,6 +33,7 @@ class Intake:
     TOGETHER_MAX = 500
 
     def __init__(self, db: Database) -> None:
+        self.signers = Signers(db)
         self._db = db
         self._waiting: dict[UUID, list[_Waiting]] = {}
         self._writers: dict[UUID, asyncio.Task[None]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
@@ -28,6 +29,8 @@ from avtale.storage.tenants import Tenant, tenant_by_id
 WAKE_SECONDS = 1.0
 SWEEP_SECONDS = 5.0
 STALLED_SECONDS = 30.0
+#: Jobs of one kind that a worker does for one tenant at a time: while the calls of one wait, the other goes on.
+ALIKE_AT_ONCE_MAX = 2
 #: How long a worker that is asked to stop may go on with what it began.
 DRAIN_SECONDS_MAX = 20.0
 #: How long a connection for jobs is waited for, how long it is tried for, and the pause after it was not to be had.
@@ -83,11 +86,24 @@ def add_tasks(fleet: App, db: Database, gateways: Gateways, sealer: Sealer, cour
     }
 
     def add(job: Job, use_case: Callable[[Tenant], Awaitable[bool]]) -> None:
+        running: Counter[str] = Counter()
+        woken: set[str] = set()
+
         async def run(tenant_id: str) -> None:
-            async with db.routing() as tx:
-                tenant = await tenant_by_id(tx, UUID(tenant_id))
-            while tenant is not None and await use_case(tenant):
-                pass
+            # What comes while enough of this kind is under way waits for them, and is one batch instead of many.
+            woken.add(tenant_id)
+            if running[tenant_id] >= ALIKE_AT_ONCE_MAX:
+                return
+            running[tenant_id] += 1
+            try:
+                while tenant_id in woken:
+                    woken.discard(tenant_id)
+                    async with db.routing() as tx:
+                        tenant = await tenant_by_id(tx, UUID(tenant_id))
+                    while tenant is not None and await use_case(tenant):
+                        pass
+            finally:
+                running[tenant_id] -= 1
 
         fleet.task(name=job.value)(run)
 

@@ -42,5 +42,5 @@ async def webhook(organization: str, tenant: str, request: Request, house: TheHo
         raise Invalid(unknown.detail, code=unknown.code) from unknown
     body = await read_body(request)
     intake, headers = hall_of(request).intake, dict(request.headers)
-    await absorb_webhook(house.db, intake, house.gateways, house.sealer, addressed, headers, body, house.wall())
+    await absorb_webhook(intake, house.gateways, house.sealer, addressed, headers, body, house.wall())
     return WebhookAnswer()
