@@ -152,6 +152,7 @@ def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str |
             if charge is not None and charge.period is None:
                 strays[charge.charge_id] = period
             matches[ours.agreement_id].append(Match(ours, period, theirs, gateway, charge))
+    owned = {attempt: (a, c) for a in provider.agreements for c in a.charges for attempt in c.attempts}
     buyers = {attempt: p for p in provider.purchases for c in p.charges for attempt in c.attempts}
     paid_for: dict[str, list[GatewayPayment]] = defaultdict(list)
     unclaimed: list[GatewayPayment] = []
@@ -160,6 +161,10 @@ def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str |
             continue
         if buyer := buyers.get(payment.reference):
             paid_for[buyer.purchase_id].append(payment)
+        elif besides := _besides(owned.get(payment.reference), drawn, payment):
+            matches[besides.agreement.agreement_id].append(besides)
+            if besides.charge is not None:
+                strays[besides.charge.charge_id] = 0
         else:
             unclaimed.append(payment)
     return Books(
@@ -175,6 +180,31 @@ def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str |
         paid_for=dict(paid_for),
         unclaimed=unclaimed,
     )
+
+
+def _besides(
+    owner: tuple[Agreement, Charge] | None, drawn: dict[str, list[GatewayAgreement]], payment: GatewayPayment
+) -> Match | None:
+    """A payment that stands alone at Stripe, taken besides the periods of an agreement: period 0."""
+    if owner is None or owner[1].period is not None or not drawn[owner[0].agreement_id]:
+        return None
+    agreement, charge = owner
+    if charge.period_start is None:
+        return None
+    taken = GatewayCharge(
+        charge_id=payment.reference,
+        external_id=None,
+        due=charge.period_start,
+        amount=charge.amount,
+        currency=payment.currency,
+        status=payment.state,
+        captured=payment.captured,
+        refunded=payment.refunded,
+        history_captured=payment.history_captured,
+        history_refunded=payment.history_refunded,
+        captures=payment.captures,
+    )
+    return Match(agreement, 0, drawn[agreement.agreement_id][0], taken, charge)
 
 
 def _invoiced(

@@ -117,6 +117,16 @@ class Subscription:
         (mine,) = (a for a in await self.person.provider.agreements() if a["agreementId"] == self.agreement_id)
         return mine
 
+    async def change(self, verb: str, **wish: Any) -> Json:
+        """The owner changes the agreement: `pause`, `resume`, `plan`; comes back when all is quiet."""
+        change = await self.person.provider.change(self.agreement_id, verb, **wish)
+        await self.world.settle()
+        return change
+
+    async def charges(self) -> list[tuple[str, int, str]]:
+        """The charges as their owner reads them: the first day, minor units, how each stands."""
+        return [(c["periodStart"], c["amount"]["amount"], c["status"]) for c in (await self.now())["charges"]]
+
     async def give_card(self, card: str) -> str:
         """The payer gives a test card; says what became of the payment (`requires_action`: the bank asks)."""
         return await self._confirm(card, None)

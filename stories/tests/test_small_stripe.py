@@ -44,6 +44,42 @@ async def test_three_who_pay_with_stripe_and_one_with_vipps(world: World) -> Non
     assert await anna.status() == "active"
 
 
+async def test_what_is_changed_in_agreements_that_stripe_bills(world: World) -> None:
+    """Ida pauses and goes on, Jon pays another price and for a box, and Kari's and Liv's cards decline."""
+    admin = world.houses.provider
+    ida, jon = [await world.shop.subscribe_with_stripe(await world.person(name)) for name in ("Ida", "Jon")]
+    kari, liv = [
+        await world.shop.subscribe_with_stripe(await world.person(name), "sandboxFailsOnRenewal")
+        for name in ("Kari", "Liv")
+    ]
+    assert (await ida.change("pause"))["takesEffect"] == "2027-02-28"
+    await admin.change(jon.agreement_id, "price", amount=12900, effectiveDate="2027-03-05")
+    await admin.charge_once(jon.agreement_id, 4900, "A box of popcorn")
+    await world.advance_to("2027-02-28T15:00")
+    failing = [event for event in await admin.events() if event["type"] == "charge.failing"]
+    assert [(one["data"]["reason"], one["data"]["advice"]) for one in failing] == [
+        ("generic_decline", "ask_to_pay")
+    ] * 2
+    assert {one["agreementId"] for one in await admin.dunning()} == {kari.agreement_id, liv.agreement_id}
+    assert (await kari.now())["accessUntil"] == (await liv.now())["accessUntil"] == "2027-03-05T23:00:00Z"
+    await kari.change_card("visa")
+    await world.advance_to("2027-03-10")
+    assert (await ida.change("resume", on="2027-03-20"))["takesEffect"] == "2027-03-20"
+    assert await world.audit() == []
+    await world.advance_to("2027-04-01T12:00")
+    assert await ida.charges() == [("2027-01-31", 9900, "paid"), ("2027-03-20", 9900, "paid")]
+    assert [one[1:] for one in await jon.charges()] == [
+        (9900, "paid"),
+        (4900, "paid"),
+        (9900, "paid"),
+        (12900, "paid"),
+    ]
+    assert [one[2] for one in await kari.charges()] == ["paid", "paid", "paid"]
+    assert [one["agreementId"] for one in await admin.dunning("recovered")] == [kari.agreement_id]
+    assert [one["agreementId"] for one in await admin.dunning("lost")] == [liv.agreement_id]
+    assert [(await one.now())["status"] for one in (kari, liv)] == ["active", "stopped"]
+
+
 async def test_answers_and_webhooks_that_never_come_cost_time_and_no_money(world: World) -> None:
     liv = await world.person("Liv")
     await world.sandbox.fault({"webhook": "*"}, {"kind": "drop"}, times=1000)

@@ -91,24 +91,29 @@ class StripeShop:
         await self.shop.control("POST", "/faults", fault)
 
 
-async def open_stripe(shop: Shop, account: dict[str, Any] | None = None) -> StripeShop:
-    """Give the shop's tenant its account, and the product its price there."""
+YEARLY = {
+    "id": "film-year",
+    "name": "Film for a year",
+    "price_minor": 99000,
+    "currency": "NOK",
+    "interval": "year",
+    "vat_percent": "25",
+    "agreement_url": "https://shop.example/me",
+    "stripe_price": "film-year",
+}
+
+
+async def open_stripe(shop: Shop, account: dict[str, Any] | None = None, *, yearly: bool = False) -> StripeShop:
+    """Give the shop's tenant its account, and the product its price there; with `yearly` another plan as well."""
     entry = tenant_entry(shop.sandbox)
     entry["stripe"] = (account or STRIPE) | {"base_url": f"{shop.sandbox}/stripe"}
     entry["products"][0]["stripe_price"] = "film-month"
+    entry["products"] += [YEARLY] if yearly else []
     await apply_tenant(shop.db, shop.gateways, shop.sealer, "nord", TenantEntry.model_validate(entry), {})
     made = StripeShop(shop)
     if account is not None:
         return made
-    await made.api(
-        "POST",
-        "/prices",
-        {
-            "currency": "nok",
-            "unit_amount": "9900",
-            "recurring[interval]": "month",
-            "lookup_key": "film-month",
-            "product_data[name]": "Film",
-        },
-    )
+    for amount, interval in ((9900, "month"), (99000, "year"))[: 1 + yearly]:
+        price = {"currency": "nok", "unit_amount": str(amount), "recurring[interval]": interval}
+        await made.api("POST", "/prices", price | {"lookup_key": f"film-{interval}", "product_data[name]": "Film"})
     return made

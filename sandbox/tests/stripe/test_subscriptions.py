@@ -397,3 +397,44 @@ async def test_subscriptions_of_an_earlier_system_go_on_where_it_left_them(shop:
         order = {"subscriptions": [monthly, monthly | wrong]}
         assert (await shop.sandbox.control("POST", "/stripe/past-subscriptions", order)).status == status
     assert len((await shop.v1.subscriptions.list_async({"status": "all", "limit": 100})).data) == 3
+
+
+async def change(shop: Any, subscription: Any, **params: Any) -> Any:
+    return await shop.v1.subscriptions.update_async(subscription.id, params)
+
+
+async def test_what_is_not_collected_is_void_until_it_is_again(shop: Any) -> None:
+    subscription = await shop.subscribe()
+    paused = await change(shop, subscription, pause_collection={"behavior": "void"})
+    assert (paused.status, paused.pause_collection.behavior) == ("active", "void")
+    await shop.advance_to("2027-03-20T09:00:00Z")
+    assert [one.status for one in await shop.invoices(subscription)] == ["paid", "void", "void"]
+    until = int(datetime(2027, 5, 1, tzinfo=UTC).timestamp())
+    await change(shop, subscription, pause_collection={"behavior": "keep_as_draft", "resumes_at": until})
+    await shop.advance_to("2027-05-16T09:00:00Z")
+    assert (await shop.fetch(subscription)).pause_collection is None
+    invoices = await shop.invoices(subscription)
+    assert [one.status for one in invoices] == ["paid", "void", "void", "draft", "paid"]
+    assert invoices[3].auto_advance is False
+    assert (await change(shop, subscription, pause_collection="")).pause_collection is None
+
+
+async def test_a_trial_in_between_moves_the_day_and_another_interval_begins_at_once(shop: Any) -> None:
+    subscription = await shop.subscribe()
+    until = int(datetime(2027, 4, 1, 10, tzinfo=UTC).timestamp())
+    free = await change(shop, subscription, trial_end=until, proration_behavior="none")
+    assert (free.status, free.billing_cycle_anchor, free.trial_end) == ("trialing", until, until)
+    await shop.advance_to("2027-04-01T12:00:00Z")
+    invoices = await shop.invoices(subscription)
+    assert [(one.billing_reason, one.amount_due, one.status) for one in invoices[1:]] == [
+        ("subscription_update", 0, "paid"),
+        ("subscription_cycle", 9900, "paid"),
+    ]
+    item = (await shop.fetch(subscription))["items"].data[0]
+    assert (at(item.current_period_start), at(item.current_period_end)) == ("2027-04-01T10:00Z", "2027-05-01T10:00Z")
+    yearly = {"id": item.id, "price": (await shop.price(99000, "year")).id}
+    await shop.advance_to("2027-04-10T12:00:00Z")
+    changed = await change(shop, subscription, items=[yearly], proration_behavior="none")
+    assert at(changed["items"].data[0].current_period_end) == "2028-04-10T12:00Z"
+    last = (await shop.invoices(subscription))[-1]
+    assert (last.billing_reason, last.amount_paid) == ("subscription_update", 99000)

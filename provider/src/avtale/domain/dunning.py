@@ -18,12 +18,17 @@ class Advice(StrEnum):
 
 
 #: By the gateway's reason (Vipps Recurring, failure reasons): see to card or money; allow more in the app; the
-#: profile cannot be charged any more; nobody but the gateway can do anything.
+#: profile cannot be charged any more; nobody but the gateway can do anything. The others are Stripe's (decline codes,
+#: those that ask nobody to do anything); all else at Stripe asks for another card, or money on it.
 _ADVICE = {
     "user_action_required": Advice.ASK_TO_PAY,
     "charge_amount_too_high": Advice.RAISE_LIMIT,
     "non_technical_error": Advice.NEW_AGREEMENT,
     "technical_error": Advice.WAIT,
+    "processing_error": Advice.WAIT,
+    "issuer_not_available": Advice.WAIT,
+    "reenter_transaction": Advice.WAIT,
+    "try_again_later": Advice.WAIT,
 }
 
 

@@ -101,6 +101,23 @@ class ObservedOrder:
     amount: Money
     is_first: bool
     is_paid: bool
+    is_void: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a change of a subscription must know of it: its one item (None where there are several) with the product at
+    the gateway, what pays it, when the period that is used ends, until when nothing is charged, whether a period's
+    invoice is being made at this moment, and which change of ours was the last to arrive."""
+
+    customer_id: str
+    payment_method_id: str | None
+    item_id: str | None
+    product_id: str | None
+    renews_at: datetime
+    free_until: datetime | None
+    is_billing: bool
+    last_change: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +137,7 @@ class ObservedAgreement:
     limit: int | None = None
     orders: tuple[ObservedOrder, ...] = ()
     changes_at: datetime | None = None
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +233,43 @@ class SubscriptionWish:
 
 @dataclass(frozen=True, slots=True)
 class IntentWish:
-    """A payment at Stripe that stands alone; `order_id` is our attempt id, by which it is found again."""
+    """A payment at Stripe that stands alone; `order_id` is our attempt id, by which it is found again.
+
+    With a `payment_method_id` it is taken from that at once, its payer not being there.
+    """
 
     order_id: UUID
     reference: UUID
     customer_id: str
     amount: Money
     description: str
+    payment_method_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedPrice:
+    """What a subscription costs from its next invoice on: a sum for each interval, of a product at the gateway."""
+
+    product_id: str
+    amount: Money
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionChange:
+    """What becomes different in a subscription from its next period on; None leaves a thing as it is.
+
+    `collects`: whether its invoices are owed at all. Until `free_until` nothing is charged, and its periods are counted
+    from there. Its `item_id` gets another price: one that is there (`price_id`), or a new one.
+    """
+
+    change_id: UUID
+    gateway_agreement_id: str
+    collects: bool | None = None
+    free_until: datetime | None = None
+    item_id: str | None = None
+    price_id: str | None = None
+    price: RepeatedPrice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +327,9 @@ class BillingGateway(AgreementGateway, Protocol):
     def write_subscription(self, wish: SubscriptionWish) -> WrittenRequest: ...
     def write_intent(self, wish: IntentWish) -> WrittenRequest: ...
     def write_release(self, request_id: UUID, order_id: str) -> WrittenRequest: ...
+    def write_change(self, change: SubscriptionChange) -> WrittenRequest: ...
+    def amount_min(self, currency: str) -> int:
+        """The least that can be charged, in minor units."""
 
     async def create_subscription(self, request: WrittenRequest, *, again: bool = False) -> Outcome[Confirmation]:
         """Make it, or find the one that an earlier sending made: never a second one for one attempt."""
@@ -287,6 +338,9 @@ class BillingGateway(AgreementGateway, Protocol):
         """As create_subscription, for a payment that stands alone."""
 
     async def release(self, request: WrittenRequest) -> Outcome[None]: ...
+    async def change(self, request: WrittenRequest, *, again: bool = False) -> Outcome[None]:
+        """Change a subscription: once for one key, however often it is sent."""
+
     async def fetch_confirmation(self, gateway_id: str) -> Outcome[Confirmation]:
         """What is left to confirm of a subscription or of a payment."""
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from avtale.domain.agreement import Agreement, AgreementStatus, AgreementVerb, step
 from avtale.domain.billing import plan_at
+from avtale.domain.change import ChangeStatus
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.gateway import GatewayName
 from avtale.domain.periods import Interval, Period, Unit, local_date, period
@@ -16,6 +17,7 @@ from avtale.domain.ports import AgreementGateway, GatewayAgreementState, Observe
 from avtale.service import announcing, settling
 from avtale.service.ids import new_id
 from avtale.service.invoicing import learn_all_orders, learn_orders
+from avtale.service.taking_billed import take_arrived
 from avtale.storage import agreements, calls, changes, charges, checks, dunnings, locks, phases
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import Call, CallKind
@@ -90,7 +92,13 @@ async def follow_agreements(
 
     What brings nothing new is not locked, and no draft is looked at: such a reading activates and ends nothing.
     """
-    news = {one.id: observed for one, observed in told if observed.orders or _noted_limit(one, observed) is not one}
+    changed = {one.id for one, observed in told if observed.standing is not None and observed.standing.last_change}
+    waiting = await changes.changes_with(tx, ChangeStatus.WAITING, changed)
+    news = {
+        one.id: observed
+        for one, observed in told
+        if observed.orders or one.id in waiting or _noted_limit(one, observed) is not one
+    }
     if not news:
         return
     locked = await agreements.lock_agreements(tx, news)
@@ -99,6 +107,8 @@ async def follow_agreements(
     locked |= await learn_all_orders(tx, tenant, billed, strays)
     noted = [(agreement, _noted_limit(agreement, news[agreement.id])) for agreement in locked.values()]
     await agreements.save_agreements(tx, [after for before, after in noted if after is not before])
+    for agreement_id in sorted(waiting):
+        await take_arrived(tx, tenant, locked[agreement_id], news[agreement_id])
 
 
 def _noted_limit(agreement: Agreement, observed: ObservedAgreement) -> Agreement:

@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import replace
 from uuid import UUID
 
 from avtale.domain import change as rules
-from avtale.domain.agreement import Agreement, AgreementStatus, Terms
+from avtale.domain.agreement import Agreement
 from avtale.domain.change import CANCELLING, Change, ChangeKind, ChangeStatus
 from avtale.domain.charge import AttemptStatus
-from avtale.domain.errors import Conflict, IllegalStep, Invalid, NotFound
-from avtale.domain.gateway import GatewayName
+from avtale.domain.errors import Conflict, Invalid, NotFound
 from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways, RecurringGateway
 from avtale.service import announcing
+from avtale.service.change_wishes import ChangeWish, check, check_active, lock_product, made_before
+from avtale.service.changing_billed import change_billed
 from avtale.service.checking import read_attempts_now
 from avtale.service.checkout import Person
+from avtale.service.desks import desk_of_agreement
 from avtale.service.ids import new_id
 from avtale.service.noting import note
 from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.stopping import may_see
 from avtale.service.taking import cancel_call, take
-from avtale.storage import agreements, calls, changes, charges, locks, tenants
+from avtale.storage import agreements, calls, changes, charges
 from avtale.storage.calls import Call
 from avtale.storage.database import Database, Transaction
 from avtale.storage.tenants import Tenant
-
-#: A pause that is longer, and a price that holds later, are mistakes of a digit.
-DAYS_AHEAD_MAX = 3660
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeWish:
-    """What is to be changed; see Change for what each kind says."""
-
-    kind: ChangeKind
-    day: date | None = None
-    amount: int | None = None
-    charge_day: int | None = None
-    product_id: str | None = None
-    noticed_on: date | None = None
 
 
 async def change_agreement(
@@ -58,24 +44,29 @@ async def change_agreement(
     answers the same change.
 
     A charge that is created for a period which has not begun is cancelled and read again first. Until its fate is
-    known the change is `waiting`; if it was captured meanwhile, the change is `deferred` to the period after it.
+    known the change is `waiting`; if it was captured meanwhile, the change is `deferred` to the period after it. An
+    agreement that Stripe bills is changed there, and read again.
 
     Raises NotFound, IllegalStep (`agreement_not_active`), Conflict (`change_not_offered`, `change_under_way`,
     `agreement_paused`, `agreement_not_paused`, `agreement_active`, `idempotency_conflict`) and Invalid
-    (`change_day`, `charge_day_unsuited`, `plan_unsuited`, `price_unsuited`, `notice_too_short`).
+    (`change_day`, `charge_day_unsuited`, `plan_unsuited`, `price_unsuited`, `notice_too_short`); where Stripe bills,
+    also GatewayRefused, GatewayBusy and GatewayUnknown, and then nothing was changed.
     """
+    at = await desk_of_agreement(db, gateways, tenant, agreement_id)
+    if at.billing is not None:
+        return await change_billed(db, gateways, at.billing, tenant, owner, by, agreement_id, wish, key)
     gateway = await gateways.recurring(tenant.id)
     async with db.tenant(tenant.id) as tx:
         new = new_id()
         made = await first_use(tx, by, "change", key, (agreement_id, wish), new)
         if made != new:
-            return await _made_before(tx, made)
+            return await made_before(tx, made)
         if wish.product_id is not None:
-            await _lock_product(tx, agreement_id, wish.product_id)
+            await lock_product(tx, agreement_id, wish.product_id)
         agreement = await agreements.get_agreement(tx, agreement_id, lock=True)
         if agreement is None or not may_see(owner, agreement):
             raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
-        await _check(tx, gateways, tenant, owner, agreement, wish)
+        await check(tx, gateways, tenant, owner, agreement, wish)
         if owner is None:
             about = f"agreement {agreement_id}"
             await note(tx, by, f"change: {wish.kind.value}", about, "", agreement_id=agreement_id, change=str(new))
@@ -105,7 +96,7 @@ async def say_amount(db: Database, gateways: Gateways, tenant: Tenant, agreement
         agreement = await agreements.get_agreement(tx, agreement_id, lock=True)
         if agreement is None or not may_see(None, agreement):
             raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
-        _check_active(agreement)
+        check_active(agreement)
         terms = agreement.terms
         if terms.suggested_max is None:
             raise Conflict("the price of this agreement is fixed", code="price_fixed")
@@ -114,20 +105,6 @@ async def say_amount(db: Database, gateways: Gateways, tenant: Tenant, agreement
             detail = f"an amount is 0, or {least} to {terms.suggested_max} minor units"
             raise Invalid(detail, code="price_unsuited")
         await agreements.save_agreements(tx, [replace(agreement, next_amount=amount)])
-
-
-async def _made_before(tx: Transaction, change_id: UUID) -> Change:
-    change = await changes.get_change(tx, change_id)
-    if change is None:
-        raise Conflict("this Idempotency-Key was used for something else", code="idempotency_conflict")
-    return change
-
-
-async def _lock_product(tx: Transaction, agreement_id: UUID, product_id: str) -> None:
-    """The lock of a checkout of that product, which is taken before the agreement's."""
-    agreement = await agreements.get_agreement(tx, agreement_id)
-    if agreement is not None:
-        await locks.lock_person_and_product(tx, agreement.issuer, agreement.subject, product_id)
 
 
 async def _begin(
@@ -168,72 +145,3 @@ async def _begin(
     attempts = await charges.attempts_of(tx, [charge.id for charge in in_the_way])
     accepted = [attempt.id for attempt in attempts if attempt.status is AttemptStatus.ACCEPTED]
     return change, [await cancel_call(tx, gateway, attempt_id) for attempt_id in accepted]
-
-
-async def _check(
-    tx: Transaction,
-    gateways: Gateways,
-    tenant: Tenant,
-    owner: Person | None,
-    agreement: Agreement,
-    wish: ChangeWish,
-) -> None:
-    if owner is not None and wish.kind not in tenant.policy.owner_may:
-        raise Conflict("this is not for owners to change: ask the merchant", code="change_not_offered")
-    _check_active(agreement)
-    if await changes.changes_with(tx, ChangeStatus.WAITING, [agreement.id]):
-        detail = "an earlier change waits for what becomes of a charge; ask for the changes"
-        raise Conflict(detail, code="change_under_way")
-    today = local_date(tx.now, tenant.zone)
-    if wish.kind is ChangeKind.RESUME:
-        if agreement.paused_at is None:
-            raise Conflict("the agreement is not paused", code="agreement_not_paused")
-    elif wish.kind in (ChangeKind.CHARGE_DAY, ChangeKind.PLAN) and agreement.paused_at is not None:
-        raise Conflict("the agreement is paused: resume it first", code="agreement_paused")
-    if wish.day is not None and not today <= wish.day <= today + timedelta(days=DAYS_AHEAD_MAX):
-        raise Invalid(f"a day is today or within {DAYS_AHEAD_MAX} days", code="change_day")
-    if wish.charge_day is not None:
-        rules.check_charge_day(agreement, wish.charge_day)
-    if wish.product_id is not None:
-        await _check_plan(tx, agreement, wish.product_id)
-    if wish.amount is not None:
-        _check_price(gateways, tenant, agreement, wish, today)
-
-
-def _check_active(agreement: Agreement) -> None:
-    if agreement.gift_reason is not None:
-        raise Conflict("what was given is not charged, so there is nothing to change", code="agreement_given")
-    if agreement.gateway is not GatewayName.VIPPS:
-        raise Conflict("Stripe bills this agreement: change it there", code="change_not_offered")
-    if agreement.status is not AgreementStatus.ACTIVE:
-        raise IllegalStep(f"the agreement is {agreement.status.value}", code="agreement_not_active")
-
-
-async def _check_plan(tx: Transaction, agreement: Agreement, product_id: str) -> None:
-    before, terms = agreement.terms, await tenants.get_product(tx, product_id)
-    if not isinstance(terms, Terms):
-        raise Invalid(f"there is no subscription {product_id!r} on sale", code="product_unknown")
-    if terms.product_id == before.product_id:
-        raise Conflict("the agreement is about this product already", code="agreement_active")
-    fits = terms.price.currency == before.price.currency
-    if not fits or (terms.suggested_max is None) != (before.suggested_max is None):
-        detail = "another plan has the same currency, and a price of the same kind: fixed, or one that may vary"
-        raise Invalid(detail, code="plan_unsuited")
-    held = await agreements.agreements_of(tx, agreement.issuer, agreement.subject, product_id=product_id)
-    active = next((one for one in held if one.status is AgreementStatus.ACTIVE), None)
-    if active is not None:
-        detail = "this person has an active agreement for that product already"
-        raise Conflict(detail, code="agreement_active", agreement_id=str(active.id))
-
-
-def _check_price(gateways: Gateways, tenant: Tenant, agreement: Agreement, wish: ChangeWish, today: date) -> None:
-    try:
-        price = replace(agreement.terms.price, amount=wish.amount or 0)
-        gateways.check_terms(replace(agreement.terms, price=price, campaign=None))
-    except ValueError as error:
-        raise Invalid(f"Vipps would not take this: {error}", code="price_unsuited") from error
-    noticed = wish.noticed_on or today
-    days = tenant.policy.price_notice_days
-    if noticed > today or wish.day is None or wish.day < noticed + timedelta(days=days):
-        detail = f"a price holds {days} days after it was told at the earliest, and was told today or before"
-        raise Invalid(detail, code="notice_too_short")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -9,12 +10,15 @@ from avtale.domain.agreement import Agreement, AgreementStatus
 from avtale.domain.billing import due_on
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.errors import Conflict, GatewayRefused, IllegalStep, Invalid, NotFound
-from avtale.domain.gateway import GatewayName
 from avtale.domain.money import Money
 from avtale.domain.outcome import Refused
 from avtale.domain.periods import local_date
-from avtale.domain.ports import ChargeWish, Gateways, RecurringGateway
+from avtale.domain.ports import ChargeWish, Gateways, IntentWish, Standing, WrittenRequest
+from avtale.service.changing_billed import read_standing
+from avtale.service.checking import read_attempts_now
 from avtale.service.checkout import Person
+from avtale.service.customers import answered
+from avtale.service.desks import Desk, desk_of_agreement
 from avtale.service.ids import new_id
 from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds, send_written
@@ -28,6 +32,7 @@ from avtale.storage.tenants import Tenant
 CEILING_FACTOR = 5
 #: A charge that is due later is a mistake of a digit.
 DAYS_AHEAD_MAX = 365
+_A_DAY = timedelta(days=1)
 
 
 async def charge_once(
@@ -43,12 +48,15 @@ async def charge_once(
 ) -> UUID:
     """Order one charge besides the periods; a repeat with the same key answers the same one. Gives its id.
 
-    It is tried as a period's is; if it fails, nothing else ends.
+    Vipps tries it as it tries a period's, Stripe takes it at once or not at all; if it fails, nothing else ends.
 
     Raises NotFound, IllegalStep (`agreement_not_active`), Conflict (`agreement_given`, `gateway_unsuited`,
-    `idempotency_conflict`), Invalid (`price_unsuited`, `change_day`) and GatewayRefused.
+    `payment_method_needed`, `idempotency_conflict`), Invalid (`price_unsuited`, `change_day`) and GatewayRefused; where
+    Stripe bills, also GatewayBusy and GatewayUnknown, and then nothing was ordered.
     """
-    gateway = await gateways.recurring(tenant.id)
+    at = await desk_of_agreement(db, gateways, tenant, agreement_id)
+    standing = await _standing(db, at, tenant, agreement_id)
+    pays_with = await _pays_with(at, standing)
     async with db.tenant(tenant.id) as tx:
         new = new_id()
         made = await first_use(tx, by, "charge_once", key, (agreement_id, amount, description, due), new)
@@ -57,41 +65,91 @@ async def charge_once(
         agreement = await agreements.get_agreement(tx, agreement_id, lock=True)
         if agreement is None or not may_see(None, agreement):
             raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
-        _check(gateway, agreement, amount)
+        _check(at, agreement, amount, due)
         today = local_date(tx.now, tenant.zone)
         if due is not None and not today < due <= today + timedelta(days=DAYS_AHEAD_MAX):
             raise Invalid(f"a charge is due tomorrow or within {DAYS_AHEAD_MAX} days", code="change_day")
+        we_bill = at.recurring is not None
         charge = _charge(new, agreement, amount, description, due_on(due or today, tx.now, tenant.zone))
-        drawn_on = agreement.gateway_agreement_id or ""
-        attempt = Attempt(new_id(), charge.id, AttemptStatus.WRITTEN, Totals(), drawn_on)
+        charge = charge if we_bill else replace(charge, due=today, period_start=today, period_end=today + _A_DAY)
+        drawn_on = (agreement.gateway_agreement_id or "") if we_bill else None
+        attempt = Attempt(new_id(), charge.id, AttemptStatus.WRITTEN, Totals(), drawn_on, agreement.gateway)
         await charges.insert_charges(tx, [charge])
         await charges.insert_attempts(tx, [attempt])
-        wish = ChargeWish(
-            order_id=attempt.id,
-            gateway_agreement_id=drawn_on,
-            amount=amount,
-            due=charge.due,
-            retry_days=tenant.rules.retry_days,
-            description=description,
-            reference=f"{agreement.id}.0",
-        )
-        call = Call(gateway.write_charge(wish), CallKind.CHARGE, attempt.id)
+        call = Call(_order(tenant, at, agreement, charge, attempt, standing, pays_with), CallKind.CHARGE, attempt.id)
         await calls.write_calls(tx, [call], lease_seconds(gateways, 1))
     ((_, outcome),) = await send_written(db, gateways, tenant, [call])
     if isinstance(outcome, Refused):
-        raise GatewayRefused(f"Vipps refused the charge: {outcome.detail}", reason=outcome.code)
+        raise GatewayRefused(f"the charge was refused: {outcome.detail}", reason=outcome.code)
+    if not we_bill:
+        await read_attempts_now(db, gateways, tenant, [attempt.id])
     return new
 
 
-def _check(gateway: RecurringGateway, agreement: Agreement, amount: int) -> None:
+async def _standing(db: Database, at: Desk, tenant: Tenant, agreement_id: UUID) -> Standing | None:
+    """What the subscription says of itself, where Stripe bills."""
+    if at.billing is None:
+        return None
+    _, observed = await read_standing(db, at.billing, tenant, None, agreement_id)
+    return observed.standing if observed is not None else None
+
+
+async def _pays_with(at: Desk, standing: Standing | None) -> str | None:
+    """The payment method that pays a subscription: its own, else its customer's."""
+    if at.billing is None or standing is None:
+        return None
+    if standing.payment_method_id is not None:
+        return standing.payment_method_id
+    customer = answered(await at.billing.fetch_customer(standing.customer_id), "read the customer")
+    return customer.default_payment_method_id if customer is not None else None
+
+
+def _order(
+    tenant: Tenant,
+    at: Desk,
+    agreement: Agreement,
+    charge: Charge,
+    attempt: Attempt,
+    standing: Standing | None,
+    pays_with: str | None,
+) -> WrittenRequest:
+    """The bytes of the order. Raises Conflict (`payment_method_needed`)."""
+    if at.recurring is not None:
+        wish = ChargeWish(
+            order_id=attempt.id,
+            gateway_agreement_id=attempt.gateway_agreement_id or "",
+            amount=charge.price.amount,
+            due=charge.due,
+            retry_days=tenant.rules.retry_days,
+            description=charge.product_name or "",
+            reference=f"{agreement.id}.0",
+        )
+        return at.recurring.write_charge(wish)
+    if at.billing is None or standing is None or pays_with is None:
+        raise Conflict("there is nothing at Stripe that this could be paid with", code="payment_method_needed")
+    intent = IntentWish(
+        order_id=attempt.id,
+        reference=agreement.id,
+        customer_id=standing.customer_id,
+        amount=charge.price,
+        description=charge.product_name or "",
+        payment_method_id=pays_with,
+    )
+    return at.billing.write_intent(intent)
+
+
+def _check(at: Desk, agreement: Agreement, amount: int, due: date | None) -> None:
     if agreement.gift_reason is not None:
         raise Conflict("what was given is not charged", code="agreement_given")
-    if agreement.gateway is not GatewayName.VIPPS:
-        raise Conflict("only agreements with Vipps are charged besides their periods", code="gateway_unsuited")
     if agreement.status is not AgreementStatus.ACTIVE:
         raise IllegalStep(f"the agreement is {agreement.status.value}", code="agreement_not_active")
     terms = agreement.terms
     most = terms.suggested_max or CEILING_FACTOR * terms.price.amount
+    gateway = at.recurring or at.billing
+    if gateway is None:
+        raise RuntimeError("a desk of no gateway")
+    if due is not None and at.recurring is None:
+        raise Conflict("Stripe takes it at once: no day can be said", code="gateway_unsuited")
     least = gateway.amount_min(terms.price.currency)
     if not least <= amount <= most:
         raise Invalid(f"a charge is {least} to {most} minor units here", code="price_unsuited")

@@ -15,7 +15,7 @@ from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus
 from avtale.domain.errors import Refusal
 from avtale.domain.gateway import GatewayName, try_days
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled, Unknown
-from avtale.domain.ports import AgreementGateway, GatewayAgreementState, Gateways, ObservedAgreement
+from avtale.domain.ports import AgreementGateway, BillingGateway, GatewayAgreementState, Gateways, ObservedAgreement
 from avtale.domain.settlement import ObservedCharge
 from avtale.service.absorbing import ASK_FOR_EVENTS_AFTER, fetch_undelivered, keep_undelivered
 from avtale.service.activating import bury_draft, follow_agreements, goes_on, settle_draft
@@ -23,7 +23,8 @@ from avtale.service.delivering import next_reading
 from avtale.service.desks import Desk, desks
 from avtale.service.sending import CALLS_AT_ONCE_MAX, lease_seconds
 from avtale.service.settling import Reading, settle_charges
-from avtale.storage import agreements, charges, checks
+from avtale.service.taking_billed import price_calls
+from avtale.storage import agreements, calls, charges, checks
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import resend_seconds
 from avtale.storage.checks import Check, CheckKind
@@ -83,7 +84,8 @@ async def check(db: Database, gateways: Gateways, tenant: Tenant, batch_count_ma
             following.append((one, draft, owner, told.value))
         else:
             await _settle_draft(db, open_desks.get(draft.gateway) if draft else None, tenant, one, draft, told)
-    await _follow(db, tenant, following)
+    billed_at = open_desks.get(GatewayName.STRIPE)
+    await _follow(db, tenant, billed_at.billing if billed_at else None, following)
     for name in GatewayName:
         mine = [(one, told) for one, told in of_attempts if tried[one.id].gateway is name]
         await _settle_attempts(db, name, open_desks.get(name), tenant, mine)
@@ -137,21 +139,26 @@ async def read_now(db: Database, gateway: AgreementGateway, tenant: Tenant, draf
     return True
 
 
-async def _follow(db: Database, tenant: Tenant, told: Sequence[_Followed]) -> None:
+async def _follow(db: Database, tenant: Tenant, billing: BillingGateway | None, told: Sequence[_Followed]) -> None:
     """Settle readings of agreements that go on in bulk; where that fails, halve the batch as with attempts."""
     if not told:
         return
     try:
         async with db.tenant(tenant.id) as tx:
             await follow_agreements(tx, tenant, [(owner, observed) for _, _, owner, observed in told])
+            if billing is not None:
+                priced = await price_calls(
+                    tx, tenant, billing, [(owner.id, one.id, seen) for _, one, owner, seen in told]
+                )
+                await calls.write_calls(tx, priced, lease_seconds_max=0)
             await checks.finish(tx, [(one, _next_of_draft(tx, draft, seen)) for one, draft, _, seen in told])
     except (DatabaseFault, Refusal, RuntimeError, ValueError):
         if len(told) == 1:
             log.exception("draft_not_settled", tenant=tenant.name, draft_id=str(told[0][0].id))
             return
         half = len(told) // 2
-        await _follow(db, tenant, told[:half])
-        await _follow(db, tenant, told[half:])
+        await _follow(db, tenant, billing, told[:half])
+        await _follow(db, tenant, billing, told[half:])
 
 
 async def _settle_draft(

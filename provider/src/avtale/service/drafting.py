@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from avtale.domain.ports import Confirmation
 from avtale.storage import agreements, charges, checks
-from avtale.storage.calls import Call, CallKind
+from avtale.storage.calls import ORDERS, Call, CallKind
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Transaction
 
@@ -17,7 +17,7 @@ READ_AFTER = timedelta(minutes=11)
 
 async def record_made(tx: Transaction, call: Call, made: Confirmation) -> None:
     """The subscription of a draft, or the payment of an attempt, is there."""
-    if call.kind is CallKind.PAYMENT:
+    if call.kind in ORDERS:
         await charges.name_order(tx, call.subject_id, made.gateway_id)
         return
     for draft in await agreements.get_drafts(tx, [call.subject_id]):

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from uuid import UUID
 
 from avtale.domain.agreement import Agreement
+from avtale.domain.change import Change, ChangeKind, ChangeStatus
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.periods import local_date
 from avtale.domain.ports import ObservedAgreement, ObservedOrder
 from avtale.service import settling
 from avtale.service.ids import new_id
-from avtale.storage import agreements, charges, checks
+from avtale.service.taking import close
+from avtale.service.taking_billed import begin_period, product_of
+from avtale.storage import agreements, changes, charges, checks, phases
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Transaction
+from avtale.storage.phases import Phase
 from avtale.storage.tenants import Tenant
 
 
@@ -46,7 +51,17 @@ async def learn_all_orders(
     owed_before: dict[UUID, list[Charge]] = {}
     for charge in await charges.charges_of(tx, [agreement.id for agreement, _ in told]):
         owed_before.setdefault(charge.owner_id, []).append(charge)
-    news = [_news(tenant, *one, known, owed_before.get(one[0].id, []), one[0].id in strays) for one in told]
+    fresh = [one.id for one, observed in told if any(order.order_id not in known for order in observed.orders)]
+    planned = await changes.changes_with(tx, ChangeStatus.PLANNED, fresh)
+    done = await changes.changes_with(tx, ChangeStatus.DONE, fresh)
+    news = []
+    for agreement, observed in told:
+        prices, plans = (
+            planned.get(agreement.id, []),
+            [c for c in done.get(agreement.id, []) if c.kind is ChangeKind.PLAN],
+        )
+        before = _Before(known, owed_before.get(agreement.id, []), prices, plans)
+        news.append(_news(tenant, agreement, observed, before, agreement.id in strays))
     await charges.insert_charges(tx, [charge for one in news for charge in one.owed])
     await charges.insert_attempts(tx, [attempt for one in news for attempt in one.tried])
     # A failed order that is paid after all moves no state of its agreement: it is seen here.
@@ -59,54 +74,84 @@ async def learn_all_orders(
     tried = [attempt.id for one in news for attempt in one.tried]
     await checks.ask(tx, CheckKind.ATTEMPT, {*tried, *paid_late}, tx.now)
     now = {agreement.id: agreement for agreement, _ in told}
-    moved = [replace(one.agreement, last_period=one.last) for one in news if one.last != one.agreement.last_period]
-    await agreements.save_agreements(tx, moved)
+    moved = [one.agreement for one in news if one.agreement != now[one.agreement.id]]
+    priced = [one for one in moved if one.terms != now[one.id].terms]
+    await agreements.save_agreements(tx, [one for one in moved if one.terms == now[one.id].terms])
+    for one in priced:
+        await agreements.save_terms(tx, one)
     now |= {one.id: replace(one, version=one.version + 1) for one in moved}
+    for learnt in news:
+        await phases.begin_phases(tx, learnt.agreement, learnt.phases)
+        for change in learnt.prices:
+            await close(tx, learnt.agreement, change)
     await settling.grant(tx, tenant, sorted(one.agreement.id for one in news if len(one.owed) > len(one.tried)))
     return now
 
 
 @dataclass(frozen=True, slots=True)
 class _News:
-    """What was not known of an agreement: charges, their attempts, and the number of its last period."""
+    """What was not known of an agreement: charges, their attempts, and what is different in it since its last period
+    began."""
 
     agreement: Agreement
-    owed: list[Charge]
-    tried: list[Attempt]
-    last: int
+    owed: list[Charge] = field(default_factory=list)
+    tried: list[Attempt] = field(default_factory=list)
+    phases: list[Phase] = field(default_factory=list)
+    prices: list[Change] = field(default_factory=list)
 
 
-def _news(
-    tenant: Tenant,
-    agreement: Agreement,
-    observed: ObservedAgreement,
-    known: Container[str | None],
-    owed_before: Sequence[Charge],
-    stray: bool,
-) -> _News:
-    free_starts = {charge.period_start for charge in owed_before if charge.status is ChargeStatus.WAIVED}
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What is known: orders, charges, prices that are to hold from a day on, and plans that hold since one."""
+
+    known: Container[str | None]
+    owed: Sequence[Charge]
+    prices: Sequence[Change]
+    plans: Sequence[Change]
+
+
+def _news(tenant: Tenant, agreement: Agreement, observed: ObservedAgreement, before: _Before, stray: bool) -> _News:
+    free_starts = {charge.period_start for charge in before.owed if charge.status is ChargeStatus.WAIVED}
     # What was billed for the time before an agreement moved in is in somebody else's books.
-    moved_in = owed_before[0].period_end if owed_before and owed_before[0].status is ChargeStatus.WAIVED else None
-    last = agreement.last_period
-    owed: list[Charge] = []
-    tried: list[Attempt] = []
+    moved_in = before.owed[0].period_end if before.owed and before.owed[0].status is ChargeStatus.WAIVED else None
+    news = _News(agreement)
     for order in observed.orders:
         start = local_date(order.starts_at, tenant.zone)
-        if order.order_id in known:
+        if order.order_id in before.known:
             continue
         if order.amount.amount == 0 and (stray or start in free_starts):
             continue
         if moved_in is not None and start < moved_in:
             continue
-        last += 0 if stray else 1
-        charge = _charge(tenant, agreement, order, None if stray else last)
-        owed.append(charge)
+        if order.is_void and not stray and _was_never_owed(news.agreement, start):
+            continue
+        if not stray:
+            begun = begin_period(
+                news.agreement, order, start, [c for c in before.prices if c.id not in {one.id for one in news.prices}]
+            )
+            news = replace(news, agreement=begun.agreement)
+            news.phases.extend([begun.phase] if begun.phase else [])
+            news.prices.extend(replace(c, status=ChangeStatus.DONE, takes_effect=start) for c in begun.prices)
+        product = product_of(news.agreement, before.plans, [*before.owed, *news.owed], start)
+        charge = _charge(tenant, agreement, order, None if stray else news.agreement.last_period, product)
+        news.owed.append(charge)
         if charge.status is not ChargeStatus.WAIVED:
-            tried.append(_attempt(agreement, observed, order, charge))
-    return _News(agreement, owed, tried, last)
+            news.tried.append(_attempt(agreement, observed, order, charge))
+    return news
 
 
-def _charge(tenant: Tenant, agreement: Agreement, order: ObservedOrder, period: int | None) -> Charge:
+def _was_never_owed(agreement: Agreement, start: date) -> bool:
+    """Whether a void invoice is for days of a pause, or of one that was: no period, and no charge."""
+    return start >= (agreement.paused_from or date.max) or start < agreement.next_period.start
+
+
+def _charge(
+    tenant: Tenant,
+    agreement: Agreement,
+    order: ObservedOrder,
+    period: int | None,
+    product: tuple[str | None, str | None],
+) -> Charge:
     """What an invoice asks: its days are those of its lines, local to the tenant."""
     kind = ChargeKind.INITIAL if order.is_first else ChargeKind.RECURRING
     start = local_date(order.starts_at, tenant.zone)
@@ -125,6 +170,8 @@ def _charge(tenant: Tenant, agreement: Agreement, order: ObservedOrder, period: 
         totals=Totals(),
         failure_reason=None,
         version=1,
+        product_id=product[0],
+        product_name=product[1],
     )
 
 

@@ -15,7 +15,7 @@ from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled, Unknown
 from avtale.domain.ports import BillingGateway, Confirmation, Gateways, PaymentGateway, RecurringGateway
 from avtale.domain.purchase import Purchase
-from avtale.service import delivering, drafting
+from avtale.service import delivering, drafting, taking_billed
 from avtale.service.taking import cancel_for_changes
 from avtale.storage import agreements, calls, charges, checks
 from avtale.storage.calls import ORDERS, REFUNDS, Call, CallKind, resend_seconds
@@ -108,7 +108,9 @@ async def _send_to_stripe(stripe: BillingGateway, call: Call) -> Outcome[object]
     match call.kind:
         case CallKind.SUBSCRIPTION:
             return await stripe.create_subscription(call.request, again=call.sends > 1)
-        case CallKind.PAYMENT:
+        case CallKind.UPDATE:
+            return await stripe.change(call.request, again=call.sends > 1)
+        case CallKind.PAYMENT | CallKind.CHARGE:
             return await stripe.create_intent(call.request, again=call.sends > 1)
         case CallKind.PAYMENT_RELEASE:
             return await stripe.release(call.request)
@@ -183,6 +185,8 @@ async def _record_accepted(
     by_instant: dict[datetime, list[UUID]] = {}
     for attempt in attempts.values():
         at = read_next(owed[attempt.charge_id].due, tenant.rules.retry_days, tx.now, tenant.zone)
+        # What Stripe was asked to take it has taken by now, or not.
+        at = tx.now if attempt.gateway is GatewayName.STRIPE else at
         by_instant.setdefault(at, []).append(attempt.id)
     for at, ids in by_instant.items():
         await checks.ask(tx, CheckKind.ATTEMPT, ids, at)
@@ -207,6 +211,8 @@ async def _record_refused(
             await charges.mark_refunds(tx, [call.request.id], RefundStatus.REJECTED)
         if call.kind is CallKind.SUBSCRIPTION:
             await drafting.record_refused(tx, call, reason)
+        if call.kind is CallKind.UPDATE and call.request.gateway is GatewayName.STRIPE:
+            await taking_billed.drop(tx, call.request.id)
         if call.kind is CallKind.CHARGE:
             await _attempt_again(tx, call.subject_id, outcome)
         if call.kind is CallKind.PAYMENT and await charges.mark_attempts(tx, [call.subject_id], AttemptStatus.REJECTED):
@@ -232,8 +238,12 @@ async def _attempt_again(tx: Transaction, attempt_id: UUID, refusal: Refused) ->
 
 
 async def _read_again(tx: Transaction, done: Sequence[Call]) -> None:
-    """What a stop, a refund, a cancellation, a capture or a release changed is known when it has been read."""
-    stopped = {call.subject_id for call in done if call.kind is CallKind.STOP}
+    """What a stop, a change, a refund, a cancellation, a capture or a release did is known when it has been read."""
+    stopped = {
+        call.subject_id
+        for call in done
+        if call.kind is CallKind.STOP or (call.kind is CallKind.UPDATE and call.request.gateway is GatewayName.STRIPE)
+    }
     read = {CallKind.REFUND, CallKind.CANCEL, *_OF_PAYMENTS}
     moved = {call.subject_id for call in done if call.kind in read}
     await checks.ask(tx, CheckKind.ATTEMPT, moved, tx.now)

@@ -84,7 +84,7 @@ async def start_subscription(
         draft = None if is_new else await _live_draft(tx, agreement)
     call: Call | None = None
     if draft is None:
-        price_id = await _resolved_price(stripe, terms, price_name)
+        price_id = await price_at_stripe(stripe, terms, price_name)
         customer = await ensure_customer(db, stripe, tenant, person, wish.email, wish.name)
         method_id = wish.payment_method_id and await keep_method(stripe, customer, wish.payment_method_id)
         async with db.tenant(tenant.id) as tx:
@@ -204,8 +204,11 @@ async def _ended(db: Database, stripe: BillingGateway, tenant: Tenant, draft: Dr
     await read_now(db, stripe, tenant, draft)
 
 
-async def _resolved_price(stripe: BillingGateway, terms: Terms, name: str | None) -> str:
-    """The id of the price at Stripe, which must say the same as our catalogue: that is what the person is told."""
+async def price_at_stripe(stripe: BillingGateway, terms: Terms, name: str | None) -> str:
+    """The id of the price at Stripe, which must say the same as our catalogue: that is what the person is told.
+
+    Raises Conflict (`stripe_price_missing`, `stripe_price_differs`), GatewayRefused, GatewayBusy and GatewayUnknown.
+    """
     if name is None:
         raise Conflict(f"the product {terms.product_id!r} has no price at Stripe", code="stripe_price_missing")
     price = answered(await stripe.find_price(name), "read the price")

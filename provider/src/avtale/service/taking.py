@@ -48,24 +48,31 @@ async def take(
     """Take a change into its agreement, which is locked; one that cannot be any more is dropped."""
     owed = await charges.charges_of(tx, [agreement.id])
     start, deferred = rules.next_start(agreement, owed, change.from_period)
-    terms = await _terms(tx, agreement, change)
+    terms = await terms_after(tx, agreement, change)
     if agreement.status is not AgreementStatus.ACTIVE or terms is None:
-        return await _close(tx, agreement, replace(change, status=ChangeStatus.DROPPED))
+        return await close(tx, agreement, replace(change, status=ChangeStatus.DROPPED))
     taken = _taken(tx, tenant, gateway, agreement, change, start, terms)
-    after = taken.agreement
     if agreement.next_charge_at is None and agreement.paused_at is None:
         # A charge that is in dunning holds the next period, whatever that is.
-        after = replace(after, next_charge_at=None)
+        taken = replace(taken, agreement=replace(taken.agreement, next_charge_at=None))
+    done = await enter(tx, tenant, agreement, replace(change, deferred=deferred), taken, start)
+    if change.kind is ChangeKind.PLAN:
+        await show_terms(tx, gateway, [replace(taken.agreement, version=agreement.version + 1)])
+    return done
+
+
+async def enter(
+    tx: Transaction, tenant: Tenant, agreement: Agreement, change: Change, taken: Taken, start: date
+) -> Change:
+    """Write an agreement as it is after a change, with what follows for its periods and for access."""
+    after = taken.agreement
     await agreements.save_terms(tx, after)
     reason = change.kind.value
     counted = [Phase(agreement.id, one.from_period, one.start, one.interval, reason) for one in taken.stretches]
     await phases.begin_phases(tx, agreement, counted)
-    if change.kind is ChangeKind.PLAN:
-        await show_terms(tx, gateway, [replace(after, version=after.version + 1)])
     await grant(tx, tenant, [agreement.id])
     effect = start if change.kind is ChangeKind.PAUSE else after.next_period.start
-    done = replace(change, status=ChangeStatus.DONE, takes_effect=effect, deferred=deferred)
-    return await _close(tx, after, done)
+    return await close(tx, after, replace(change, status=ChangeStatus.DONE, takes_effect=effect))
 
 
 async def take_prices(tx: Transaction, gateway: RecurringGateway, due: Sequence[Agreement]) -> dict[UUID, Agreement]:
@@ -81,7 +88,7 @@ async def take_prices(tx: Transaction, gateway: RecurringGateway, due: Sequence[
             now = priced[agreement.id]
             price = replace(now.terms.price, amount=change.amount)
             priced[agreement.id] = replace(now, terms=replace(now.terms, price=price))
-            await _close(tx, now, replace(change, status=ChangeStatus.DONE, takes_effect=starts))
+            await close(tx, now, replace(change, status=ChangeStatus.DONE, takes_effect=starts))
     changed = [now for now in priced.values() if any(now.id == one.id and now != one for one in due)]
     for now in changed:
         await agreements.save_terms(tx, now)
@@ -152,7 +159,7 @@ def _taken(
             raise RuntimeError("a price is taken on its day")
 
 
-async def _terms(tx: Transaction, agreement: Agreement, change: Change) -> Terms | None:
+async def terms_after(tx: Transaction, agreement: Agreement, change: Change) -> Terms | None:
     """The terms after a change; None where another plan is not to be had any more."""
     if change.product_id is None:
         return agreement.terms
@@ -163,7 +170,8 @@ async def _terms(tx: Transaction, agreement: Agreement, change: Change) -> Terms
     return terms if isinstance(terms, Terms) and not taken else None
 
 
-async def _close(tx: Transaction, agreement: Agreement, change: Change) -> Change:
+async def close(tx: Transaction, agreement: Agreement, change: Change) -> Change:
+    """A change is done or dropped, and told."""
     closed = replace(change, done_at=tx.now)
     await changes.save_change(tx, closed)
     await announcing.announce(tx, [announcing.changed(agreement, closed)])

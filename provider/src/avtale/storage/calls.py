@@ -104,6 +104,12 @@ async def get_call(tx: Transaction, call_id: UUID) -> Call | None:
     return None if row is None else _call(row)
 
 
+async def is_written(tx: Transaction, call_id: UUID) -> bool:
+    """Whether there is or was a call with this id, whatever became of it."""
+    c = t.calls.c
+    return (await tx.conn.execute(select(c.id).where(c.tenant_id == tx.tenant_id, c.id == call_id))).first() is not None
+
+
 async def claim_unsent(tx: Transaction, batch_count_max: int, lease_seconds: Callable[[int], float]) -> list[Call]:
     """Calls without a certain answer whose time has come, ours for the lease that so many calls need."""
     c = t.calls.c

@@ -76,6 +76,17 @@ class Billing:
         invoice.next_at = invoice.created + DRAFT_SECONDS if advances else None
         self._save(invoice)
 
+    def set_aside(self, invoice: Invoice, behavior: str) -> None:
+        """A new draft of a subscription whose money is not collected: it is never owed, or not yet."""
+        if behavior == "keep_as_draft":
+            self.leave_as_draft(invoice, advances=False)
+            return
+        invoice = self.finalize(invoice, None)
+        if invoice.status == "open" and behavior == "void":
+            self.void(invoice)
+        elif invoice.status == "open":
+            self.mark_uncollectible(invoice)
+
     def let_advance(self, invoice: Invoice, advances: bool) -> None:
         """Let an invoice go on by itself, or not."""
         if invoice.status == "draft":

@@ -79,6 +79,33 @@ class Lifecycle:
         """Store one that an earlier system made, and let time have its way with it; nobody is told."""
         self._schedule(subscription)
 
+    def begin_trial(self, subscription: Subscription, end: int, before: dict[str, object]) -> Subscription:
+        """Charge nothing until `end`, from which the periods are counted anew; an invoice of nothing says so."""
+        now = self._books.now
+        subscription.status, subscription.is_trial_end_told = "trialing", False
+        subscription.trial_start, subscription.trial_end, subscription.anchor = now, end, end
+        return self._begin_period(subscription, now, end, before, is_free=True)
+
+    def begin_anew(self, subscription: Subscription, before: dict[str, object]) -> Subscription:
+        """Periods of another length are counted from now, and the first of them is charged at once."""
+        now = self._books.now
+        subscription.anchor = now
+        return self._begin_period(subscription, now, self.period_after(subscription, now), before, is_free=False)
+
+    def _begin_period(
+        self, subscription: Subscription, start: int, end: int, before: dict[str, object], *, is_free: bool
+    ) -> Subscription:
+        used = subscription.period_start, start
+        subscription.period_start, subscription.period_end = start, end
+        key, number = self._books.new_id("in")
+        subscription.latest_invoice = key
+        self.save(subscription, before)
+        invoice = self._billing.draft(subscription, "subscription_update", key, number, before=used, is_free=is_free)
+        invoice = self._billing.finalize(invoice, self._billing.method_of(subscription))
+        if invoice.status == "open":
+            self._billing.collect(invoice)
+        return self._books.subscriptions.at(subscription.id)
+
     def end(self, subscription: Subscription, reason: str | None) -> Subscription:
         """Cancel now."""
         now = self._books.now
@@ -158,6 +185,10 @@ class Lifecycle:
             subscription.is_trial_end_told = True
             self._schedule(subscription)
             self._events.tell("customer.subscription.trial_will_end", subscription)
+        elif subscription.pause_resumes_at is not None and subscription.pause_resumes_at <= at:
+            before = self._events.spell(subscription)
+            subscription.pause_behavior, subscription.pause_resumes_at = None, None
+            self.save(subscription, before)
         else:
             self._renew(subscription)
 
@@ -184,7 +215,10 @@ class Lifecycle:
         subscription.latest_invoice = key
         self.save(subscription, before)
         invoice = self._billing.draft(subscription, "subscription_cycle", key, number, before=used, is_free=False)
-        self._billing.leave_as_draft(invoice, advances=subscription.status != "unpaid")
+        if subscription.pause_behavior is not None:
+            self._billing.set_aside(invoice, subscription.pause_behavior)
+        else:
+            self._billing.leave_as_draft(invoice, advances=subscription.status != "unpaid")
 
     def _stop_after_trial(self, subscription: Subscription, before: dict[str, object]) -> None:
         if subscription.missing_payment_method == "cancel":
@@ -205,8 +239,7 @@ class Lifecycle:
         if subscription.status == "incomplete":
             return subscription.created + INCOMPLETE_SECONDS
         nexts = [subscription.period_end]
-        if subscription.cancel_at is not None:
-            nexts.append(subscription.cancel_at)
+        nexts += [at for at in (subscription.cancel_at, subscription.pause_resumes_at) if at is not None]
         if subscription.status == "trialing" and not subscription.is_trial_end_told and subscription.trial_end:
             nexts.append(max(subscription.trial_end - TRIAL_NOTICE_SECONDS, subscription.created))
         return min(nexts)

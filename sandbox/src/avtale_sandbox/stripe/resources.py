@@ -120,7 +120,10 @@ class Item(Struct, kw_only=True, omit_defaults=True):
 
 
 class Subscription(Row, kw_only=True):
-    """A customer's standing order. `next_at` is when something happens to it by itself."""
+    """A customer's standing order. `next_at` is when something happens to it by itself.
+
+    With a `pause_behavior` its new invoices are set aside, until `pause_resumes_at` where that is there.
+    """
 
     customer: str
     currency: str
@@ -147,6 +150,8 @@ class Subscription(Row, kw_only=True):
     cancel_feedback: str | None = None
     cancel_reason: str | None = None
     paused_at: int | None = None
+    pause_behavior: Literal["keep_as_draft", "mark_uncollectible", "void"] | None = None
+    pause_resumes_at: int | None = None
     next_at: int | None = None
 
 

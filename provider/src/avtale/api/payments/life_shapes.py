@@ -74,14 +74,17 @@ class OneOffRequest(Shape):
 
     amount: int = Field(ge=1, le=AMOUNT_MAX, description="minor units (øre, cent), VAT included at the product's rate")
     description: OneLine
-    due_date: Day | None = Field(None, description="tomorrow or later; as early as it can be without it")
+    due_date: Day | None = Field(
+        None, description="tomorrow or later (not at Stripe); as early as it can be without it"
+    )
 
 
 class Change(Shape):
     """A change of an agreement, and what became of it.
 
-    `waiting`: for the fate of a charge that was created already, and is being cancelled. `planned`: for its day.
-    `dropped`: the agreement ended first, or the change was not possible any more.
+    `waiting`: for the fate of a charge that was created already, and is being cancelled, or for Stripe's answer.
+    `planned`: for its day. `dropped`: the agreement ended first, the change was not possible any more, or Stripe
+    refused it.
     """
 
     change_id: UUID

@@ -28,7 +28,8 @@ from avtale.api.payments.paths import AgreementId, IdempotencyKey, parse_id
 from avtale.api.payments.shapes import Agreement, Charge
 from avtale.domain.change import ChangeKind
 from avtale.domain.dunning import DunningStatus
-from avtale.service.changing import ChangeWish, change_agreement, list_changes, say_amount
+from avtale.service.change_wishes import ChangeWish
+from avtale.service.changing import change_agreement, list_changes, say_amount
 from avtale.service.charging_once import charge_once
 from avtale.service.dunning import list_dunning
 from avtale.service.reading import get_agreement
@@ -38,8 +39,8 @@ from avtale.service.withdrawing import withdraw
 routes = Routes("Subscriptions", PersonDoor)
 admin_routes = Routes("Subscriptions", AdminDoor)
 
-_CHANGED = refusals(400, 401, 404, 408, 409, 413, 415, 500, 503)
-_CHANGED_BY_ADMIN = refusals(400, 401, 403, 404, 408, 409, 413, 415, 500, 503)
+_CHANGED = refusals(400, 401, 404, 408, 409, 413, 415, 500, 502, 503, 504)
+_CHANGED_BY_ADMIN = refusals(400, 401, 403, 404, 408, 409, 413, 415, 500, 502, 503, 504)
 
 
 @routes.get(
@@ -74,7 +75,7 @@ async def pause(
     """Charge nothing after the period that is paid, until a day or until it is resumed.
 
     A charge that is created for a period which has not begun is cancelled; if it was captured meanwhile the pause
-    begins after its period, and the answer says `deferred`.
+    begins after its period, and the answer says `deferred`. Invoices of Stripe's for the time of a pause are void.
     """
     return await _changed(house, visit, agreement_id, ChangeWish(ChangeKind.PAUSE, day=wish.until), idempotency_key)
 
@@ -94,7 +95,8 @@ async def resume(
 ) -> ChangeAnswer:
     """Go on today or on a later day, or when what is paid ends if that is later still.
 
-    Vipps charges tomorrow at the earliest: a period that begins today is paid a day late.
+    Vipps charges tomorrow at the earliest: a period that begins today is paid a day late. Stripe's periods begin at
+    noon of their day.
     """
     return await _changed(house, visit, agreement_id, ChangeWish(ChangeKind.RESUME, day=wish.on), idempotency_key)
 
@@ -112,7 +114,10 @@ async def charge_day(
     house: TheHouse,
     idempotency_key: IdempotencyKey = None,
 ) -> ChangeAnswer:
-    """The days between what is paid and the new day are one short period, at its share of the price."""
+    """The days between what is paid and the new day are one short period, at its share of the price.
+
+    An agreement that Stripe bills has no such change: pause it until the day instead.
+    """
     said = ChangeWish(ChangeKind.CHARGE_DAY, charge_day=wish.day)
     return await _changed(house, visit, agreement_id, said, idempotency_key)
 
@@ -132,7 +137,8 @@ async def plan(
 ) -> ChangeAnswer:
     """From the next period on the agreement is about another product, at its price and by its interval.
 
-    What is paid gives access to what it was paid for. The person is not asked by Vipps, and not told: tell them.
+    What is paid gives access to what it was paid for. The person is not asked by Vipps or Stripe, and not told: tell
+    them.
     """
     said = ChangeWish(ChangeKind.PLAN, product_id=wish.product_id)
     return await _changed(house, visit, agreement_id, said, idempotency_key)
@@ -162,7 +168,7 @@ async def withdrawal(
     "/api/v1/agreements/{agreementId}/charges",
     operation_id="postV1AgreementsCharges",
     summary="Charge an agreement once, besides its periods (admin)",
-    responses=refusals(400, 401, 403, 404, 408, 409, 413, 415, 500, 502, 503),
+    responses=_CHANGED_BY_ADMIN,
 )
 async def one_off(
     agreement_id: AgreementId,
@@ -171,8 +177,9 @@ async def one_off(
     house: TheHouse,
     idempotency_key: IdempotencyKey = None,
 ) -> Charge:
-    """At most five times the price, or the suggested limit where the price may vary. It is tried as a period is, and
-    nothing else ends if it fails.
+    """At most five times the price, or the suggested limit where the price may vary. Vipps tries it as it tries a
+    period's; Stripe takes it at once, from what pays the agreement, or not at all: then it is `failed`, and says why.
+    Nothing else ends if it fails.
     """
     wanted = parse_id(agreement_id, "agreement")
     made = await charge_once(
@@ -205,8 +212,8 @@ async def price(
 ) -> ChangeAnswer:
     """Periods that begin on a day or later cost another sum; one that is charged already costs what it did.
 
-    Between the notice and that day lie at least the days that the tenant's policy says. Vipps does not tell the
-    person: the merchant does.
+    Between the notice and that day lie at least the days that the tenant's policy says. Neither Vipps nor Stripe tells
+    the person: the merchant does.
     """
     said = ChangeWish(ChangeKind.PRICE, day=wish.effective_date, amount=wish.amount, noticed_on=wish.notice_date)
     return await _changed(house, visit, agreement_id, said, idempotency_key)

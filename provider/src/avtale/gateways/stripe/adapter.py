@@ -17,6 +17,7 @@ from avtale.domain.ports import (
     ObservedPrice,
     PaymentMethod,
     RegisteredWebhook,
+    SubscriptionChange,
     SubscriptionWish,
     WrittenRequest,
 )
@@ -51,6 +52,14 @@ class StripeBilling:
         """See translate.write_release."""
         return translate.write_release(request_id, order_id)
 
+    def write_change(self, change: SubscriptionChange) -> WrittenRequest:
+        """See translate.write_change."""
+        return translate.write_change(change)
+
+    def amount_min(self, currency: str) -> int:
+        """The least that Stripe takes, in minor units."""
+        return translate.AMOUNT_MIN[currency]
+
     def write_stop(self, request_id: UUID, gateway_agreement_id: str) -> WrittenRequest:
         """See translate.write_stop."""
         return translate.write_stop(request_id, gateway_agreement_id)
@@ -79,7 +88,7 @@ class StripeBilling:
         return _read(made, translate.read_confirmation)
 
     async def create_intent(self, request: WrittenRequest, *, again: bool = False) -> Outcome[Confirmation]:
-        """As create_subscription, for a payment that stands alone."""
+        """As create_subscription, for a payment that stands alone; one that its card declined is there as well."""
         customer = translate.read_params(request.body)["customer"]
 
         async def look() -> Outcome[Json]:
@@ -87,6 +96,8 @@ class StripeBilling:
             return await outcome_of(self._v1.payment_intents.list_async(params), lambda said: said)
 
         made = await self._made_once(request, again, self._v1.payment_intents.create_async, look)
+        if isinstance(made, Refused) and made.status == HTTPStatus.PAYMENT_REQUIRED:
+            made = _made_before(await look(), request.id) or made
         return _read(made, translate.read_intent_confirmation)
 
     async def _made_once(
@@ -112,6 +123,26 @@ class StripeBilling:
         intent, options = request.path.split("/")[-2], {"idempotency_key": str(request.id)}
         params = translate.read_params(request.body)
         return kept(await outcome_of(self._v1.payment_intents.cancel_async(intent, params, options=options), _nothing))
+
+    async def change(self, request: WrittenRequest, *, again: bool = False) -> Outcome[None]:
+        """Change a subscription. Whether it has arrived is asked before it is sent again, and after a fault."""
+        subscription = request.path.rpartition("/")[2]
+        if again and (seen := await self._has_seen(subscription, request.id)) is not None:
+            return seen
+        params, options = translate.read_params(request.body), {"idempotency_key": str(request.id)}
+        told = self._v1.subscriptions.update_async(subscription, params, options=options)
+        outcome = kept(await outcome_of(told, _nothing))
+        if isinstance(outcome, Unknown) and outcome.reason == REPLAYED_FAULT:
+            seen = await self._has_seen(subscription, request.id)
+            return seen or Refused(HTTPStatus.INTERNAL_SERVER_ERROR, REPLAYED_FAULT, "it failed at Stripe")
+        return outcome
+
+    async def _has_seen(self, subscription: str, change_id: UUID) -> Outcome[None] | None:
+        """Whether a change has arrived; None: it has not."""
+        told = await outcome_of(self._v1.subscriptions.retrieve_async(subscription), lambda said: said["metadata"])
+        if not isinstance(told, Answered):
+            return kept(_read(told, _nothing))
+        return Answered(None) if told.value.get(translate.CHANGE) == str(change_id) else None
 
     async def fetch_confirmation(self, gateway_id: str) -> Outcome[Confirmation]:
         """What is left to confirm of a subscription (`sub_…`) or of a payment (`pi_…`)."""

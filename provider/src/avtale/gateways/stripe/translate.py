@@ -22,6 +22,8 @@ from avtale.domain.ports import (
     ObservedPrice,
     PaymentMethod,
     RegisteredWebhook,
+    Standing,
+    SubscriptionChange,
     SubscriptionWish,
     WrittenRequest,
 )
@@ -33,6 +35,9 @@ Json = dict[str, Any]
 ATTEMPT = "avtale_attempt"
 REFERENCE = "avtale_reference"
 REFUND = "avtale_refund"
+#: The last change of ours that a subscription has seen, and what marks a payment whose payer is not there.
+CHANGE = "avtale_change"
+OFF_SESSION = "avtale_off_session"
 
 SUBSCRIPTIONS = "/v1/subscriptions"
 INTENTS = "/v1/payment_intents"
@@ -51,7 +56,10 @@ _STATES = {
     "canceled": GatewayAgreementState.STOPPED,
 }
 _UNITS = {"day": Unit.DAY, "week": Unit.WEEK, "month": Unit.MONTH, "year": Unit.YEAR}
+_WORDS = {unit: word for word, unit in _UNITS.items()}
 _DESCRIPTION_CHARACTERS_MAX = 500
+#: The least that Stripe takes, in minor units.
+AMOUNT_MIN = {"NOK": 300, "DKK": 250, "EUR": 50}
 
 
 def write_subscription(wish: SubscriptionWish) -> WrittenRequest:
@@ -71,7 +79,7 @@ def write_subscription(wish: SubscriptionWish) -> WrittenRequest:
 
 
 def write_intent(wish: IntentWish) -> WrittenRequest:
-    """A payment that is taken as soon as its payer confirms it."""
+    """A payment that is taken as soon as its payer confirms it, or at once from what they have left with Stripe."""
     params: Json = {
         "amount": wish.amount.amount,
         "currency": wish.amount.currency.lower(),
@@ -80,7 +88,37 @@ def write_intent(wish: IntentWish) -> WrittenRequest:
         "description": wish.description[:_DESCRIPTION_CHARACTERS_MAX],
         "metadata": {ATTEMPT: str(wish.order_id), REFERENCE: str(wish.reference)},
     }
+    if wish.payment_method_id is not None:
+        params["automatic_payment_methods"]["allow_redirects"] = "never"
+        params |= {"confirm": True, "off_session": True, "payment_method": wish.payment_method_id}
+        params["metadata"][OFF_SESSION] = "true"
     return _written(wish.order_id, INTENTS, params)
+
+
+def write_change(change: SubscriptionChange) -> WrittenRequest:
+    """What is different in a subscription from its next period on: nothing is taken or given back for the present one.
+
+    The id of the change goes into its metadata, so that the subscription itself says whether it has arrived.
+    """
+    params: Json = {"metadata": {CHANGE: str(change.change_id)}, "proration_behavior": "none"}
+    if change.collects is not None:
+        params["pause_collection"] = "" if change.collects else {"behavior": "void"}
+    if change.free_until is not None:
+        params["trial_end"] = int(change.free_until.timestamp())
+    if change.price_id is not None:
+        params["items"] = [{"id": change.item_id, "price": change.price_id}]
+    elif change.price is not None:
+        price = {
+            "product": change.price.product_id,
+            "currency": change.price.amount.currency.lower(),
+            "unit_amount": change.price.amount.amount,
+            "recurring": {
+                "interval": _WORDS[change.price.interval.unit],
+                "interval_count": change.price.interval.count,
+            },
+        }
+        params["items"] = [{"id": change.item_id, "price_data": price}]
+    return _written(change.change_id, f"{SUBSCRIPTIONS}/{change.gateway_agreement_id}", params)
 
 
 def write_stop(request_id: UUID, subscription_id: str) -> WrittenRequest:
@@ -140,6 +178,7 @@ def read_agreement(said: Json, invoices: Sequence[Json]) -> ObservedAgreement:
     never = any(one["billing_reason"] == "subscription_create" and one["status"] != "paid" for one in invoices)
     began = state is GatewayAgreementState.ACTIVE or (state is GatewayAgreementState.STOPPED and not never)
     changes = [item["current_period_end"] for item in said["items"]["data"]]
+    standing = _standing(said, invoices)
     changes += [one["automatically_finalizes_at"] or one["created"] for one in invoices if one["status"] == "draft"]
     return ObservedAgreement(
         gateway_agreement_id=said["id"],
@@ -149,11 +188,30 @@ def read_agreement(said: Json, invoices: Sequence[Json]) -> ObservedAgreement:
         stopped_at=instant(said["ended_at"] or said["canceled_at"]) if said["ended_at"] else None,
         orders=tuple(sorted(map(_order, filter(_is_owed, invoices)), key=lambda one: (one.starts_at, one.order_id))),
         changes_at=instant(min(changes)) if changes and state is GatewayAgreementState.ACTIVE else None,
+        standing=standing if state is GatewayAgreementState.ACTIVE else None,
+    )
+
+
+def _standing(said: Json, invoices: Sequence[Json]) -> Standing:
+    items = said["items"]["data"]
+    only = items[0] if len(items) == 1 else None
+    return Standing(
+        customer_id=said["customer"],
+        payment_method_id=said.get("default_payment_method"),
+        item_id=only and only["id"],
+        product_id=only and only["price"]["product"],
+        renews_at=instant(min(item["current_period_end"] for item in items)),
+        free_until=instant(said["trial_end"]) if said.get("trial_end") else None,
+        is_billing=any(one["status"] == "draft" and one["automatically_finalizes_at"] for one in invoices),
+        last_change=said["metadata"].get(CHANGE),
     )
 
 
 def _is_owed(invoice: Json) -> bool:
-    return invoice["status"] != "draft" and bool(invoice["lines"]["data"])
+    """Whether an invoice asks for anything: a draft does not yet, and one of nothing that says that a subscription was
+    changed never will."""
+    notes_change = invoice["billing_reason"] == "subscription_update" and invoice["total"] == 0
+    return invoice["status"] != "draft" and bool(invoice["lines"]["data"]) and not notes_change
 
 
 def _order(invoice: Json) -> ObservedOrder:
@@ -166,6 +224,7 @@ def _order(invoice: Json) -> ObservedOrder:
         amount=_money(invoice["total"], invoice["currency"]),
         is_first=invoice["billing_reason"] == "subscription_create",
         is_paid=invoice["status"] == "paid",
+        is_void=invoice["status"] == "void",
     )
 
 
@@ -210,9 +269,12 @@ def read_payment(intent: Json, disputes: Sequence[Json]) -> ObservedCharge:
     """A payment intent that stands alone, as an order."""
     states = {"succeeded": GatewayChargeState.CAPTURED, "canceled": GatewayChargeState.CANCELLED}
     captured = intent["amount_received"]
+    # Nobody is there to try another card, or to answer the bank.
+    alone = intent["status"].startswith("requires_") and OFF_SESSION in intent["metadata"]
+    waiting = GatewayChargeState.FAILED if alone else GatewayChargeState.WAITING
     return ObservedCharge(
         order_id=intent["id"],
-        state=states.get(intent["status"], GatewayChargeState.WAITING),
+        state=states.get(intent["status"], waiting),
         totals=Totals(captured=captured, refunded=min(_given_back([intent], disputes), captured)),
         failure_reason=_why([intent]) if not captured else None,
         payment_id=intent["id"],

@@ -16,7 +16,7 @@ from ..refusals import Refused, invalid, not_played, required
 from ..resources import Item, PaymentMethod, Price, Subscription
 from ..wire.speller import Speller
 from .catalogue import Catalogue
-from .terms import BOTH, CANCELLATION, CHANGED_ITEM, ITEM, STATUSES
+from .terms import BOTH, CANCELLATION, CHANGED_ITEM, ITEM, PAUSE, STATUSES
 
 
 class Subscriptions:
@@ -61,7 +61,10 @@ class Subscriptions:
             ),
             "GetSubscriptionsSubscriptionExposedId": Action(Params(), self.retrieve),
             "PostSubscriptionsSubscriptionExposedId": Action(
-                Params(items=items(CHANGED_ITEM, 20), cancellation_details=CANCELLATION, **BOTH), self.update
+                Params(
+                    items=items(CHANGED_ITEM, 20), cancellation_details=CANCELLATION, pause_collection=PAUSE, **BOTH
+                ),
+                self.update,
             ),
             "DeleteSubscriptionsSubscriptionExposedId": Action(
                 Params(invoice_now=boolean, prorate=boolean, cancellation_details=CANCELLATION), self.cancel
@@ -137,16 +140,20 @@ class Subscriptions:
             message = "A canceled subscription can only update its cancellation_details and metadata."
             raise invalid(message)
         before = self._events.spell(subscription)
+        interval = self._interval(subscription)
         if "items" in params:
             self._change_items(subscription, params)
-        if params.get("trial_end") == "now" and subscription.status == "trialing":
-            raise not_played("trials that are cut short", "trial_end")
-        if params.get("trial_end") not in (None, ""):
-            raise not_played("trials of subscriptions that have begun", "trial_end")
+        trial_end = self._later_trial(subscription, params)
+        if "pause_collection" in params:
+            self._change_pause(subscription, params["pause_collection"])
         self._change(subscription, params)
         if subscription.status in ENDED:
             self._books.subscriptions.put(subscription)
             return subscription
+        if trial_end is not None:
+            return self._lifecycle.begin_trial(subscription, trial_end, before)
+        if self._interval(subscription) != interval and subscription.status in ("active", "past_due"):
+            return self._lifecycle.begin_anew(subscription, before)
         return self._lifecycle.save(subscription, before)
 
     def cancel(self, call: Call) -> Subscription:
@@ -194,6 +201,29 @@ class Subscriptions:
                 raise not_played("several intervals in one subscription", param)
             if price.currency != prices[0].currency:
                 raise invalid("All prices on a subscription must have the same currency.", param=param)
+
+    def _interval(self, subscription: Subscription) -> tuple[str | None, int]:
+        price = self._books.prices.at(subscription.items[0].price)
+        return price.interval, price.interval_count
+
+    def _later_trial(self, subscription: Subscription, params: dict[str, Any]) -> int | None:
+        """Until when nothing is charged of a subscription that has begun: its periods are counted from there."""
+        given = params.get("trial_end")
+        if given in (None, "") or (given == "now" and subscription.status != "trialing"):
+            return None
+        if given == "now":
+            raise not_played("trials that are cut short", "trial_end")
+        if subscription.status not in ("active", "past_due", "trialing"):
+            raise not_played(f"trials of subscriptions that are {subscription.status}", "trial_end")
+        if params.get("proration_behavior") != "none":
+            raise not_played("prorations: pass proration_behavior=none", "proration_behavior")
+        return self._trial_end({"trial_end": given}, [])
+
+    def _change_pause(self, subscription: Subscription, given: dict[str, Any]) -> None:
+        resumes_at = given.get("resumes_at") or None
+        if resumes_at is not None and resumes_at <= self._books.now:
+            raise invalid("`pause_collection[resumes_at]` must be in the future.", param="pause_collection[resumes_at]")
+        subscription.pause_behavior, subscription.pause_resumes_at = given.get("behavior"), resumes_at
 
     def _trial_end(self, params: dict[str, Any], prices: list[Price]) -> int | None:
         now, given = self._books.now, params.get("trial_end")

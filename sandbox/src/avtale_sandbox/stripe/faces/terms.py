@@ -55,6 +55,7 @@ BOTH: dict[str, Any] = {
         )
     ),
 }
+PAUSE = shape(["behavior"], behavior=choice("keep_as_draft", "mark_uncollectible", "void"), resumes_at=instant())
 STATUSES = choice(
     "active",
     "all",

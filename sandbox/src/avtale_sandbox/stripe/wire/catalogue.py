@@ -139,6 +139,7 @@ def subscription(books: Books, row: Subscription) -> dict[str, Any]:
         items=listed(url, [item(books, row, one) for one in row.items]),
         latest_invoice=row.latest_invoice,
         metadata=row.metadata,
+        pause_collection=pause_collection(row),
         payment_settings=shaped(
             "subscription.payment_settings",
             payment_method_types=row.payment_method_types,
@@ -154,3 +155,10 @@ def subscription(books: Books, row: Subscription) -> dict[str, Any]:
         },
         trial_start=row.trial_start,
     )
+
+
+def pause_collection(row: Subscription) -> dict[str, Any] | None:
+    """What becomes of invoices while their money is not collected, and until when."""
+    if row.pause_behavior is None:
+        return None
+    return {"behavior": row.pause_behavior, "resumes_at": row.pause_resumes_at}

@@ -1,0 +1,191 @@
+"""Change an agreement that Stripe bills: written down, asked of Stripe, and taken when its subscription says so."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from avtale.domain.agreement import Agreement, Terms
+from avtale.domain.change import Change, ChangeKind, ChangeStatus
+from avtale.domain.errors import Conflict, Invalid, NotFound
+from avtale.domain.periods import local_date, start_of
+from avtale.domain.ports import BillingGateway, Gateways, ObservedAgreement, Standing, SubscriptionChange
+from avtale.service import announcing
+from avtale.service.activating import settle_draft
+from avtale.service.change_wishes import ChangeWish, check, lock_product, made_before
+from avtale.service.checking import read_now
+from avtale.service.checkout import Person
+from avtale.service.customers import answered
+from avtale.service.ids import new_id
+from avtale.service.noting import note
+from avtale.service.repeating import first_use
+from avtale.service.sending import lease_seconds, send_written
+from avtale.service.stopping import may_see
+from avtale.service.subscribing import price_at_stripe
+from avtale.service.taking_billed import price_calls
+from avtale.storage import agreements, calls, changes, tenants
+from avtale.storage.agreements import Draft
+from avtale.storage.calls import Call, CallKind
+from avtale.storage.database import Database, Transaction
+from avtale.storage.tenants import Tenant
+
+#: A period that is to begin today begins so much later, for Stripe has to hear of it first.
+SOON = timedelta(minutes=1)
+#: Periods begin at this time of day, local to the tenant: everywhere in the Nordics the same date as in UTC.
+NOON = timedelta(hours=12)
+
+
+async def change_billed(
+    db: Database,
+    gateways: Gateways,
+    billing: BillingGateway,
+    tenant: Tenant,
+    owner: Person | None,
+    by: Person,
+    agreement_id: UUID,
+    wish: ChangeWish,
+    key: str | None,
+) -> Change:
+    """As changing.change_agreement. Its id is the key of the call, and stands in the subscription afterwards."""
+    won, observed = await read_standing(db, billing, tenant, owner, agreement_id)
+    plan = await _other_plan(db, billing, tenant, wish)
+    async with db.tenant(tenant.id) as tx:
+        new = new_id()
+        made = await first_use(tx, by, "change", key, (agreement_id, wish), new)
+        if made != new:
+            return await made_before(tx, made)
+        if wish.product_id is not None:
+            await lock_product(tx, agreement_id, wish.product_id)
+        agreement = await agreements.get_agreement(tx, agreement_id, lock=True)
+        if agreement is None or not may_see(owner, agreement):
+            raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
+        await check(tx, gateways, tenant, owner, agreement, wish)
+        standing = check_standing(observed, wish.kind)
+        if wish.amount is not None and wish.amount < billing.amount_min(agreement.terms.price.currency):
+            raise Invalid("Stripe does not take so little", code="price_unsuited")
+        if owner is None:
+            about = f"agreement {agreement_id}"
+            await note(tx, by, f"change: {wish.kind.value}", about, "", agreement_id=agreement_id, change=str(new))
+        change = await _insert(tx, tenant, agreement, wish, new, by)
+        if won is None or observed is None:
+            raise RuntimeError("an active agreement has a subscription")
+        if wish.kind is ChangeKind.PRICE:
+            written = await price_calls(tx, tenant, billing, [(agreement.id, won.id, observed)])
+        else:
+            wanted = _wanted(tx, tenant, agreement, change, standing, plan)
+            written = [Call(billing.write_change(wanted), CallKind.UPDATE, won.id)]
+        await calls.write_calls(tx, written, lease_seconds(gateways, len(written)))
+    if written:
+        await send_written(db, gateways, tenant, written)
+        await read_now(db, billing, tenant, won)
+    async with db.tenant(tenant.id) as tx:
+        return await changes.get_change(tx, change.id) or change
+
+
+async def read_standing(
+    db: Database, billing: BillingGateway, tenant: Tenant, owner: Person | None, agreement_id: UUID
+) -> tuple[Draft | None, ObservedAgreement | None]:
+    """Read an agreement's subscription and settle what it says; None for one that is none (yet), or is not theirs.
+    Raises GatewayRefused, GatewayBusy and GatewayUnknown."""
+    async with db.tenant(tenant.id) as tx:
+        agreement = await agreements.get_agreement(tx, agreement_id)
+        drafts = await agreements.drafts_of(tx, [agreement_id])
+    won = next((draft for draft in drafts if draft.status == "won"), None)
+    if agreement is None or not may_see(owner, agreement) or won is None or won.gateway_agreement_id is None:
+        return None, None
+    observed = answered(await billing.fetch_agreement(won.gateway_agreement_id), "read the subscription")
+    async with db.tenant(tenant.id) as tx:
+        await settle_draft(tx, tenant, billing, won.id, observed)
+    return won, observed
+
+
+def check_standing(observed: ObservedAgreement | None, kind: ChangeKind) -> Standing:
+    """What a change must know. Raises Conflict (`change_not_offered`, `change_under_way`)."""
+    standing = observed.standing if observed is not None else None
+    if standing is None:
+        raise Conflict("Stripe says that this subscription has ended", code="change_not_offered")
+    if standing.item_id is None and kind in (ChangeKind.PLAN, ChangeKind.PRICE):
+        detail = "this subscription is about several things at Stripe: change it there"
+        raise Conflict(detail, code="change_not_offered")
+    if standing.is_billing and kind is not ChangeKind.PRICE:
+        detail = "Stripe is making the invoice of a period that has just begun: try again in an hour"
+        raise Conflict(detail, code="change_under_way")
+    return standing
+
+
+async def _other_plan(
+    db: Database, billing: BillingGateway, tenant: Tenant, wish: ChangeWish
+) -> tuple[Terms, str] | None:
+    """Another plan with its price at Stripe; a product that is not on sale is refused later, with the other checks."""
+    if wish.product_id is None:
+        return None
+    async with db.tenant(tenant.id) as tx:
+        terms = await tenants.get_product(tx, wish.product_id)
+        name = (await tenants.stripe_prices(tx)).get(wish.product_id)
+    return (terms, await price_at_stripe(billing, terms, name)) if isinstance(terms, Terms) else None
+
+
+async def _insert(
+    tx: Transaction, tenant: Tenant, agreement: Agreement, wish: ChangeWish, change_id: UUID, by: Person
+) -> Change:
+    is_price = wish.kind is ChangeKind.PRICE
+    change = Change(
+        id=change_id,
+        agreement_id=agreement.id,
+        kind=wish.kind,
+        status=ChangeStatus.PLANNED if is_price else ChangeStatus.WAITING,
+        version=await changes.next_version(tx, agreement.id),
+        requested_by=by.subject,
+        created_at=tx.now,
+        day=wish.day,
+        amount=wish.amount,
+        product_id=wish.product_id,
+        noticed_on=(wish.noticed_on or local_date(tx.now, tenant.zone)) if is_price else None,
+    )
+    await changes.insert_change(tx, change)
+    if is_price:
+        await announcing.announce(tx, [announcing.changed(agreement, change)])
+    return change
+
+
+def _wanted(
+    tx: Transaction,
+    tenant: Tenant,
+    agreement: Agreement,
+    change: Change,
+    standing: Standing,
+    plan: tuple[Terms, str] | None,
+) -> SubscriptionChange:
+    """What Stripe is to do for a change.
+
+    A pause with an end, and a resumption, are days on which nothing is charged, at whose end the periods begin anew;
+    one without an end lets the invoices be void. Another interval would begin at once: it is made to wait likewise.
+    """
+    start = agreement.paused_from or agreement.next_period.start
+    today = local_date(tx.now, tenant.zone)
+    collects: bool | None = None
+    free_until: datetime | None = None
+    if change.kind is ChangeKind.PAUSE:
+        collects = change.day is not None
+        if change.day is not None and change.day > start:
+            free_until = _begins_on(change.day, tx.now, tenant.zone)
+    elif change.kind is ChangeKind.RESUME:
+        collects, first = True, max(start, change.day or today)
+        if first > start or start <= today or agreement.resumes_on is not None:
+            free_until = _begins_on(first, tx.now, tenant.zone)
+    elif plan is not None and plan[0].interval != agreement.terms.interval:
+        free_until = standing.renews_at
+    return SubscriptionChange(
+        change_id=change.id,
+        gateway_agreement_id=agreement.gateway_agreement_id or "",
+        collects=collects,
+        free_until=free_until,
+        item_id=standing.item_id if plan is not None else None,
+        price_id=plan[1] if plan is not None else None,
+    )
+
+
+def _begins_on(day: date, now: datetime, zone: str) -> datetime:
+    """The instant at which a period of this local day begins at Stripe; tomorrow where the day is over."""
+    at = max(start_of(day, zone) + NOON, now + SOON)
+    return at if local_date(at, zone) == day else start_of(day + timedelta(days=1), zone) + NOON

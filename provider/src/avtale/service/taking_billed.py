@@ -1,0 +1,138 @@
+"""Take changes into agreements that Stripe bills: as soon as the subscription itself says that they have arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from uuid import UUID
+
+from avtale.domain import change as rules
+from avtale.domain.agreement import Agreement, AgreementStatus
+from avtale.domain.change import Change, ChangeKind, ChangeStatus, Taken
+from avtale.domain.charge import Charge
+from avtale.domain.periods import local_date
+from avtale.domain.ports import BillingGateway, ObservedAgreement, ObservedOrder, RepeatedPrice, Standing
+from avtale.domain.ports import SubscriptionChange as ChangeAtStripe
+from avtale.service.taking import close, enter, terms_after
+from avtale.storage import agreements, calls, changes
+from avtale.storage.calls import Call, CallKind
+from avtale.storage.database import Transaction
+from avtale.storage.phases import Phase
+from avtale.storage.tenants import Tenant
+
+
+async def take_arrived(tx: Transaction, tenant: Tenant, agreement: Agreement, observed: ObservedAgreement) -> Agreement:
+    """Take the waiting change that this reading shows into its agreement, which is locked; gives it as it is now."""
+    standing = observed.standing
+    if standing is None or standing.last_change is None:
+        return agreement
+    waiting = (await changes.changes_with(tx, ChangeStatus.WAITING, [agreement.id])).get(agreement.id, ())
+    for change in waiting:
+        if str(change.id) != standing.last_change:
+            continue
+        terms = await terms_after(tx, agreement, change)
+        if agreement.status is not AgreementStatus.ACTIVE or terms is None:
+            await close(tx, agreement, replace(change, status=ChangeStatus.DROPPED))
+            continue
+        start = agreement.paused_from or agreement.next_period.start
+        match change.kind:
+            case ChangeKind.PAUSE:
+                taken = rules.pause(agreement, start, change.day, tx.now, tenant.rules, tenant.zone)
+            case ChangeKind.RESUME:
+                first = _free_until(tenant, standing, change.created_at) or start
+                taken = rules.resume(agreement, max(start, first), tenant.rules, tenant.zone)
+            case _:
+                taken = rules.take_plan(agreement, start, terms, tenant.rules, tenant.zone)
+        # It is Stripe that charges.
+        taken = Taken(replace(taken.agreement, next_charge_at=None), taken.stretches)
+        await enter(tx, tenant, agreement, change, taken, start)
+        agreement = replace(taken.agreement, version=agreement.version + 1)
+    return agreement
+
+
+def _free_until(tenant: Tenant, standing: Standing, asked_at: datetime) -> date | None:
+    """The day until which nothing is charged, if that is what was asked for then."""
+    until = standing.free_until
+    return local_date(until, tenant.zone) if until is not None and until > asked_at else None
+
+
+async def drop(tx: Transaction, change_id: UUID) -> None:
+    """Stripe has refused a change: nothing becomes of it."""
+    change = await changes.get_change(tx, change_id)
+    if change is None or change.status not in (ChangeStatus.WAITING, ChangeStatus.PLANNED):
+        return
+    agreement = await agreements.get_agreement(tx, change.agreement_id, lock=True)
+    if agreement is not None:
+        await close(tx, agreement, replace(change, status=ChangeStatus.DROPPED))
+
+
+async def price_calls(
+    tx: Transaction, tenant: Tenant, billing: BillingGateway, told: Sequence[tuple[UUID, UUID, ObservedAgreement]]
+) -> list[Call]:
+    """The calls that have next invoices made at the prices which hold when their periods begin, as far as they were not
+    written yet: for agreements, each with its draft, as Stripe says that they are."""
+    planned = await changes.changes_with(tx, ChangeStatus.PLANNED, [agreement_id for agreement_id, _, _ in told])
+    locked = await agreements.lock_agreements(tx, planned)
+    written = []
+    for agreement_id, draft_id, observed in told:
+        agreement, standing = locked.get(agreement_id), observed.standing
+        if agreement is None or standing is None or agreement.gateway_agreement_id is None:
+            continue
+        due = _holding(planned[agreement_id], local_date(standing.renews_at, tenant.zone))
+        if not due or standing.item_id is None or standing.product_id is None:
+            continue
+        if await calls.is_written(tx, due[-1].id):
+            continue
+        amount = replace(agreement.terms.price, amount=due[-1].amount or 0)
+        wanted = ChangeAtStripe(
+            change_id=due[-1].id,
+            gateway_agreement_id=agreement.gateway_agreement_id,
+            item_id=standing.item_id,
+            price=RepeatedPrice(standing.product_id, amount, agreement.terms.interval),
+        )
+        written.append(Call(billing.write_change(wanted), CallKind.UPDATE, draft_id))
+    return written
+
+
+def _holding(planned: Iterable[Change], start: date) -> list[Change]:
+    """The prices that hold for a period which begins then; the last one counts."""
+    due = [change for change in planned if change.day is not None and change.day <= start]
+    return sorted(due, key=lambda one: (one.day or start, one.version))
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An agreement in its next period, the prices that hold since then, and where it is counted from, if anew."""
+
+    agreement: Agreement
+    prices: tuple[Change, ...]
+    phase: Phase | None
+
+
+def begin_period(agreement: Agreement, order: ObservedOrder, start: date, planned: Sequence[Change]) -> Begun:
+    """The period that begins with this order: at the price that was planned, if Stripe asks it, no more paused, and
+    counted from where Stripe says."""
+    due = _holding(planned, start)
+    if due and due[-1].amount == order.amount.amount:
+        agreement = replace(agreement, terms=replace(agreement.terms, price=order.amount))
+    else:
+        due = []
+    if agreement.paused_from is not None and start >= agreement.paused_from:
+        agreement = replace(agreement, paused_at=None, paused_from=None, resumes_on=None, pause_reason=None)
+    number, phase = agreement.last_period + 1, None
+    if agreement.last_period and start > agreement.next_period.start:
+        agreement = replace(agreement, phase_period=number, phase_start=start)
+        phase = Phase(agreement.id, number, start, agreement.terms.interval, "stripe")
+    return Begun(replace(agreement, last_period=number), tuple(due), phase)
+
+
+def product_of(
+    agreement: Agreement, plans: Iterable[Change], charged: Sequence[Charge], start: date
+) -> tuple[str | None, str | None]:
+    """The product that a period from this day on is for, and its name: that of the charge before, where another of its
+    `plans` holds only later."""
+    later = any(one.takes_effect is not None and one.takes_effect > start for one in plans)
+    if later and charged:
+        return charged[-1].product_id, charged[-1].product_name
+    return agreement.terms.product_id, agreement.terms.name
