@@ -87,6 +87,8 @@ PROMISED = {
     "postV1EventsEndpoints": ("post", "/api/v1/events/endpoints", "Events"),
     "postV1EventsEndpointsEnable": ("post", "/api/v1/events/endpoints/{endpointId}/enable", "Events"),
     "postV1EventsEndpointsReplay": ("post", "/api/v1/events/endpoints/{endpointId}/replay", "Events"),
+    "postV1EventsEndpointsSecret": ("post", "/api/v1/events/endpoints/{endpointId}/secret", "Events"),
+    "patchV1EventsEndpoints": ("patch", "/api/v1/events/endpoints/{endpointId}", "Events"),
     "deleteV1EventsEndpoints": ("delete", "/api/v1/events/endpoints/{endpointId}", "Events"),
     "exportV1Audit": ("get", "/api/v1/audit/export", "Operations"),
     "postV1Migrate": (

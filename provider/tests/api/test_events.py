@@ -34,6 +34,8 @@ async def test_the_stream_is_read_from_cursor_to_cursor(world: World) -> None:
     "payments:deleteV1EventsEndpoints",
     "payments:postV1EventsEndpointsEnable",
     "payments:postV1EventsEndpointsReplay",
+    "payments:patchV1EventsEndpoints",
+    "payments:postV1EventsEndpointsSecret",
 )
 async def test_an_endpoint_is_added_once_and_its_secret_told_once(world: World) -> None:
     await world.paid()
@@ -56,6 +58,13 @@ async def test_an_endpoint_is_added_once_and_its_secret_told_once(world: World) 
     assert (replayed.json["waiting"], replayed.json["waitingAgreements"]) == (2, 1)
     enabled = await world.call("POST", f"{mine}/enable", token=world.admin())
     assert enabled.json["waiting"] == 2
+    chosen = await world.call("PATCH", mine, token=world.admin(), json={"types": ["charge.paid"]})
+    assert (chosen.status, chosen.json.get("types")) == (200, ["charge.paid"]), chosen.json
+    unknown = await world.call("PATCH", mine, token=world.admin(), json={"types": ["charge.payed"]})
+    assert (unknown.status, unknown.code) == (400, "invalid_request")
+    renewed = await world.call("POST", f"{mine}/secret", token=world.admin(), json={"overlapHours": 1})
+    assert renewed.json["secret"] != added.json["secret"]
+    assert renewed.json["oldSecretUntil"] is not None
     assert (await world.call("DELETE", mine, token=world.admin())).json == {"endpointId": listed["endpointId"]}
     assert (await world.call("DELETE", mine, token=world.admin())).code == "endpoint_not_found"
     assert (await world.call("GET", ENDPOINTS, token=world.admin())).json == {"endpoints": []}

@@ -20,12 +20,19 @@ from aiohttp import web
 from standardwebhooks import Webhook
 
 from avtale.domain.errors import Invalid
-from avtale.domain.event import REDELIVER_AFTER, Delivery
+from avtale.domain.event import REDELIVER_AFTER, Delivery, EventKind
 from avtale.gateways.courier import SigningCourier
 from avtale.gateways.outbound import Call, NoAnswer
 from avtale.service.announcing import activated, announce
 from avtale.service.checkout import Person
-from avtale.service.endpoints import add_endpoint, enable_endpoint, list_endpoints, replay_endpoint
+from avtale.service.endpoints import (
+    add_endpoint,
+    change_secret,
+    choose_types,
+    enable_endpoint,
+    list_endpoints,
+    replay_endpoint,
+)
 from avtale.service.ids import new_endpoint_secret
 from avtale.service.inspecting import find_config_errors
 from avtale.service.notifying import read_events
@@ -47,10 +54,12 @@ class Receiver:
     id: UUID | None = None
     taken: list[dict[str, Any]] = field(default_factory=list)
     sent: int = 0
+    signatures: list[int] = field(default_factory=list)
     refuses: Callable[[dict[str, Any]], bool] = lambda event: False
 
     async def receive(self, request: web.Request) -> web.Response:
         self.sent += 1
+        self.signatures.append(len(request.headers["webhook-signature"].split()))
         event = Webhook(self.secret).verify(await request.read(), dict(request.headers))
         assert request.headers["webhook-id"] == event["id"]
         if self.refuses(event):
@@ -152,6 +161,39 @@ async def test_an_endpoint_that_takes_nothing_is_disabled_and_loses_nothing(shop
     assert (await list_endpoints(shop.db, shop.tenant))[0].waiting.events == 0
 
 
+async def test_an_endpoint_gets_the_types_that_it_wants_and_the_others_by_a_replay(
+    shop: Shop, receiver: Receiver
+) -> None:
+    assert receiver.id is not None
+    await choose_types(shop.db, shop.tenant, receiver.id, [EventKind.CHARGE_PAID, EventKind.ACCESS_ENDED], OPERATOR)
+    await shop.subscribe()
+    assert [event["type"] for event in receiver.taken] == ["charge.paid"]
+    view = await choose_types(shop.db, shop.tenant, receiver.id, None, OPERATOR)
+    assert (view.endpoint.types, view.waiting.events) == (None, 0)
+    await replay_endpoint(shop.db, shop.tenant, receiver.id, after=0, by=OPERATOR)
+    await shop.work()
+    assert [event["type"] for event in receiver.taken[1:]] == ["agreement.activated", "charge.paid", "access.extended"]
+
+
+async def test_a_receiver_changes_its_secret_in_its_own_time(shop: Shop, receiver: Receiver) -> None:
+    assert receiver.id is not None
+    here, first = (shop.db, shop.sealer, shop.tenant, receiver.id), receiver.secret
+    _, second = await change_secret(*here, overlap_hours=24, by=OPERATOR, key="once")
+    assert (await change_secret(*here, overlap_hours=24, by=OPERATOR, key="once"))[1] == second
+    agreement_id = await shop.subscribe()
+    assert len(receiver.taken) == 3
+    receiver.secret = second
+    await replay_endpoint(shop.db, shop.tenant, receiver.id, after=0, by=OPERATOR)
+    await shop.work()
+    assert len(receiver.taken) == 6
+    view, receiver.secret = await change_secret(*here, overlap_hours=0, by=OPERATOR, key=None)
+    assert (view.endpoint.old_secret_wall, len({first, second, receiver.secret})) == (None, 3)
+    await replay_endpoint(shop.db, shop.tenant, receiver.id, after=0, by=OPERATOR)
+    await shop.work()
+    assert [event["agreementId"] for event in receiver.taken] == [str(agreement_id)] * 9
+    assert receiver.signatures == [2] * 6 + [1] * 3
+
+
 async def test_a_replay_begins_behind_a_cursor(shop: Shop, receiver: Receiver) -> None:
     assert receiver.id is not None
     await shop.subscribe()
@@ -224,7 +266,7 @@ async def test_a_name_that_leads_home_is_not_called(shop: Shop) -> None:
     # Numbers that only some programs take for an address are none.
     for host in ("2130706433", "0x7f000001", "127.1"):
         delivery = await shop.courier.deliver(
-            f"http://{host}:9/x", new_endpoint_secret(), "e", b"{}", private_networks=False
+            f"http://{host}:9/x", [new_endpoint_secret()], "e", b"{}", private_networks=False
         )
         assert delivery.error is not None
 
@@ -246,7 +288,7 @@ async def test_the_example_takes_each_event_once_in_order(shop: Shop, tmp_path: 
     try:
         other, forged = new_endpoint_secret(), Delivery("not sent")
         for _ in range(500):
-            forged = await shop.courier.deliver(url, other, "forged", b"{}", private_networks=True)
+            forged = await shop.courier.deliver(url, [other], "forged", b"{}", private_networks=True)
             if forged.error != "the connection was refused":
                 break
             await asyncio.sleep(0.02)

@@ -438,7 +438,7 @@ class Courier(Protocol):
         """How long one delivery may take, in seconds of wall time."""
 
     async def deliver(
-        self, url: str, secret: str, event_id: str, body: bytes, *, private_networks: bool
+        self, url: str, secrets: Sequence[str], event_id: str, body: bytes, *, private_networks: bool
     ) -> Delivery: ...
 
 

@@ -46,8 +46,10 @@ class SigningCourier:
     anywhere: Outbound
     call_seconds_max: float
 
-    async def deliver(self, url: str, secret: str, event_id: str, body: bytes, *, private_networks: bool) -> Delivery:
-        """Send one event, signed for this moment; any answer of 2xx means that it was taken."""
+    async def deliver(
+        self, url: str, secrets: Sequence[str], event_id: str, body: bytes, *, private_networks: bool
+    ) -> Delivery:
+        """Send one event, signed for this moment with each secret; any answer of 2xx means that it was taken."""
         try:
             check_endpoint(url, private_networks=private_networks, secure_only=False)
         except Invalid as error:
@@ -57,7 +59,7 @@ class SigningCourier:
             "Content-Type": "application/json",
             "webhook-id": event_id,
             "webhook-timestamp": str(int(moment.timestamp())),
-            "webhook-signature": Webhook(secret).sign(event_id, moment, body.decode()),
+            "webhook-signature": " ".join(Webhook(one).sign(event_id, moment, body.decode()) for one in secrets),
         }
         outbound = self.anywhere if private_networks else self.public
         answer = await outbound.send(Call("POST", url, headers, body, self.call_seconds_max, event_id))

@@ -47,7 +47,7 @@ async def apply_tenant(
     }
     events = entry.events or EventsEntry()
     endpoints = {
-        one.name: FileEndpoint(one.url, secret_of(one.secret, entry.name, entry.environment, environment))
+        one.name: FileEndpoint(one.url, secret_of(one.secret, entry.name, entry.environment, environment), one.types)
         for one in events.endpoints
     }
     door = _door(entry, environment)

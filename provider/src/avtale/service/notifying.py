@@ -32,7 +32,8 @@ async def notify(db: Database, sealer: Sealer, courier: Courier, tenant: Tenant,
     """Number and deliver one batch; True when there may be more.
 
     A lane has one delivery under way at most, and goes on only when its event was taken, so that each endpoint hears
-    of an agreement in order. What fails waits by itself; what has failed too often disables its endpoint.
+    of an agreement in order. What fails waits by itself; what has failed too often disables its endpoint. An event
+    of a type that an endpoint does not want counts as taken there.
     """
     async with db.tenant(tenant.id) as tx:
         numbered = await events.number(tx, NUMBERED_COUNT_MAX)
@@ -46,9 +47,11 @@ async def notify(db: Database, sealer: Sealer, courier: Courier, tenant: Tenant,
     slots = asyncio.Semaphore(DELIVERIES_AT_ONCE_MAX)
 
     async def deliver(lane: Lane) -> tuple[Lane, Delivery]:
+        if not lane.wanted:
+            return lane, Delivery()
         async with slots:
-            secret, body = sealer.open(lane.secret_sealed), body_of(lane.event)
-            return lane, await courier.deliver(lane.url, secret, str(lane.event.id), body, private_networks=private)
+            secrets, body = [sealer.open(one) for one in lane.secrets_sealed], body_of(lane.event)
+            return lane, await courier.deliver(lane.url, secrets, str(lane.event.id), body, private_networks=private)
 
     await _record(db, tenant, await asyncio.gather(*(deliver(lane) for lane in claimed)))
     async with db.tenant(tenant.id) as tx:

@@ -14,6 +14,7 @@ from avtale.domain.agreement import Terms
 from avtale.domain.change import ChangeKind
 from avtale.domain.dunning import DunningEnd, DunningRules
 from avtale.domain.errors import Invalid
+from avtale.domain.event import EventKind
 from avtale.domain.money import BASIS_POINTS, Money
 from avtale.domain.periods import COUNT_MAX, Interval, Unit
 from avtale.domain.policy import OWNER_MAY, Policy
@@ -197,6 +198,7 @@ class EventEndpointEntry(Strict):
     name: Name
     url: Url
     secret: SecretFrom | str
+    types: list[EventKind] | None = Field(None, min_length=1)
 
 
 class EventsEntry(Strict):

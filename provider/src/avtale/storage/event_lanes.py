@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,10 @@ from avtale.storage.events import event_of
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An address that events go to; one with a `name` is from the tenants file. A disabled one gets none."""
+    """An address that events go to; one with a `name` is from the tenants file. A disabled one gets none.
+
+    One with `types` wants no others. Until `old_secret_wall` deliveries are signed with the secret before as well.
+    """
 
     id: UUID
     name: str | None
@@ -28,6 +31,9 @@ class Endpoint:
     created_at: datetime
     disabled_at: datetime | None = None
     disabled_reason: str | None = None
+    types: Sequence[str] | None = None
+    old_secret_sealed: bytes | None = None
+    old_secret_wall: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +47,16 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The next event of one agreement for one endpoint, claimed; `tries` is how often it has failed."""
+    """The next event of one agreement for one endpoint, claimed; `tries` is how often it has failed.
+
+    It is signed with each of the secrets, the newest first; one that is not `wanted` there is passed over.
+    """
 
     endpoint_id: UUID
     owner_id: UUID
     url: str
-    secret_sealed: bytes
+    secrets_sealed: tuple[bytes, ...]
+    wanted: bool
     tries: int
     event: Event
 
@@ -149,7 +159,11 @@ async def claim(tx: Transaction, batch_count_max: int, lease_seconds: float) -> 
     """The next event of each lane that is due and that nobody holds, ours for the lease (wall time)."""
     lanes, ends, events = t.event_lanes.c, t.event_endpoints.c, t.events.c
     rows = await tx.conn.execute(
-        select(t.events, lanes.endpoint_id, lanes.tries, ends.url, ends.secret_sealed)
+        select(
+            t.events,
+            *(lanes.endpoint_id, lanes.tries, ends.url, ends.types),
+            *(ends.secret_sealed, ends.old_secret_sealed, ends.old_secret_wall),
+        )
         .select_from(t.event_lanes)
         .join(t.event_endpoints, and_(ends.tenant_id == lanes.tenant_id, ends.id == lanes.endpoint_id))
         .join(
@@ -170,9 +184,7 @@ async def claim(tx: Transaction, batch_count_max: int, lease_seconds: float) -> 
         .limit(batch_count_max)
         .with_for_update(skip_locked=True, of=t.event_lanes)
     )
-    claimed = [
-        Lane(row.endpoint_id, row.owner_id, row.url, row.secret_sealed, row.tries, event_of(row)) for row in rows
-    ]
+    claimed = [_claimed(tx, row) for row in rows]
     for lane in claimed:
         leased = tx.wall + timedelta(seconds=lease_seconds)
         await tx.conn.execute(update(t.event_lanes).where(_mine(tx, lane)).values(leased_wall=leased))
@@ -277,6 +289,13 @@ def _lane(tx: Transaction, endpoint_id: UUID, owner_id: UUID, first: int, last: 
 def _mine(tx: Transaction, lane: Lane) -> Any:
     c = t.event_lanes.c
     return (c.tenant_id == tx.tenant_id) & (c.endpoint_id == lane.endpoint_id) & (c.owner_id == lane.owner_id)
+
+
+def _claimed(tx: Transaction, row: Row[Any]) -> Lane:
+    old = row.old_secret_wall is not None and row.old_secret_wall > tx.wall
+    secrets = (row.secret_sealed, row.old_secret_sealed) if old else (row.secret_sealed,)
+    wanted = row.types is None or row.type in row.types
+    return Lane(row.endpoint_id, row.owner_id, row.url, secrets, wanted, row.tries, event_of(row))
 
 
 def _endpoint(row: Row[Any]) -> Endpoint:

@@ -14,6 +14,12 @@ from avtale.service.endpoints import EndpointView
 
 Cursor = Annotated[str, Field(pattern="^[0-9]{1,18}$", examples=["0"])]
 
+EventTypes = Annotated[
+    list[Annotated[domain.EventKind, Field(strict=False)]] | None,
+    Field(min_length=1, max_length=50, description="the types of events that it gets; null for all"),
+]
+OVERLAP_HOURS_MAX = 168
+
 
 class Event(Shape):
     """Something that happened to an agreement or a purchase.
@@ -63,6 +69,23 @@ class EndpointRequest(Shape):
     model_config = Shape.model_config | shown(url="https://film.example/events")
 
     url: str = Field(min_length=1, max_length=URL_LENGTH_MAX)
+    types: EventTypes = None
+
+
+class TypesRequest(Shape):
+    """The types of events that an endpoint is to get from now on; null for all."""
+
+    model_config = Shape.model_config | shown(types=["charge.paid", "charge.refunded"])
+
+    types: EventTypes
+
+
+class SecretRequest(Shape):
+    """How long deliveries are signed with the present secret too, so that the receiver can change in its own time."""
+
+    model_config = Shape.model_config | shown(overlapHours=24)
+
+    overlap_hours: int = Field(24, ge=0, le=OVERLAP_HOURS_MAX)
 
 
 class ReplayRequest(Shape):
@@ -82,6 +105,8 @@ class Endpoint(Shape):
     created_at: Instant
     disabled_at: Instant | None
     disabled_reason: str | None
+    types: list[str] | None = Field(description="the types of events that it gets; null for all")
+    old_secret_until: Instant | None = Field(description="until when the secret before the present one signs as well")
     waiting: int
     waiting_agreements: int
     last_error: str | None
@@ -92,7 +117,7 @@ class Endpoint(Shape):
 
 
 class NewEndpoint(Endpoint):
-    """A new endpoint with the secret that its receiver checks signatures with (Standard Webhooks)."""
+    """An endpoint with the new secret that its receiver checks signatures with (Standard Webhooks)."""
 
     secret: str = Field(examples=["whsec_..."])
 
@@ -121,6 +146,8 @@ def _endpoint(view: EndpointView) -> dict[str, Any]:
         "created_at": view.endpoint.created_at,
         "disabled_at": view.endpoint.disabled_at,
         "disabled_reason": view.endpoint.disabled_reason,
+        "types": view.endpoint.types,
+        "old_secret_until": view.endpoint.old_secret_wall,
         "waiting": view.waiting.events,
         "waiting_agreements": view.waiting.lanes,
         "last_error": view.waiting.last_error,

@@ -18,10 +18,14 @@ from avtale.api.payments.event_shapes import (
     Events,
     NewEndpoint,
     ReplayRequest,
+    SecretRequest,
+    TypesRequest,
 )
 from avtale.api.payments.paths import IdempotencyKey, parse_id
 from avtale.service.endpoints import (
     add_endpoint,
+    change_secret,
+    choose_types,
     enable_endpoint,
     list_endpoints,
     remove_endpoint,
@@ -79,7 +83,31 @@ async def add(
 ) -> NewEndpoint:
     """From now on; a replay brings what was before. Only this answer has the secret that checks signatures."""
     by = visit.caller.person
-    view, secret = await add_endpoint(house.db, house.sealer, visit.tenant, wish.url, by, idempotency_key)
+    view, secret = await add_endpoint(house.db, house.sealer, visit.tenant, wish.url, by, idempotency_key, wish.types)
+    return NewEndpoint.made(view, secret)
+
+
+@routes.post(
+    "/api/v1/events/endpoints/{endpointId}/secret",
+    operation_id="postV1EventsEndpointsSecret",
+    summary="Sign deliveries to an endpoint with a new secret (admin)",
+    responses=refusals(400, 401, 403, 404, 408, 409, 413, 415, 500, 503),
+)
+async def new_secret(
+    endpoint_id: EndpointId,
+    wish: SecretRequest,
+    visit: TheVisit,
+    house: TheHouse,
+    idempotency_key: IdempotencyKey = None,
+) -> NewEndpoint:
+    """For `overlapHours` each delivery has two signatures, of the new secret and of the one before.
+
+    Only this answer has the new secret. An endpoint of the tenants file gets its secret there, with a day's overlap.
+    """
+    wanted, by = parse_id(endpoint_id, "endpoint"), visit.caller.person
+    view, secret = await change_secret(
+        house.db, house.sealer, visit.tenant, wanted, wish.overlap_hours, by, idempotency_key
+    )
     return NewEndpoint.made(view, secret)
 
 
@@ -115,6 +143,25 @@ async def replay(
     wanted = parse_id(endpoint_id, "endpoint")
     await bind_key(house.db, visit.tenant, visit.caller.person, "replay", idempotency_key, (wanted, wish.after))
     return Endpoint.of(await replay_endpoint(house.db, visit.tenant, wanted, int(wish.after), visit.caller.person))
+
+
+@routes.patch(
+    "/api/v1/events/endpoints/{endpointId}",
+    operation_id="patchV1EventsEndpoints",
+    summary="Choose the types of events that an endpoint gets (admin)",
+    responses=refusals(400, 401, 403, 404, 408, 409, 413, 415, 500, 503),
+)
+async def choose(
+    endpoint_id: EndpointId,
+    wish: TypesRequest,
+    visit: TheVisit,
+    house: TheHouse,
+    idempotency_key: IdempotencyKey = None,
+) -> Endpoint:
+    """From now on; what was passed over before comes by a replay alone. One of the tenants file says it there."""
+    wanted, by = parse_id(endpoint_id, "endpoint"), visit.caller.person
+    await bind_key(house.db, visit.tenant, by, "choose-types", idempotency_key, (wanted, wish.types))
+    return Endpoint.of(await choose_types(house.db, visit.tenant, wanted, wish.types, by))
 
 
 @routes.delete(

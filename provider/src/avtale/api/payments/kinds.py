@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -88,9 +88,10 @@ class Shape(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
-def shown(**example: str | int) -> ConfigDict:
+def shown(**example: str | int | list[str]) -> ConfigDict:
     """The settings of a shape that the contract shows with an example, which a test sends."""
-    return ConfigDict(json_schema_extra={"examples": [{**example}]})
+    sent: dict[str, Any] = dict(example)
+    return ConfigDict(json_schema_extra={"examples": [sent]})
 
 
 class Money(Shape):

@@ -69,7 +69,7 @@ event_streams = Table(
     PrimaryKeyConstraint("tenant_id"),
 )
 
-#: Where events are delivered to.
+#: Where events are delivered to: of some `types`, where they are said. Until `old_secret_wall` both secrets sign.
 event_endpoints = Table(
     "event_endpoints",
     metadata,
@@ -81,9 +81,13 @@ event_endpoints = Table(
     instant("created_at", nullable=False),
     instant("disabled_at"),
     Column("disabled_reason", Text),
+    Column("types", JSONB(none_as_null=True)),
+    Column("old_secret_sealed", LargeBinary),
+    instant("old_secret_wall"),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "name"),
     CheckConstraint("(disabled_at IS NULL) = (disabled_reason IS NULL)", name="disabled"),
+    CheckConstraint("(old_secret_sealed IS NULL) = (old_secret_wall IS NULL)", name="old_secret"),
 )
 
 #: What an endpoint has not taken yet of one agreement or purchase: the events `next_seq` to `last_seq`, one at a time.
