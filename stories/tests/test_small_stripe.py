@@ -105,3 +105,16 @@ async def test_a_film_that_is_paid_with_stripe_and_given_back(world: World) -> N
     await world.houses.provider.refund(bought["charge"]["chargeId"], 3900, "It was dark")
     await world.settle()
     assert (await mia.provider.purchase(started["purchaseId"]))["charge"]["status"] == "refunded"
+
+
+async def test_a_film_that_is_paid_on_two_pages_is_kept_once(world: World) -> None:
+    """The first payment is seen for two days; the second, with Stripe, goes back at once, and is no access."""
+    mia = await world.person("Mia")
+    aside = await mia.provider.pay_with_stripe("tvod", world.houses.offer.rental_id)
+    first = await world.shop.rent(mia)
+    await world.sandbox.confirm(aside["clientSecret"], "visa")
+    await world.settle()
+    second = await mia.provider.purchase(aside["purchaseId"])
+    assert (second["charge"]["status"], second["charge"]["refunded"]) == ("refunded", 3900)
+    assert second["accessUntil"] is None
+    assert (await first.now())["accessUntil"] == "2027-02-02T09:00:00Z"

@@ -106,6 +106,9 @@ PURCHASE_STEPS: dict[tuple[PurchaseStatus, PurchaseVerb], PurchaseStatus | None]
 #: A purchase in one of these states may still move by itself: it is read again until it does.
 OPEN_PURCHASES = frozenset({_S.PENDING, _S.AUTHORIZED, _S.RELEASING})
 
+#: Why a purchase gives no access although it was paid: its person had the same product already.
+DUPLICATE = "duplicate"
+
 #: What a reading of a purchase's order does to it. An order that waits does nothing.
 _SAID: dict[GatewayChargeState, PurchaseVerb] = {
     GatewayChargeState.RESERVED: _V.AUTHORIZE,
@@ -174,6 +177,6 @@ def access_end(granted_at: datetime, access_days: int, zone: str) -> datetime:
 def purchase_access(purchase: Purchase, charge: ChargeStatus, zone: str) -> datetime | None:
     """Until when a purchase gives access: while its money is reserved or taken, and not given back in full."""
     holds = purchase.status in (_S.AUTHORIZED, _S.PAID) and charge is not ChargeStatus.REFUNDED
-    if not holds or purchase.granted_at is None:
+    if not holds or purchase.end_reason == DUPLICATE or purchase.granted_at is None:
         return None
     return access_end(purchase.granted_at, purchase.terms.access_days, zone)

@@ -10,6 +10,7 @@ from uuid import UUID
 from avtale.domain.charge import Charge, ChargeStatus
 from avtale.domain.ports import BillingGateway, PaymentGateway
 from avtale.domain.purchase import (
+    DUPLICATE,
     Purchase,
     PurchaseStatus,
     PurchaseVerb,
@@ -86,7 +87,8 @@ async def follow(
     """Move locked purchases to where readings of their orders put them, with access and calls that this asks for.
 
     Each of `seen` is a purchase's charge as it is now, its attempt, the order's name and its state. Returns the
-    purchases. With `billing` money is taken as soon as its payer confirms, and what nobody confirms is given up here.
+    purchases. With `billing` money is taken as soon as its payer confirms, and what nobody confirms is given up here;
+    what was taken for something that its payer had already gives no access (`DUPLICATE`), and settling gives it back.
     """
     now = dict(locked)
     written: list[Call] = []
@@ -95,10 +97,11 @@ async def follow(
         if before is None:
             continue
         after = replace(before, status=read(before.status, state))
+        if after.status is PurchaseStatus.PAID and after.end_reason != DUPLICATE:
+            twice = before.granted_at is None and await _has_access_otherwise(tx, after)
+            after = replace(after, end_reason=DUPLICATE if twice else None)
         if after.status in _HOLDS_ACCESS and after.granted_at is None:
             after = replace(after, granted_at=tx.now)
-        if after.status is PurchaseStatus.PAID:
-            after = replace(after, end_reason=None)
         if billing is not None and after.status is PurchaseStatus.PENDING:
             after, call = _give_up(tx, billing, after, attempt_id, order_id)
             written += [call] if call else []
@@ -139,7 +142,7 @@ async def _take_or_release(
         if not await _has_access_otherwise(tx, after):
             request = payments.write_capture(new_id(), attempt_id, after.terms.price)
             return after, Call(request, CallKind.PAYMENT_CAPTURE, attempt_id)
-        after = replace(after, end_reason="duplicate")
+        after = replace(after, end_reason=DUPLICATE)
     if after.end_reason is None:
         return after, None
     released = replace(after, status=step(after.status, PurchaseVerb.RELEASE))

@@ -18,7 +18,7 @@ from avtale.domain.charge import (
 )
 from avtale.domain.money import Money
 from avtale.domain.ports import AgreementGateway, PaymentGateway
-from avtale.domain.purchase import Purchase
+from avtale.domain.purchase import DUPLICATE, Purchase
 from avtale.domain.settlement import ObservedCharge, Settlement, apply
 from avtale.service import announcing, delivering, dunning
 from avtale.service.bookkeeping import book
@@ -94,7 +94,7 @@ async def settle_charges(
     await grant(tx, tenant, locked)
     seen = [(now_charges[c.id], one.id, one.order, by_attempt[one.id].state) for c, one, _ in settled]
     bought = await delivering.follow(tx, tenant, payments, at.billing, bought, seen)
-    await _give_strays_back(tx, gateway, payments, now_charges.values(), settled, wishes)
+    await _give_strays_back(tx, gateway, payments, now_charges.values(), settled, wishes, bought)
     await receipts.issue(tx, documents)
     return [_settled(charge, attempt, s, wishes, bought) for charge, attempt, s in settled]
 
@@ -106,12 +106,15 @@ async def _give_strays_back(
     touched: Iterable[Charge],
     settled: Sequence[tuple[Charge, Attempt, Settlement]],
     wishes: Sequence[Refund],
+    bought: Mapping[UUID, Purchase],
 ) -> None:
-    """Money that a losing draft took is given back at once and in full, and what a withdrawal leaves no right to."""
+    """Money that a losing draft or a second purchase took is given back at once and in full, and what a withdrawal
+    leaves no right to."""
     written = []
-    strays = {charge.id: charge for charge in touched if charge.kind is ChargeKind.STRAY or charge.keep_max is not None}
+    lost = {purchase.id for purchase in bought.values() if purchase.end_reason == DUPLICATE}
+    twice = {charge.id for charge in touched if charge.kind is ChargeKind.STRAY or charge.purchase_id in lost}
     for charge, attempt, settlement in settled:
-        if charge.id not in strays:
+        if charge.id not in twice and charge.keep_max is None:
             continue
         accepted = set(settlement.accepted_refunds)
         reserved = sum(
@@ -119,10 +122,10 @@ async def _give_strays_back(
             for refund in wishes
             if refund.attempt_id == attempt.id and refund.status in OPEN_REFUNDS and refund.id not in accepted
         )
-        keep = 0 if charge.kind is ChargeKind.STRAY else charge.keep_max or 0
+        keep = 0 if charge.id in twice else charge.keep_max or 0
         left = settlement.attempt_totals.captured - settlement.attempt_totals.refunded - reserved - keep
         if left > 0:
-            why = "Charged twice" if charge.kind is ChargeKind.STRAY else "Withdrawal from the agreement"
+            why = "Charged twice" if charge.id in twice else "Withdrawal from the agreement"
             wish = Refund(new_id(), charge.id, attempt.id, left, why, RefundStatus.WRITTEN)
             written.append(await write_refund(tx, gateway, payments, charge, attempt, wish, "avtale"))
     await calls.write_calls(tx, written, lease_seconds_max=0)
