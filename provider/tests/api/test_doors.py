@@ -17,6 +17,7 @@ from avtale.storage import tenants
 from avtale.storage.database import Database
 from avtale.storage.embedded import EmbeddedPostgres
 from avtale.storage.home import Home
+from avtale.storage.readiness import NotReady, check_ready
 
 from .conftest import World, serving
 
@@ -304,6 +305,18 @@ async def test_a_database_of_the_owner_is_none_to_serve_from(world: World, home:
             assert (answer.status, answer.code) == (503, "not_ready")
     finally:
         await owner.close()
+
+
+@pytest.mark.shows("payments:listAdminHealthReady")
+async def test_a_release_that_migrates_takes_nothing_from_the_processes_before_it(world: World, home: Home) -> None:
+    with psycopg.connect(home.owner_url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert (await world.call("GET", "/admin/health/ready")).status == 200
+    with pytest.raises(NotReady, match="9999"):
+        await check_ready(world.house.db)
+    with psycopg.connect(home.owner_url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    assert (await world.call("GET", "/admin/health/ready")).code == "not_ready"
 
 
 async def test_what_nobody_foresaw_is_told_without_its_secrets(

@@ -15,8 +15,10 @@ from avtale.domain.purchase import Purchase, PurchaseStatus, purchase_access
 from avtale.domain.settlement import BookingKind
 from avtale.storage import agreements, charges, entitlements, phases, purchases, receipts
 from avtale.storage.database import Database
+from avtale.storage.due import unwoken
 from avtale.storage.entitlements import Entitlement
 from avtale.storage.receipts import LedgerEntry, Receipt
+from avtale.storage.stranded import stranded_rows
 from avtale.storage.tenants import Tenant
 
 #: An attempt without an end this long after its last try is a fault, not a delay.
@@ -141,7 +143,8 @@ async def audit(db: Database, tenant: Tenant) -> list[Finding]:
         entries = await receipts.all_entries(tx)
         documents = await receipts.all_receipts(tx)
         now = tx.now
-    found: list[Finding] = []
+        found = [Finding("row_stranded", str(row.id), row.sentence) for row in await stranded_rows(tx)]
+        found += [Finding("work_unwoken", job.value, "there is work, and nobody is woken") for job in await unwoken(tx)]
     booked: dict[tuple[UUID, BookingKind], int] = defaultdict(int)
     documented: dict[UUID, int] = defaultdict(int)
     for entry in entries:

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import event, func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import SQLAlchemyError as DatabaseFault
@@ -49,6 +50,10 @@ _ENTER_AND_READ_CLOCK = text(
     "SELECT set_config('app.tenant_id', :tenant, true), at, running, set_wall "
     "FROM (SELECT 1) AS one LEFT JOIN business_clock ON id = 1"
 )
+
+#: After so many seconds without a word from the other side, it is gone; and so long at most between two statements.
+CUT_OFF_SECONDS = 20
+IDLE_SECONDS_MAX = 60
 
 Waker = Callable[[UUID, frozenset[Job]], Awaitable[None]]
 
@@ -111,8 +116,9 @@ class Database:
             max_overflow=0,
             pool_timeout=connect_seconds_max,
             pool_pre_ping=False,
-            connect_args={"connect_timeout": connect_seconds_max},
+            connect_args=reachable(connect_seconds_max),
         )
+        event.listen(self.engine.sync_engine, "connect", _let_go_in_time)
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -166,6 +172,32 @@ class Database:
             return wall
         at: datetime = row.at
         return at + (wall - row.set_wall) if row.running else at
+
+
+def _let_go_in_time(connection: Any, record: object) -> None:
+    """Have the database end the transaction of somebody who is gone, so that its rows are free for others."""
+    cursor = connection.cursor()
+    cursor.execute(
+        f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS_MAX}s'; "
+        f"SET tcp_keepalives_idle = {CUT_OFF_SECONDS // 2}; SET tcp_keepalives_interval = {CUT_OFF_SECONDS // 4}; "
+        f"SET tcp_keepalives_count = 2; SET tcp_user_timeout = '{CUT_OFF_SECONDS}s'"
+    )
+    cursor.close()
+    connection.commit()
+
+
+def reachable(connect_seconds_max: int) -> dict[str, str | int]:
+    """How a connection is made that nobody waits for in vain: libpq's parameters, in seconds and milliseconds.
+
+    Whoever is cut off from the database hears of it, and the database lets go of what they held.
+    """
+    return {
+        "connect_timeout": connect_seconds_max,
+        "keepalives_idle": CUT_OFF_SECONDS // 2,
+        "keepalives_interval": CUT_OFF_SECONDS // 4,
+        "keepalives_count": 2,
+        "tcp_user_timeout": CUT_OFF_SECONDS * 1000,
+    }
 
 
 def sqlalchemy_url(url: str) -> str:

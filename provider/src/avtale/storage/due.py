@@ -71,6 +71,22 @@ async def refresh_due(tx: Transaction, job: Job) -> datetime | None:
     return following
 
 
+async def unwoken(tx: Transaction) -> list[Job]:
+    """The jobs of this tenant that have work for which nobody would be woken in time.
+
+    Each job's row is locked first, as `refresh_due` does; one that is just being made is seen at the second look.
+    """
+    mine = t.due_tenants.c.tenant_id == tx.tenant_id
+    told = select(t.due_tenants.c.job, t.due_tenants.c.due_at).where(mine).order_by(t.due_tenants.c.job)
+    late = list(Job)
+    for _ in range(2):
+        rows = (await tx.conn.execute(told.with_for_update())).all()
+        at = {Job(row.job): row.due_at for row in rows}
+        following = {job: await _next_of(tx, job) for job in late}
+        late = [job for job, when in following.items() if when is not None and (job not in at or at[job] > when)]
+    return late
+
+
 async def _next_of(tx: Transaction, job: Job) -> datetime | None:
     if job is Job.ABSORB:
         oldest = select(t.inbox.c.id).where(t.inbox.c.tenant_id == tx.tenant_id, t.inbox.c.status == "new")

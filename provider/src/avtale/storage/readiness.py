@@ -5,15 +5,19 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from avtale.storage.database import Database
-from avtale.storage.migrate import current_revision, head_revision
+from avtale.storage.migrate import current_revision, head_revision, knows_revision
 
 
 class NotReady(Exception):
     """Why we do not serve from this database, and what to do."""
 
 
-async def check_ready(db: Database) -> None:
-    """Raise NotReady unless the schema is today's and the role neither bypasses nor owns it."""
+async def check_ready(db: Database, *, running: bool = False) -> None:
+    """Raise NotReady unless the schema is today's and the role neither bypasses nor owns it.
+
+    A process that is `running` goes on in a schema that it does not know yet: a release migrates before its processes
+    take the place of the old ones, and what it adds leaves these as they were.
+    """
     async with db.routing() as tx:
         role = (
             await tx.conn.execute(
@@ -31,5 +35,6 @@ async def check_ready(db: Database) -> None:
                 "is no superuser, has no BYPASSRLS and owns no table; the owner goes in AVTALE_DATABASE_OWNER_URL"
             )
         revision = await tx.conn.run_sync(current_revision)
-    if revision != head_revision():
+    ahead = running and revision is not None and not knows_revision(revision)
+    if revision != head_revision() and not ahead:
         raise NotReady(f"the schema is at {revision or 'nothing'}, not {head_revision()}: run `avtale db migrate`")

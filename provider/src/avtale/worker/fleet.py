@@ -21,7 +21,7 @@ from avtale.service.imports.running import work_imports
 from avtale.service.notifying import notify
 from avtale.service.sending import resend
 from avtale.service.turning import wake_due
-from avtale.storage.database import Database, DatabaseDown, Job
+from avtale.storage.database import Database, DatabaseDown, Job, reachable
 from avtale.storage.sealing import Sealer
 from avtale.storage.tenants import Tenant, tenant_by_id
 
@@ -45,7 +45,7 @@ def open_fleet(url: str, connections_max: int = 4) -> App:
     """The carrier of jobs; they live in a PostgreSQL schema of their own."""
     connector = PsycopgConnector(
         conninfo=url,
-        kwargs={"options": "-c search_path=jobs"},
+        kwargs={"options": "-c search_path=jobs", **reachable(int(CONNECT_SECONDS_MAX))},
         min_size=1,
         max_size=connections_max,
         timeout=CONNECT_SECONDS_MAX,

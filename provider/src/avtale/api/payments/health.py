@@ -26,7 +26,7 @@ async def live(house: TheHouse) -> Health:
 async def ready(house: TheHouse) -> Health:
     """The database is reachable and migrated, and our role in it sees one tenant at a time."""
     try:
-        await check_ready(house.db)
+        await check_ready(house.db, running=True)
     except NotReady as reason:
         raise Unready("the database is not one to serve from; the log says why") from reason
     return Health(status="ready", version=house.version)
