@@ -38,7 +38,7 @@ from avtale.service.inspecting import find_config_errors
 from avtale.service.notifying import read_events
 from avtale.service.refunding import refund_charge
 from avtale.service.stopping import stop_agreement
-from avtale.storage import event_lanes
+from avtale.storage import event_keeping, event_lanes
 
 from .conftest import OPERATOR, PHONE, START, Shop
 
@@ -202,6 +202,38 @@ async def test_a_replay_begins_behind_a_cursor(shop: Shop, receiver: Receiver) -
     await shop.work()
     assert receiver.taken == [*once, *once[1:]]
     assert [str(event.id) for event in await stream(shop, after=2)] == [once[2]["id"]]
+
+
+async def test_old_events_go_but_none_that_somebody_has_not_got(shop: Shop, receiver: Receiver) -> None:
+    assert receiver.id is not None
+    async with shop.db.tenant(shop.tenant.id) as tx:
+        await event_keeping.keep_for(tx, 30)
+    await shop.subscribe()
+    receiver.refuses = lambda event: event["subject"] == "berit"
+    await shop.subscribe(Person("https://id.example", "berit"))
+    reader = Person("https://id.example", "crm")
+    await shop.advance_to(datetime(2027, 2, 1, tzinfo=UTC))
+    read = await read_events(shop.db, shop.tenant, 2, 100, reader)
+    assert [event.position for event in read] == [3, 4, 5, 6]
+    # Day by day: first what the reader had, then what it never came back for, and never what was not taken.
+    await shop.advance_to(datetime(2027, 2, 14, 12, tzinfo=UTC))
+    assert [event.position for event in await stream(shop)] == [1, 2, 3, 4, 5, 6]
+    await shop.advance_to(datetime(2027, 2, 15, 12, tzinfo=UTC))
+    assert (await stream(shop))[0].position == 3
+    with pytest.raises(Invalid) as refused:
+        await stream(shop, after=1)
+    assert (refused.value.code, refused.value.facts["oldest"]) == ("cursor_expired", "2")
+    await shop.advance_to(datetime(2027, 3, 5, tzinfo=UTC))
+    kept = await stream(shop)
+    assert (kept[0].position, kept[0].subject) == (4, "berit")
+    receiver.refuses = lambda event: False
+    await enable_endpoint(shop.db, shop.tenant, receiver.id, OPERATOR)
+    await shop.advance_to(datetime(2027, 3, 7, tzinfo=UTC))
+    oldest = (await stream(shop))[0]
+    assert oldest.occurred_at > datetime(2027, 2, 4, tzinfo=UTC)
+    await replay_endpoint(shop.db, shop.tenant, receiver.id, after=oldest.position, by=OPERATOR)
+    await shop.work()
+    await shop.books()
 
 
 async def test_no_event_appears_behind_a_cursor_that_was_given_out(shop: Shop) -> None:

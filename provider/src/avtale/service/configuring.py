@@ -88,7 +88,7 @@ async def apply_tenant(
             await checks.ask(tx, CheckKind.EVENTS, [tenant.id], tx.now + ASK_FOR_EVENTS_AFTER)
         await save_customer_api(tx, entry.customer_api.api() if entry.customer_api else None)
         await save_door(tx, door)
-        await apply_endpoints(tx, sealer, tenant, endpoints, events.private_networks)
+        await apply_endpoints(tx, sealer, tenant, endpoints, events.private_networks, events.keep_days)
     return tenant
 
 

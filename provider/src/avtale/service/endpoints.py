@@ -12,9 +12,10 @@ from avtale.domain.errors import Conflict, Invalid, NotFound
 from avtale.domain.event import EventKind, check_secret
 from avtale.service.checkout import Person
 from avtale.service.ids import new_endpoint_secret, new_id
+from avtale.service.notifying import check_cursor
 from avtale.service.noting import note
 from avtale.service.repeating import first_use
-from avtale.storage import event_lanes
+from avtale.storage import event_keeping, event_lanes
 from avtale.storage.database import Database, Transaction
 from avtale.storage.event_lanes import Endpoint, Waiting
 from avtale.storage.sealing import Sealer
@@ -131,8 +132,11 @@ async def enable_endpoint(db: Database, tenant: Tenant, endpoint_id: UUID, by: P
 
 
 async def replay_endpoint(db: Database, tenant: Tenant, endpoint_id: UUID, after: int, by: Person) -> EndpointView:
-    """Deliver once more every event behind a position of the stream, in order. Raises NotFound."""
+    """Deliver once more every event behind a position of the stream, in order. Raises NotFound, Invalid
+    (`cursor_expired`)."""
     async with db.tenant(tenant.id) as tx:
+        # The stream before the endpoint, as whoever numbers it locks them.
+        await check_cursor(tx, after)
         await _get(tx, endpoint_id)
         await event_lanes.replay(tx, endpoint_id, after)
         await note(tx, by, "replay", f"endpoint {endpoint_id}", "", after=after)
@@ -145,6 +149,7 @@ async def apply_endpoints(
     tenant: Tenant,
     wanted: Mapping[str, FileEndpoint],
     private_networks: bool,
+    keep_days: int | None = None,
 ) -> None:
     """Make the endpoints of the tenants file, by name, be as it says; those of administrators stay.
 
@@ -153,6 +158,7 @@ async def apply_endpoints(
     Raises Invalid (`endpoint_address`, `endpoint_secret`, `endpoint_exists`).
     """
     await event_lanes.allow_private_networks(tx, private_networks)
+    await event_keeping.keep_for(tx, keep_days)
     there = await event_lanes.endpoints(tx)
     for gone in there:
         if gone.name is not None and gone.name not in wanted:

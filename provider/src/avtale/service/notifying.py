@@ -10,11 +10,13 @@ from typing import Any
 
 import structlog
 
+from avtale.domain.errors import Invalid
 from avtale.domain.event import Delivery, Event, deliver_again_at
 from avtale.domain.ports import Courier
 from avtale.service.announcing import instant
-from avtale.storage import event_lanes, events
-from avtale.storage.database import Database, Job
+from avtale.service.checkout import Person
+from avtale.storage import event_keeping, event_lanes, events
+from avtale.storage.database import Database, Job, Transaction
 from avtale.storage.due import refresh_due
 from avtale.storage.event_lanes import Lane
 from avtale.storage.sealing import Sealer
@@ -24,6 +26,7 @@ from avtale.storage.tenants import Tenant
 DELIVERIES_AT_ONCE_MAX = 16
 LEASE_SECONDS_BESIDES = 3.0
 NUMBERED_COUNT_MAX = 1_000
+PRUNED_COUNT_MAX = 1_000
 
 log = structlog.get_logger()
 
@@ -38,6 +41,7 @@ async def notify(db: Database, sealer: Sealer, courier: Courier, tenant: Tenant,
     async with db.tenant(tenant.id) as tx:
         numbered = await events.number(tx, NUMBERED_COUNT_MAX)
         await event_lanes.open_lanes(tx, numbered)
+        pruned = await event_keeping.prune(tx, PRUNED_COUNT_MAX)
     rounds = 1 + math.ceil(batch_count_max / DELIVERIES_AT_ONCE_MAX)
     async with db.tenant(tenant.id) as tx:
         claimed = await event_lanes.claim(
@@ -56,14 +60,31 @@ async def notify(db: Database, sealer: Sealer, courier: Courier, tenant: Tenant,
     await _record(db, tenant, await asyncio.gather(*(deliver(lane) for lane in claimed)))
     async with db.tenant(tenant.id) as tx:
         await refresh_due(tx, Job.NOTIFY)
-    return bool(claimed) or len(numbered) == NUMBERED_COUNT_MAX
+    return bool(claimed) or pruned or len(numbered) == NUMBERED_COUNT_MAX
 
 
-async def read_events(db: Database, tenant: Tenant, after: int, count_max: int) -> list[Event]:
-    """Events behind a position, in order, with those that the fleet has not come to number yet."""
+async def read_events(
+    db: Database, tenant: Tenant, after: int, count_max: int, reader: Person | None = None
+) -> list[Event]:
+    """Events behind a position, in order, with those that the fleet has not come to number yet.
+
+    What is behind the position is kept for the reader, even where events are kept for some days alone. From 0 on it
+    is whatever is kept. Raises Invalid (`cursor_expired`) for a position of which something behind it is gone.
+    """
     async with db.tenant(tenant.id) as tx:
         await event_lanes.open_lanes(tx, await events.number(tx, NUMBERED_COUNT_MAX))
+        await check_cursor(tx, after)
+        if reader is not None:
+            await event_keeping.came_with(tx, reader.issuer, reader.subject, after)
         return await events.after(tx, after, count_max)
+
+
+async def check_cursor(tx: Transaction, after: int) -> None:
+    """Hold the stream as it is. Raises Invalid (`cursor_expired`) where events behind this position are gone."""
+    gone = await event_keeping.hold_stream(tx)
+    if 0 < after < gone:
+        detail = f"events behind this cursor are no longer kept: the oldest that are begin behind {gone}"
+        raise Invalid(detail, code="cursor_expired", oldest=str(gone))
 
 
 def said(event: Event) -> dict[str, Any]:

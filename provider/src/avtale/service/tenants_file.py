@@ -205,6 +205,7 @@ class EventsEntry(Strict):
     """What other systems are told."""
 
     private_networks: bool = False
+    keep_days: int | None = Field(None, ge=7, le=3660)
     endpoints: list[EventEndpointEntry] = Field(default_factory=list, max_length=ENDPOINTS_COUNT_MAX)
 
 

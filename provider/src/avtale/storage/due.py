@@ -29,6 +29,7 @@ _NEXT: dict[Job, tuple[tuple[Column[Any], ColumnElement[bool]], ...]] = {
                 t.event_endpoints.c.disabled_at.is_(None),
             ),
         ),
+        (t.event_streams.c.prune_at, true()),
     ),
     Job.IMPORT: ((t.imports.c.work_wall, true()),),
 }

@@ -55,8 +55,12 @@ async def stream(
     ] = "0",
     limit: Annotated[int, Query(ge=1, le=EVENTS_COUNT_MAX)] = 100,
 ) -> Events:
-    """Events behind a cursor, the same that are delivered. No event ever appears behind a cursor given out before."""
-    found = await read_events(house.db, visit.tenant, int(after), limit)
+    """Events behind a cursor, the same that are delivered. No event ever appears behind a cursor given out before.
+
+    Where the tenant keeps events for some days alone, "0" begins with the oldest that is kept, and a cursor behind
+    which something is gone is refused (`cursor_expired`, with the `oldest` that is not).
+    """
+    found = await read_events(house.db, visit.tenant, int(after), limit, visit.caller.person)
     following = str(found[-1].position) if found else after
     return Events(events=[Event.of(event) for event in found], next=following)
 

@@ -14,7 +14,14 @@ from avtale.storage.tables.agreements import (
     stripe_customers,
 )
 from avtale.storage.tables.columns import metadata
-from avtale.storage.tables.events import event_counters, event_endpoints, event_lanes, event_streams, events
+from avtale.storage.tables.events import (
+    event_counters,
+    event_endpoints,
+    event_lanes,
+    event_readers,
+    event_streams,
+    events,
+)
 from avtale.storage.tables.money import attempts, charges, dunnings, ledger, receipt_counters, receipts, refunds
 from avtale.storage.tables.moving import (
     dashboard_agreements,
@@ -73,6 +80,7 @@ __all__ = [
     "event_counters",
     "event_endpoints",
     "event_lanes",
+    "event_readers",
     "event_streams",
     "events",
     "exchange_rates",

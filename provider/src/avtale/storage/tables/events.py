@@ -59,14 +59,31 @@ event_counters = Table(
     PrimaryKeyConstraint("tenant_id", "owner_id"),
 )
 
-#: Up to where a tenant's stream is numbered, and whether its events may go to private networks.
+#: Up to where a tenant's stream is numbered, and whether its events may go to private networks. Where events are kept
+#: for some days alone, those up to `pruned_position` are gone, and `prune_at` is when more are looked for.
 event_streams = Table(
     "event_streams",
     metadata,
     tenant(),
     needed("last_position", BigInteger),
     Column("private_networks", Boolean, nullable=False, server_default=text("false")),
+    Column("keep_days", Integer),
+    instant("prune_at"),
+    Column("pruned_position", BigInteger, nullable=False, server_default=text("0")),
     PrimaryKeyConstraint("tenant_id"),
+    CheckConstraint("(keep_days IS NULL) = (prune_at IS NULL)", name="prune"),
+)
+
+#: With which cursor each reader of the stream came last: what is behind it is kept for them.
+event_readers = Table(
+    "event_readers",
+    metadata,
+    tenant(),
+    needed("issuer", Text),
+    needed("subject", Text),
+    needed("position", BigInteger),
+    instant("read_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "issuer", "subject"),
 )
 
 #: Where events are delivered to: of some `types`, where they are said. Until `old_secret_wall` both secrets sign.
