@@ -244,6 +244,11 @@ class Provider:
     async def withdraw(self, agreement_id: str) -> Json:
         return await self._object("POST", f"/api/v1/agreements/{agreement_id}/withdraw")
 
+    async def price_product(self, product_id: str, amount: int, effective_date: str) -> Json:
+        """Change the price of every agreement about a product (admin)."""
+        wish = {"amount": amount, "effectiveDate": effective_date}
+        return await self._object("POST", f"/api/v1/products/{product_id}/price", wish)
+
     async def charge_once(self, agreement_id: str, amount: int, description: str) -> Json:
         """Charge something besides the periods (admin)."""
         wish = {"amount": amount, "description": description}

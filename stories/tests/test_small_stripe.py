@@ -45,15 +45,17 @@ async def test_three_who_pay_with_stripe_and_one_with_vipps(world: World) -> Non
 
 
 async def test_what_is_changed_in_agreements_that_stripe_bills(world: World) -> None:
-    """Ida pauses and goes on, Jon pays another price and for a box, and Kari's and Liv's cards decline."""
+    """Ida pauses and goes on, Jon pays for a box, Kari's and Liv's cards decline, and films become dearer for all."""
     admin = world.houses.provider
+    anna = await world.shop.subscribe(await world.person("Anna"))
     ida, jon = [await world.shop.subscribe_with_stripe(await world.person(name)) for name in ("Ida", "Jon")]
     kari, liv = [
         await world.shop.subscribe_with_stripe(await world.person(name), "sandboxFailsOnRenewal")
         for name in ("Kari", "Liv")
     ]
     assert (await ida.change("pause"))["takesEffect"] == "2027-02-28"
-    await admin.change(jon.agreement_id, "price", amount=12900, effectiveDate="2027-03-05")
+    dearer = await admin.price_product(world.houses.offer.product_id, 12900, "2027-03-05")
+    assert (dearer["planned"], dearer["remaining"]) == (5, 0)
     await admin.charge_once(jon.agreement_id, 4900, "A box of popcorn")
     await world.advance_to("2027-02-28T15:00")
     failing = [event for event in await admin.events() if event["type"] == "charge.failing"]
@@ -67,7 +69,8 @@ async def test_what_is_changed_in_agreements_that_stripe_bills(world: World) -> 
     assert (await ida.change("resume", on="2027-03-20"))["takesEffect"] == "2027-03-20"
     assert await world.audit() == []
     await world.advance_to("2027-04-01T12:00")
-    assert await ida.charges() == [("2027-01-31", 9900, "paid"), ("2027-03-20", 9900, "paid")]
+    assert await ida.charges() == [("2027-01-31", 9900, "paid"), ("2027-03-20", 12900, "paid")]
+    assert [one.captured for one in await anna.charges()] == [9900, 9900, 12900]
     assert [one[1:] for one in await jon.charges()] == [
         (9900, "paid"),
         (4900, "paid"),

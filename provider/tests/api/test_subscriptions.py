@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from avtale.service import pricing
 from avtale.service.configuring import apply_tenant
 from avtale.service.tenants_file import TenantEntry
 
@@ -101,6 +102,39 @@ async def test_a_price_that_may_vary_stays_below_its_limit(shop: World) -> None:
     fixed = await shop.subscribe(shop.bjorn())
     refused = await ask(shop, fixed, "amount", shop.admin(), amount=5000)
     assert (refused.status, refused.code) == (409, "price_fixed")
+
+
+@pytest.mark.shows("payments:postV1ProductsPrice")
+async def test_the_price_of_a_product_is_changed_for_everybody_once(
+    shop: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("BATCH_COUNT_MAX", 1), ("BATCHES_COUNT_MAX", 2)):
+        monkeypatch.setattr(pricing, name, value)
+    people = [shop.anna(), shop.bjorn(), shop.issuer.token("auth0|cecilie")]
+    held = [await shop.subscribe(person) for person in people]
+    await shop.subscribe(shop.anna(), productId="film-plus")
+
+    async def price(**wish: Any) -> Answer:
+        path = f"/api/v1/products/{wish.pop('product', 'film-month')}/price"
+        said = {"amount": 10900, "effectiveDate": "2027-03-15"} | wish
+        return await shop.call("POST", path, token=wish.pop("token", shop.admin()), json=said)
+
+    counted = [(await price()).json for _ in range(3)]
+    told = [(one["planned"], one["plannedBefore"], one["remaining"]) for one in counted]
+    assert told == [(2, 0, 1), (1, 2, 0), (0, 3, 0)]
+    for agreement, person in zip(held, people, strict=True):
+        path = f"/api/v1/agreements/{agreement['agreementId']}/changes"
+        (change,) = (await shop.call("GET", path, token=person)).json["changes"]
+        assert (change["status"], change["price"]["amount"], change["version"]) == ("planned", 10900, 1)
+    refusals = [
+        ({"effectiveDate": "2027-02-13"}, 400, "notice_too_short"),
+        ({"amount": 99}, 400, "price_unsuited"),
+        ({"product": "nothing"}, 400, "product_unknown"),
+        ({"product": "film-metered"}, 409, "price_varies"),
+    ]
+    for wish, status, code in refusals:
+        refused = await price(**wish)
+        assert (refused.status, refused.code) == (status, code), wish
 
 
 REFUSED: list[tuple[str, dict[str, Any], int, str]] = [

@@ -70,8 +70,7 @@ async def check(
             raise Conflict("the agreement is not paused", code="agreement_not_paused")
     elif wish.kind in (ChangeKind.CHARGE_DAY, ChangeKind.PLAN) and agreement.paused_at is not None:
         raise Conflict("the agreement is paused: resume it first", code="agreement_paused")
-    if wish.day is not None and not today <= wish.day <= today + timedelta(days=DAYS_AHEAD_MAX):
-        raise Invalid(f"a day is today or within {DAYS_AHEAD_MAX} days", code="change_day")
+    check_day(wish, today)
     if wish.charge_day is not None:
         if agreement.gateway is not GatewayName.VIPPS:
             detail = "Stripe cannot charge the days until another day at their share: pause the agreement until then"
@@ -80,7 +79,7 @@ async def check(
     if wish.product_id is not None:
         await _check_plan(tx, agreement, wish.product_id)
     if wish.amount is not None:
-        _check_price(gateways, tenant, agreement, wish, today)
+        check_price(gateways, tenant, agreement.terms, wish, today)
 
 
 def check_active(agreement: Agreement) -> None:
@@ -108,10 +107,18 @@ async def _check_plan(tx: Transaction, agreement: Agreement, product_id: str) ->
         raise Conflict(detail, code="agreement_active", agreement_id=str(active.id))
 
 
-def _check_price(gateways: Gateways, tenant: Tenant, agreement: Agreement, wish: ChangeWish, today: date) -> None:
+def check_day(wish: ChangeWish, today: date) -> None:
+    """Raise Invalid (`change_day`) for a day that is over, or far away."""
+    if wish.day is not None and not today <= wish.day <= today + timedelta(days=DAYS_AHEAD_MAX):
+        raise Invalid(f"a day is today or within {DAYS_AHEAD_MAX} days", code="change_day")
+
+
+def check_price(gateways: Gateways, tenant: Tenant, terms: Terms, wish: ChangeWish, today: date) -> None:
+    """Raise Invalid (`price_unsuited`, `notice_too_short`) for a price that nobody could be charged, or was told of too
+    late."""
     try:
-        price = replace(agreement.terms.price, amount=wish.amount or 0)
-        gateways.check_terms(replace(agreement.terms, price=price, campaign=None))
+        price = replace(terms.price, amount=wish.amount or 0)
+        gateways.check_terms(replace(terms, price=price, campaign=None))
     except ValueError as error:
         raise Invalid(f"nobody could be charged this: {error}", code="price_unsuited") from error
     noticed = wish.noticed_on or today

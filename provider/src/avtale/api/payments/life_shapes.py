@@ -14,6 +14,7 @@ from avtale.domain.change import Change as DomainChange
 from avtale.domain.change import ChangeKind, ChangeStatus
 from avtale.domain.dunning import Advice, DunningStatus
 from avtale.service.dunning import DunningView
+from avtale.service.pricing import PriceOfAll as DomainPriceOfAll
 from avtale.service.reading import AgreementView
 
 
@@ -57,6 +58,30 @@ class PriceRequest(Shape):
     amount: int = Field(ge=1, le=AMOUNT_MAX, description="minor units (øre, cent)")
     effective_date: Day = Field(description="the price of periods that begin on this day or later")
     notice_date: Day | None = Field(None, description="when the owner was told; today without it")
+
+
+class PriceOfAll(Shape):
+    """A price that was planned for the agreements about a product."""
+
+    product_id: str
+    price: Money
+    effective_date: date
+    notice_date: date
+    planned: int = Field(description="agreements for which this call planned it")
+    planned_before: int = Field(description="agreements that had it planned or done already")
+    remaining: int = Field(description="agreements that the same call, made again, plans it for")
+
+    @classmethod
+    def of(cls, product_id: str, said: DomainPriceOfAll) -> Self:
+        return cls(
+            product_id=product_id,
+            price=Money(amount=said.price.amount, currency=said.price.currency),
+            effective_date=said.day,
+            notice_date=said.noticed_on,
+            planned=said.planned,
+            planned_before=said.planned_before,
+            remaining=said.remaining,
+        )
 
 
 class AmountRequest(Shape):

@@ -14,6 +14,7 @@ _UUID: dict[str, Any] = {"format": "uuid"}
 AgreementId = Annotated[str, Path(alias="agreementId", json_schema_extra=_UUID)]
 ChargeId = Annotated[str, Path(alias="chargeId", json_schema_extra=_UUID)]
 PurchaseId = Annotated[str, Path(alias="purchaseId", json_schema_extra=_UUID)]
+ProductIdPath = Annotated[str, Path(alias="productId", pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 ReceiptId = Annotated[str, Path(alias="receiptId", json_schema_extra=_UUID)]
 
 IdempotencyKey = Annotated[

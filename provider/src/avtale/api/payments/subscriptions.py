@@ -21,10 +21,11 @@ from avtale.api.payments.life_shapes import (
     OneOffRequest,
     PauseRequest,
     PlanRequest,
+    PriceOfAll,
     PriceRequest,
     ResumeRequest,
 )
-from avtale.api.payments.paths import AgreementId, IdempotencyKey, parse_id
+from avtale.api.payments.paths import AgreementId, IdempotencyKey, ProductIdPath, parse_id
 from avtale.api.payments.shapes import Agreement, Charge
 from avtale.domain.change import ChangeKind
 from avtale.domain.dunning import DunningStatus
@@ -32,6 +33,7 @@ from avtale.service.change_wishes import ChangeWish
 from avtale.service.changing import change_agreement, list_changes, say_amount
 from avtale.service.charging_once import charge_once
 from avtale.service.dunning import list_dunning
+from avtale.service.pricing import price_product
 from avtale.service.reading import get_agreement
 from avtale.service.repeating import bind_key
 from avtale.service.withdrawing import withdraw
@@ -217,6 +219,40 @@ async def price(
     """
     said = ChangeWish(ChangeKind.PRICE, day=wish.effective_date, amount=wish.amount, noticed_on=wish.notice_date)
     return await _changed(house, visit, agreement_id, said, idempotency_key)
+
+
+@admin_routes.post(
+    "/api/v1/products/{productId}/price",
+    operation_id="postV1ProductsPrice",
+    summary="Change the price of every agreement about a product (admin)",
+    responses=refusals(400, 401, 403, 404, 408, 409, 413, 415, 500, 503),
+)
+async def price_of_all(
+    product_id: ProductIdPath,
+    wish: PriceRequest,
+    visit: TheVisit,
+    house: TheHouse,
+    idempotency_key: IdempotencyKey = None,
+) -> PriceOfAll:
+    """As the change of the price of one agreement, for each that is active, some thousand a call: while `remaining` is
+    not 0, make the same call again. No agreement gets the same price for the same day twice.
+
+    What new customers pay is said in the tenants file. Neither Vipps nor Stripe tells anybody: the merchant does, with
+    the notice that the tenant's policy says at least.
+    """
+    by = visit.caller.person
+    await bind_key(house.db, visit.tenant, by, "price_of_all", idempotency_key, (product_id, wish.model_dump_json()))
+    planned = await price_product(
+        house.db,
+        house.gateways,
+        visit.tenant,
+        by,
+        product_id,
+        wish.amount,
+        wish.effective_date,
+        wish.notice_date,
+    )
+    return PriceOfAll.of(product_id, planned)
 
 
 @admin_routes.post(
