@@ -34,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     audit_time.phases_follow,
     audit_time.calendar_allows,
     audit_time.nothing_skipped,
+    audit_time.nothing_paid_to_both,
     audit_time.access_is_paid_for,
     audit_time.states_agree,
     audit_purchases.payments_are_known,

@@ -16,8 +16,12 @@ _EXPLAINED = frozenset({"failed", "cancelled", "waived", "refunded"})
 
 
 def anchors_are_activations(books: Books) -> Iterator[Difference]:
-    """The anchor is the local date on which the gateway's agreement began."""
+    """The anchor is the local date on which the gateway's agreement began; of one that moved in it may be the day on
+    which what was paid before ended."""
     for agreement in books.provider.agreements:
+        before = agreement.paid_elsewhere
+        if before is not None and before.period == 0 and agreement.anchor == before.period_end:
+            continue
         days = {local_day(t.start, agreement.zone) for t in books.drawn.get(agreement.agreement_id, []) if t.start}
         if (days and agreement.anchor not in days) or (not days and agreement.anchor):
             yield Difference(
@@ -52,6 +56,25 @@ def phases_follow(books: Books) -> Iterator[Difference]:
                     str(phase.start),
                     f"Period {phase.from_period} is counted from {phase.start}; what is paid before it lasts to "
                     f"{earliest}.",
+                )
+
+
+def nothing_paid_to_both(books: Books) -> Iterator[Difference]:
+    """What an earlier system took was for days before the first period that is charged here."""
+    for agreement in books.provider.agreements:
+        before = agreement.paid_elsewhere
+        if agreement.moved_in_at is None:
+            continue
+        ends = before.period_end if before is not None else None
+        for charge in books.earlier.get(agreement.agreement_id, []):
+            if charge.captured > charge.refunded and (ends is None or charge.due >= ends):
+                yield Difference(
+                    "paid_to_both",
+                    agreement.agreement_id,
+                    None,
+                    str(charge.due),
+                    str(ends) if ends else None,
+                    f"The earlier system took {charge.captured} for {charge.due}; here it is charged from {ends} on.",
                 )
 
 
@@ -104,7 +127,10 @@ def periods_are_the_calendars(books: Books) -> Iterator[Difference]:
             starts = books.starts(agreement, charge.period)
             ends = books.ends(agreement, charge.period)
             never_began = starts is None and charge.captured == 0
-            if (charge.period_start, charge.period_end) != (starts, ends) and not never_began:
+            found = charge.period_start, charge.period_end
+            if charge == agreement.paid_elsewhere:
+                found = starts, charge.period_end  # Where it began is the earlier system's affair.
+            if found != (starts, ends) and not never_began:
                 yield Difference(
                     "period_misplaced",
                     agreement.agreement_id,
@@ -116,11 +142,14 @@ def periods_are_the_calendars(books: Books) -> Iterator[Difference]:
 
 
 def nothing_skipped(books: Books) -> Iterator[Difference]:
-    """A period before a paid one is paid too, or its charge says why not."""
+    """A period before a paid one is paid too, or its charge says why not; what came before it moved in was paid to
+    somebody else."""
     for agreement in books.provider.agreements:
         paid = _paid_periods(books, agreement)
         states = {c.period: c.status for c in agreement.charges}
-        for period in range(1, max(paid, default=0)):
+        before = agreement.paid_elsewhere
+        first = 1 if before is None or before.period is None else before.period + 1
+        for period in range(first, max(paid, default=0)):
             if period not in paid and states.get(period) not in _EXPLAINED:
                 yield Difference(
                     "period_skipped",

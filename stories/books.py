@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
 
 from stories.almanac import period_start
 from stories.exports import (
@@ -68,7 +68,8 @@ class Match:
 @dataclass(frozen=True)
 class Books:
     """The two exports, joined; `unmatched` and `unclaimed` are the gateway's, and belong to nothing the provider
-    knows. `paid_for` are the payments of each purchase."""
+    knows. `paid_for` are the payments of each purchase, `earlier` what an agreement's earlier system took before it
+    moved in."""
 
     sandbox: SandboxExport
     provider: ProviderExport
@@ -81,6 +82,7 @@ class Books:
     purchases: dict[str, Purchase]
     paid_for: dict[str, list[GatewayPayment]]
     unclaimed: list[GatewayPayment]
+    earlier: dict[str, list[GatewayCharge]]
 
     def by_period(self, agreement: Agreement) -> dict[int, list[Match]]:
         """The matched gateway charges of an agreement, by period, in order."""
@@ -124,6 +126,7 @@ def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str |
     unlinked: list[GatewayAgreement] = []
     unmatched: list[tuple[GatewayAgreement, GatewayCharge]] = []
     strays: dict[str, int] = {}
+    earlier: dict[str, list[GatewayCharge]] = defaultdict(list)
     for theirs in sandbox.agreements:
         if merchant is not None and theirs.company == "vipps" and theirs.merchant != merchant:
             continue
@@ -131,6 +134,10 @@ def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str |
             drawn[owner.agreement_id].append(theirs)
         else:
             unlinked.append(theirs)
+        if owner is not None and owner.moved_in_at is not None:
+            before = [c for c in theirs.charges if c.charge_id not in attempts and _is_over(c, owner.moved_in_at)]
+            earlier[owner.agreement_id] += before
+            theirs = replace(theirs, charges=tuple(c for c in theirs.charges if c not in before))
         if theirs.company == "stripe":
             for place, gateway in enumerate(theirs.charges, 1):
                 found = _invoiced(owner, theirs, gateway, attempts.get(gateway.charge_id), place)
@@ -179,7 +186,15 @@ def open_books(sandbox: SandboxExport, provider: ProviderExport, merchant: str |
         purchases={p.purchase_id: p for p in provider.purchases},
         paid_for=dict(paid_for),
         unclaimed=unclaimed,
+        earlier=dict(earlier),
     )
+
+
+def _is_over(charge: GatewayCharge, at: datetime) -> bool:
+    """Whether all that became of a charge had become of it at an instant."""
+    if charge.captures:
+        return max(charge.captures) <= at
+    return charge.status in ("FAILED", "CANCELLED", "void", "uncollectible") and charge.due <= at.date()
 
 
 def _besides(

@@ -44,7 +44,7 @@ class Phase:
 class Agreement:
     """The provider's agreement, with what it needs to count periods and access.
 
-    Without `phases` every period is counted from the anchor.
+    Without `phases` every period is counted from the anchor. `moved_in_at` is when one came from an earlier system.
     """
 
     agreement_id: str
@@ -61,6 +61,15 @@ class Agreement:
     access_ends_at: datetime | None
     access_until: datetime | None
     charges: tuple[Charge, ...]
+    moved_in_at: datetime | None = None
+
+    @property
+    def paid_elsewhere(self) -> Charge | None:
+        """Of one that moved in: the last period that was paid to the earlier system, and is free here."""
+        if self.moved_in_at is None:
+            return None
+        free = [c for c in self.charges if c.status == "waived" and c.amount == 0 and c.period is not None]
+        return min(free, key=lambda charge: charge.period or 0, default=None)
 
 
 @dataclass(frozen=True)
@@ -234,6 +243,7 @@ def _agreement(node: Node) -> Agreement:
         access_ends_at=node.maybe_instant("accessEndsAt"),
         access_until=node.maybe_instant("accessUntil"),
         charges=tuple(_charge(n) for n in node.items("charges")),
+        moved_in_at=node.maybe_instant("movedInAt") if node.has("movedInAt") else None,
     )
 
 

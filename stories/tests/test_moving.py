@@ -22,7 +22,7 @@ async def test_a_business_moves_in_while_workers_are_killed(
 ) -> None:
     monkeypatch.setattr("stories.moving.file.BROKEN_EVERY", 20)
     async with Houses(start_at=BEGIN, size=Size(workers=1), database=database) as houses:
-        measured = await Rehearsal(houses, ROWS, print).run(bill=False)
+        measured = await Rehearsal(houses, ROWS, print).run()
     assert measured.differences == [], capsys.readouterr().out
 
 

@@ -13,7 +13,7 @@ from avtale.domain.charge import OPEN_ATTEMPTS, Charge
 from avtale.domain.gateway import try_days
 from avtale.domain.purchase import Purchase, PurchaseStatus, purchase_access
 from avtale.domain.settlement import BookingKind
-from avtale.storage import agreements, charges, entitlements, phases, purchases, receipts
+from avtale.storage import agreements, charges, entitlements, imports, phases, purchases, receipts
 from avtale.storage.database import Database
 from avtale.storage.due import unwoken
 from avtale.storage.entitlements import Entitlement
@@ -50,6 +50,7 @@ async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
         documents = await receipts.all_receipts(tx)
         access = await entitlements.entitlements_of(tx, [*ids, *bought_ids])
         counted = await phases.phases_of(tx, ids)
+        moved = await imports.moved_in(tx)
     addresses: dict[UUID, list[str]] = defaultdict(list)
     for draft in drafts:
         if draft.gateway_agreement_id is not None:
@@ -95,6 +96,7 @@ async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
                 "paused": a.paused_at is not None,
                 "accessEndsAt": iso(a.access_ends_at) if a.access_ends_at else None,
                 "accessUntil": iso(access[a.id].access_until) if a.id in access else None,
+                "movedInAt": iso(a.created_at) if a.id in moved else None,
                 "charges": charges_of[a.id],
             }
             for a in everyone

@@ -267,6 +267,13 @@ async def done_before(tx: Transaction, kind: ImportKind, row_ids: Collection[str
     return {row.row_id: _row(row) for row in rows}
 
 
+async def moved_in(tx: Transaction) -> set[UUID]:
+    """The agreements that a file has brought, for audits."""
+    c = t.import_rows.c
+    mine = (c.tenant_id == tx.tenant_id) & (c.kind == ImportKind.AGREEMENTS) & (c.state == RowState.APPLIED)
+    return {row.agreement_id for row in await tx.conn.execute(select(c.agreement_id).where(mine))}
+
+
 async def refuse_twins(tx: Transaction, import_id: UUID) -> None:
     """Refuse rows, of those that were read, that say the same thing twice: an id after its first line, and an agreement
     wherever it stands."""

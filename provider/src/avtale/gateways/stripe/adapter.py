@@ -35,6 +35,7 @@ class StripeBilling:
     """The port BillingGateway."""
 
     def __init__(self, calls: StripeCalls) -> None:
+        self._calls = calls
         self._v1 = calls.v1
         self.account_id = calls.credentials.account_id
         self.publishable_key = calls.credentials.publishable_key
@@ -179,11 +180,13 @@ class StripeBilling:
         """Read a subscription with its invoices; Refused with status 404 if this account has none such."""
         listed = {"subscription": gateway_agreement_id, "limit": LISTED_COUNT_MAX}
         # The invoices first: one that is paid between the two readings finds its subscription active.
-        invoices = await outcome_of(self._v1.invoices.list_async(listed), lambda said: said["data"])
+        invoices: Outcome[list[Json]] = await self._calls.read(lambda said: said["data"], "invoices", **listed)
         if not isinstance(invoices, Answered):
             return invoices
-        told = self._v1.subscriptions.retrieve_async(gateway_agreement_id)
-        return await outcome_of(told, lambda said: translate.read_agreement(said, invoices.value))
+        found = invoices.value
+        return await self._calls.read(
+            lambda said: translate.read_agreement(said, found), "subscriptions", gateway_agreement_id
+        )
 
     async def fetch_charge(self, gateway_agreement_id: str, order_id: str) -> Outcome[ObservedCharge]:
         """Read an invoice (`in_…`) with the money that was taken for it, or a payment of its own (`pi_…`)."""
@@ -196,8 +199,9 @@ class StripeBilling:
                 return disputes
             found = disputes.value
             return _read(Answered(intents.value[0]), lambda said: translate.read_payment(said, found))
-        told = self._v1.invoices.retrieve_async(order_id, {"expand": ["payments"]})
-        invoice = await outcome_of(told, lambda said: said | {"_payments": translate.payments_of(said)})
+        invoice = await self._calls.read(
+            lambda said: {**said, "_payments": translate.payments_of(said)}, "invoices", order_id, expand=["payments"]
+        )
         if not isinstance(invoice, Answered):
             return invoice
         intents = await self._intents(invoice.value["_payments"])
@@ -211,8 +215,9 @@ class StripeBilling:
     async def _intents(self, ids: Sequence[str]) -> Outcome[list[Json]]:
         found: list[Json] = []
         for one in ids:
-            told = self._v1.payment_intents.retrieve_async(one, {"expand": ["latest_charge"]})
-            outcome: Outcome[Json] = await outcome_of(told, lambda said: said)
+            outcome: Outcome[Json] = await self._calls.read(
+                lambda said: said, "payment_intents", one, expand=["latest_charge"]
+            )
             if not isinstance(outcome, Answered):
                 return outcome
             found.append(outcome.value)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
 
 import stripe
 
@@ -45,11 +46,15 @@ class StripeCalls:
             max_network_retries=0,
         )
 
-    async def read(self, path: str, read: Callable[[Json], T]) -> Outcome[T]:
-        """Read one object, such as `/v1/subscriptions/sub_1`, for those who read very many: the SDK makes the call, but
-        not an object of its own for each thing in the answer, which takes longer than the call."""
+    async def read(self, read: Callable[[Json], T], *path: str, **params: object) -> Outcome[T]:
+        """Read what is asked for again and again: `read(…, "invoices", "in_1", expand=["payments"])`.
+
+        The SDK makes the call, but not an object of its own for each thing in the answer: that takes it longer than
+        the call.
+        """
         client: Any = self.client
-        return await outcome_of(_plain(client.raw_request_async("get", path)), read)
+        named = "/".join(quote(part, safe="") for part in path)
+        return await outcome_of(_plain(client.raw_request_async("get", f"/v1/{named}", **params)), read)
 
     @property
     def v1(self) -> Any:

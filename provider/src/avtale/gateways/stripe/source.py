@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from avtale.domain.money import Money
 from avtale.domain.outcome import Outcome
 from avtale.domain.periods import Interval, Unit
@@ -31,7 +29,7 @@ class StripeSource:
 
     async def find(self, gateway_agreement_id: str) -> Outcome[FoundAgreement]:
         """Refused with status 404 where our account has none such."""
-        return await self._calls.read(f"/v1/subscriptions/{quote(gateway_agreement_id, safe='')}", read_found)
+        return await self._calls.read(read_found, "subscriptions", gateway_agreement_id)
 
 
 def read_found(said: Json) -> FoundAgreement:
