@@ -221,6 +221,12 @@ def test_the_operator_looks_somebody_up_and_stops_what_they_have(demo: Demonstra
     expect(history.get_by_text("Stop, by operator")).to_be_visible()
     page.get_by_role("link", name="Log", exact=True).click()
     expect(page.get_by_text("Stop: Asked on the telephone").first).to_be_visible()
+    page.get_by_role("searchbox").fill("On The Telephone")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("region", name="Log").get_by_text("Stop: Asked on the telephone").first).to_be_visible()
+    page.get_by_role("searchbox").fill("nobody said this")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("Nothing was found.")).to_be_visible()
     page.get_by_role("link", name="Figures").click()
     expect(page.get_by_role("img", name="Agreements that began and ended")).to_be_visible()
     page.get_by_role("link", name="Receipts").click()
@@ -339,7 +345,7 @@ def test_a_customer_adds_a_subscription_from_my_page_by_the_way_of_the_customer_
     expect(page.get_by_role("button", name="Add Short films")).to_be_hidden()
 
 
-def test_a_film_is_rented_once_and_its_days_run_out(demo: Demonstration, page: Page) -> None:
+def test_a_film_is_rented_once_and_its_days_run_out(demo: Demonstration, chromium: Browser, page: Page) -> None:
     sign_in(page, demo, "Kari Solberg")
     choose(page, "One film, to rent")
     page.get_by_role("button", name="Reject").click()
@@ -363,6 +369,14 @@ def test_a_film_is_rented_once_and_its_days_run_out(demo: Demonstration, page: P
     expect(page.get_by_role("row", name=re.compile("Paid with Vipps 49.00"))).to_be_visible()
     page.goto(f"{demo.shop}/shop/products/one-film")
     expect(page.get_by_role("button", name="Pay with Vipps")).to_be_visible()
+    with chromium.new_context() as desk:
+        operator = desk.new_page()
+        operate(operator, demo)
+        operator.goto(f"{demo.shop}/operator/charges?state=paid&q=45678901")
+        operator.get_by_role("region", name="Charges").get_by_role("link", name="One film, to rent").first.click()
+        history = operator.get_by_role("region", name="Its history")
+        for said in ("Checkout was started", "Paid", "Access ended", "Receipt"):
+            expect(history.get_by_text(said).first).to_be_visible()
 
 
 def test_a_card_pays_beside_vipps_after_a_no_and_a_word_with_the_bank(demo: Demonstration, page: Page) -> None:

@@ -11,6 +11,7 @@ import pytest
 from avtale.api.payments.people import encode_subject
 from avtale.service.auditing import audit
 from avtale.service.billing import bill
+from avtale.service.noting import list_acts
 from avtale.service.turning import turn_clock
 from avtale.storage import tables
 
@@ -55,6 +56,22 @@ async def test_access_can_end_at_once_after_an_ordinary_stop(world: World) -> No
     assert later["accessUntil"] == "2027-02-14T23:00:00Z"
     now = (await world.call("POST", stop_path(agreement, immediate="?immediateStop"), token=world.admin())).json
     assert now["accessUntil"] == "2027-01-15T09:00:00Z"
+
+
+async def test_an_administrator_may_say_why_and_it_is_found_again(world: World) -> None:
+    agreement = await world.paid()
+    pause = f"/api/v1/agreements/{agreement['agreementId']}/pause?reason=Ill%20for%20a%20month"
+    assert (await world.call("POST", pause, token=world.admin(), json={})).status == 200
+    nothing = await world.call("POST", f"{stop_path(agreement)}&reason=%20", token=world.admin())
+    assert (nothing.status, nothing.code) == (400, "why_needed")
+    why = "&reason=Asked%20on%20the%20telephone"
+    assert (await world.call("POST", stop_path(agreement) + why, token=world.admin())).status == 200
+    acts = await list_acts(world.db, world.film)
+    assert [(one.act, one.why) for one in acts] == [
+        ("stop", "Asked on the telephone"),
+        ("change: pause", "Ill for a month"),
+    ]
+    assert await list_acts(world.db, world.film, said="ILL FOR") == acts[1:]
 
 
 async def test_a_person_cannot_end_access_at_once(world: World) -> None:

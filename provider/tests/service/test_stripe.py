@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -18,10 +19,12 @@ from avtale.service.refunding import refund_charge
 from avtale.service.renting import start_payment
 from avtale.service.stopping import stop_agreement
 from avtale.service.subscribing import StripeWish
+from avtale.service.wallets import get_customer, get_wallet, remove_method
+from avtale.storage import stripe_accounts
 from avtale.storage.tenants import Issuer
 
 from .conftest import OPERATOR, START, Shop
-from .stripe_shop import STRIPE, StripeShop, open_stripe
+from .stripe_shop import ACCOUNT, STRIPE, StripeShop, open_stripe
 
 
 @pytest.fixture
@@ -231,6 +234,34 @@ async def test_what_is_wrong_at_stripe_is_said(shop: Shop, stripe: StripeShop) -
     assert await wrong() == {"stripe_credentials_refused"}
     with pytest.raises(GatewayRefused):
         await stripe.checkout()
+
+
+async def test_two_cards_are_removed_at_once_and_one_stays(shop: Shop, stripe: StripeShop) -> None:
+    await stripe.subscribe()
+    here = (shop.db, shop.gateways, shop.tenant, shop.anna)
+    customer = (await get_customer(*here)).customer_id
+    await stripe.api("POST", "/payment_methods/pm_card_mastercard/attach", {"customer": customer})
+    wallet = await get_wallet(*here)
+    assert wallet is not None
+    removals = [remove_method(*here, method.id) for method in wallet.methods]
+    done = await asyncio.gather(*removals, return_exceptions=True)
+    refused = [one for one in done if isinstance(one, Conflict)]
+    assert [one.code for one in refused] == ["wallet_busy"]
+    wallet = await get_wallet(*here)
+    assert wallet is not None
+    (left,) = wallet.methods
+    # Whoever had it has given it back: the last card is refused for what it is.
+    with pytest.raises(Conflict) as needed:
+        await remove_method(*here, left.id)
+    assert needed.value.code == "payment_method_needed"
+    (subscription,) = (await stripe.api("GET", "/subscriptions"))["data"]
+    assert subscription["default_payment_method"] == left.id
+    # One that died with it loses it in time.
+    async with shop.db.tenant(shop.tenant.id) as tx:
+        whose = (shop.anna.issuer, shop.anna.subject)
+        assert await stripe_accounts.lease_wallet(tx, ACCOUNT, whose, seconds_max=0) is not None
+    with pytest.raises(Conflict, match="paid with this"):
+        await remove_method(*here, left.id)
 
 
 async def test_a_payment_that_nobody_confirms_is_cancelled_in_the_end(shop: Shop, stripe: StripeShop) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, cast
 
-from fastapi import APIRouter, Depends, params
+from fastapi import APIRouter, Depends, Query, params
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
@@ -20,6 +20,7 @@ from avtale.api.problems import BodyTooLarge, BodyTooSlow, MediaTypeUnknown
 from avtale.api.tenancy import Tenancy
 from avtale.entrance.signing_in import Entrance
 from avtale.service.intake import Intake
+from avtale.service.noting import WHY_LENGTH_MAX, said_why
 from avtale.storage.tenants import Tenant
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -101,14 +102,20 @@ class AdminDoor(PersonDoor):
 
 
 class Routes(APIRouter):
-    """Routes of one tag behind one kind of door, each answered with and without a slash at its end."""
+    """Routes of one tag behind one kind of door, each answered with and without a slash at its end.
 
-    def __init__(self, tag: str, door: type[Door]) -> None:
+    What administrators do there (`acts`: behind an AdminDoor, or where it is said) may have a reason.
+    """
+
+    def __init__(self, tag: str, door: type[Door], *, acts: bool = False) -> None:
         bearer = [door.scheme] if door.asks_for_token else []
         super().__init__(tags=[tag], route_class=door, dependencies=bearer, redirect_slashes=False)
+        self._acts = acts or issubclass(door, AdminDoor)
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **settings: Any) -> None:
         """Add the route as it is published, and its other form beside it."""
+        if self._acts and set(settings.get("methods") or ["GET"]) != {"GET"}:
+            settings["dependencies"] = [*(settings.get("dependencies") or []), Depends(_take_reason)]
         super().add_api_route(path, endpoint, **settings)
         other = path[:-1] if path.endswith("/") else f"{path}/"
         super().add_api_route(other, endpoint, **settings | {"include_in_schema": False})
@@ -126,6 +133,20 @@ def _house(request: Request) -> House:
 def visit_of(request: Request) -> Visit:
     """Who came through the door, and to which tenant."""
     return cast(Visit, request.state.visit)
+
+
+def _take_reason(
+    request: Request,
+    reason: Annotated[
+        str | None,
+        Query(min_length=1, max_length=WHY_LENGTH_MAX, description="why an administrator does this, for the log"),
+    ] = None,
+) -> None:
+    """Have the visit know why its administrator acts. Raises Invalid (`why_needed`) for what is no line of text."""
+    visit = visit_of(request)
+    if reason is not None and visit.caller.is_admin:
+        person = replace(visit.caller.person, why=said_why(reason))
+        request.state.visit = replace(visit, caller=replace(visit.caller, person=person))
 
 
 #: For endpoints: the house, and behind a PersonDoor or AdminDoor the visit.

@@ -145,12 +145,12 @@ class Desk(Room):
         return await self.draw(visit, "operator/figures.html", values)
 
     async def log(self, request: Request, visit: Visit) -> Response:
-        """What operators and administrators did, newest first."""
+        """What operators and administrators did, newest first, or what was searched for of it."""
         visit.operator("/operator/log")
-        rows = await list_acts(self.house.db, visit.tenant, _before(request))
+        said, _, before = _query(request, ())
+        rows = await list_acts(self.house.db, visit.tenant, before, said)
         following = rows[-1].id if len(rows) == ACTS_SHOWN else None
-        values = {"rows": rows, "following": following, "nav": "log", "here": "/operator/log"}
-        return await self.draw(visit, "operator/log.html", values)
+        return await self._list(visit, "log", {"rows": rows, "states": ()}, said, "", following)
 
     async def _list(
         self, visit: Visit, name: str, values: dict[str, Any], said: str, chosen: str, following: UUID | None

@@ -18,6 +18,7 @@ from avtale.console.rooms import Room, Visit
 from avtale.console.streams import Streams
 from avtale.domain.errors import Invalid, NotFound, Refusal
 from avtale.domain.settlement import BookingKind
+from avtale.service.browsing import purchase_history
 from avtale.service.overseeing import Overview, inspect_charge, oversee
 from avtale.service.reading import business_now
 from avtale.service.refunding import refund_charge
@@ -116,6 +117,7 @@ class Operator(Room):
         view = await inspect_charge(self.house.db, visit.tenant, charge_id)
         values = {
             "view": view,
+            "history": await purchase_history(self.house.db, visit.tenant, charge_id),
             "problem": problem,
             "typed": typed,
             "here": f"/operator/charges/{charge_id}",

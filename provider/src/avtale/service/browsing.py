@@ -7,19 +7,33 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from avtale.domain.agreement import AgreementStatus
+from avtale.domain.agreement import Agreement, AgreementStatus
 from avtale.domain.charge import Attempt, Charge, Refund
 from avtale.domain.errors import NotFound
+from avtale.domain.event import Event
 from avtale.domain.periods import local_date, start_of
+from avtale.domain.purchase import Purchase
 from avtale.domain.settlement import BookingKind
 from avtale.service.overseeing import MONTHS_SHOWN, months_before
 from avtale.service.reading import AgreementView
-from avtale.storage import acts, agreements, browsing, charges, entitlements, events, figures, overview, receipts
+from avtale.storage import (
+    acts,
+    agreements,
+    browsing,
+    charges,
+    entitlements,
+    events,
+    figures,
+    overview,
+    purchases,
+    receipts,
+)
 from avtale.storage.acts import Act
 from avtale.storage.agreements import Draft
 from avtale.storage.browsing import AgreementRow, CallRow, ChargeRow, EventRow, ReceiptRow
 from avtale.storage.database import Database
 from avtale.storage.figures import Outcome
+from avtale.storage.receipts import Receipt
 from avtale.storage.tenants import Tenant
 
 ROWS_SHOWN = 50
@@ -133,30 +147,49 @@ async def open_file(db: Database, tenant: Tenant, agreement_id: UUID) -> Agreeme
         documents = await receipts.receipts_of_charges(tx, ids)
         done = await acts.of_agreement(tx, agreement_id)
         others = await agreements.agreements_of(tx, agreement.issuer, agreement.subject)
-    history = [Moment(agreement.created_at, "checkout", "checkout", agreement.terms.name)]
-    by_id = {charge.id: charge for charge in owed}
-    currency = agreement.terms.price.currency
+    history = _history(agreement, owed, made, told, documents, done)
+    until = access.access_until if access is not None else None
+    view = AgreementView(agreement, tuple(owed), until)
+    count = sum(other.id != agreement_id for other in others)
+    return AgreementFile(view, tuple(drafts), tuple(tried), tuple(wishes), history, count)
+
+
+async def purchase_history(db: Database, tenant: Tenant, charge_id: UUID) -> tuple[Moment, ...]:
+    """The whole history of the purchase that a charge is of; nothing for one of an agreement."""
+    async with db.tenant(tenant.id) as tx:
+        charge = (await charges.get_charges(tx, [charge_id])).get(charge_id)
+        purchase = await purchases.get_purchase(tx, charge.owner_id) if charge and charge.purchase_id else None
+        if charge is None or purchase is None:
+            return ()
+        made = await charges.attempt_times(tx, [charge_id])
+        told = await events.events_of(tx, purchase.id)
+        documents = await receipts.receipts_of_charges(tx, [charge_id])
+        done = await acts.about(tx, f"charge {charge_id}")
+    return _history(purchase, [charge], made, told, documents, done)
+
+
+def _history(
+    owner: Agreement | Purchase,
+    owed: Sequence[Charge],
+    made: Sequence[tuple[UUID, datetime]],
+    told: Sequence[Event],
+    documents: Sequence[Receipt],
+    done: Sequence[Act],
+) -> tuple[Moment, ...]:
+    by_id, currency = {charge.id: charge for charge in owed}, owner.terms.price.currency
+    history = [Moment(owner.created_at, "checkout", "checkout", owner.terms.name)]
     history += [Moment(at, "order", "order", _period(by_id[i]), by_id[i].price.amount, currency) for i, at in made]
     for event in told:
         amount = event.data.get("amount")
-        detail = str(
-            event.data.get("reason")
-            or event.data.get("change")
-            or event.data.get("accessUntil")
-            or event.data.get("periodStart")
-            or ""
-        )
+        details = (event.data.get(name) for name in ("reason", "change", "accessUntil", "periodStart"))
+        detail = str(next((said for said in details if said), ""))
         sum_ = amount if isinstance(amount, int) else None
         history.append(Moment(event.occurred_at, "event", event.kind, detail, sum_, currency))
     history += [
         Moment(d.issued_at, "document", d.kind.value, str(d.number), d.sums.gross, d.currency) for d in documents
     ]
     history += [Moment(a.done_at, "act", a.act, a.why, by=a.actor_subject) for a in done]
-    history.sort(key=lambda moment: moment.at)
-    until = access.access_until if access is not None else None
-    view = AgreementView(agreement, tuple(owed), until)
-    count = sum(other.id != agreement_id for other in others)
-    return AgreementFile(view, tuple(drafts), tuple(tried), tuple(wishes), tuple(history), count)
+    return tuple(sorted(history, key=lambda moment: moment.at))
 
 
 async def show_figures(db: Database, tenant: Tenant) -> Figures:

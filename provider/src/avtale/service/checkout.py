@@ -37,10 +37,11 @@ DRAFTS_COUNT_MAX = 2
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A signed-in user: an issuer, and the subject that it vouches for."""
+    """A signed-in user: an issuer, and the subject that it vouches for; `why` they do what they do now, if they say."""
 
     issuer: str
     subject: str
+    why: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

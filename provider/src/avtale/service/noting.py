@@ -27,13 +27,14 @@ async def note(
     **details: str | int | bool | None,
 ) -> None:
     """Write down that `by` did this; `details` are what else an auditor would ask."""
-    await acts.add(tx, Act(new_id(), act, subject, agreement_id, by.issuer, by.subject, why, tx.now, details))
+    said = "; ".join(dict.fromkeys(part for part in (why, by.why) if part))
+    await acts.add(tx, Act(new_id(), act, subject, agreement_id, by.issuer, by.subject, said, tx.now, details))
 
 
-async def list_acts(db: Database, tenant: Tenant, before: UUID | None = None) -> list[Act]:
-    """The last acts, newest first, or those before one."""
+async def list_acts(db: Database, tenant: Tenant, before: UUID | None = None, said: str = "") -> list[Act]:
+    """The last acts, newest first, or those before one; with `said` those in which it occurs."""
     async with db.tenant(tenant.id) as tx:
-        return await acts.latest(tx, ACTS_SHOWN, before)
+        return await acts.latest(tx, ACTS_SHOWN, before, said)
 
 
 def said_why(text: str) -> str:

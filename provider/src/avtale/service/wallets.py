@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from avtale.domain.agreement import AgreementStatus
@@ -13,6 +15,10 @@ from avtale.service.customers import answered, ensure_customer
 from avtale.storage import agreements, stripe_accounts
 from avtale.storage.database import Database
 from avtale.storage.tenants import Tenant
+
+#: The calls of a change besides one for each subscription: read the customer and the methods, change both.
+CALLS_BESIDES = 4
+LEASE_SECONDS_BESIDES = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +53,19 @@ async def change_customer(
 ) -> ObservedCustomer:
     """Change what is given; with `default` every agreement of theirs is paid with that method from now on.
 
-    Raises NotFound (`customer_not_found`, `payment_method_not_found`), and as get_customer.
+    Raises NotFound (`customer_not_found`, `payment_method_not_found`), Conflict (`wallet_busy`), and as get_customer.
     """
     stripe = await gateways.stripe(tenant.id)
-    customer = await _customer(db, stripe, tenant, person)
-    if default is not None:
-        await _own(stripe, customer, default)
-    told = await stripe.update_customer(customer.customer_id, email=email, name=name, default=default)
-    changed = answered(told, "change the customer")
-    if default is not None:
-        for subscription in await _subscriptions(db, tenant, person):
-            answered(await stripe.pay_with(subscription, default), "change what pays")
-    return changed
+    async with _alone(db, gateways, tenant, stripe, person):
+        customer = await _customer(db, stripe, tenant, person)
+        if default is not None:
+            await _own(stripe, customer, default)
+        told = await stripe.update_customer(customer.customer_id, email=email, name=name, default=default)
+        changed = answered(told, "change the customer")
+        if default is not None:
+            for subscription in await _subscriptions(db, tenant, person):
+                answered(await stripe.pay_with(subscription, default), "change what pays")
+        return changed
 
 
 async def get_wallet(db: Database, gateways: Gateways, tenant: Tenant, person: Person) -> Wallet | None:
@@ -77,9 +84,17 @@ async def remove_method(
     """Remove a payment method for good; returns the one that pays from now on where nothing else is said.
 
     While an agreement of theirs is active the last one stays (Conflict, `payment_method_needed`), and what was paid
-    with the removed one is paid with the newest of the others. Raises NotFound (`payment_method_not_found`).
+    with the removed one is paid with the newest of the others. One change at a time (Conflict, `wallet_busy`), so
+    that of two who remove the last two cards at once one keeps theirs. Raises NotFound (`payment_method_not_found`).
     """
     stripe = await gateways.stripe(tenant.id)
+    async with _alone(db, gateways, tenant, stripe, person):
+        return await _remove(db, stripe, tenant, person, payment_method_id)
+
+
+async def _remove(
+    db: Database, stripe: BillingGateway, tenant: Tenant, person: Person, payment_method_id: str
+) -> str | None:
     try:
         customer = await _customer(db, stripe, tenant, person)
     except NotFound as unknown:
@@ -102,6 +117,28 @@ async def remove_method(
         answered(await stripe.pay_with(subscription, default, instead_of=payment_method_id), "change what pays")
     answered(await stripe.detach_payment_method(payment_method_id), "remove the payment method")
     return default
+
+
+@asynccontextmanager
+async def _alone(
+    db: Database, gateways: Gateways, tenant: Tenant, stripe: BillingGateway, person: Person
+) -> AsyncIterator[None]:
+    """What a person pays with is ours alone, without a lock that is held across a call: whoever dies loses it in time.
+
+    Raises Conflict (`wallet_busy`) while another change of it is under way.
+    """
+    count = CALLS_BESIDES + len(await _subscriptions(db, tenant, person))
+    whose = (person.issuer, person.subject)
+    async with db.tenant(tenant.id) as tx:
+        seconds_max = gateways.call_seconds_max * count + LEASE_SECONDS_BESIDES
+        lease = await stripe_accounts.lease_wallet(tx, stripe.account_id, whose, seconds_max)
+    if lease is None:
+        raise Conflict("what this person pays with is being changed already: try again", code="wallet_busy")
+    try:
+        yield
+    finally:
+        async with db.tenant(tenant.id) as tx:
+            await stripe_accounts.end_lease(tx, lease)
 
 
 async def _customer(db: Database, stripe: BillingGateway, tenant: Tenant, person: Person) -> ObservedCustomer:

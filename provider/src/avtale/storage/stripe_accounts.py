@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
@@ -42,6 +43,14 @@ class KnownCustomer:
     issuer: str
     subject: str
     customer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A customer's wallet, taken until an instant of wall time; of nobody where there is no such customer."""
+
+    customer: UUID | None
+    until: datetime
 
 
 async def save_account(tx: Transaction, account: StripeAccount | None) -> None:
@@ -123,6 +132,38 @@ async def find_customer(tx: Transaction, account_id: str, issuer: str, subject: 
         )
     ).first()
     return None if row is None else StripeCustomer(row.id, row.customer_id)
+
+
+async def lease_wallet(tx: Transaction, account_id: str, person: tuple[str, str], seconds_max: float) -> Lease | None:
+    """Take what a person (issuer, subject) pays with for ourselves, for so long at most; None while another has it.
+
+    Of somebody who is no customer there is nothing to take: the lease is of nothing.
+    """
+    c = t.stripe_customers.c
+    mine = (c.tenant_id == tx.tenant_id) & (c.account_id == account_id)
+    mine &= (c.issuer == person[0]) & (c.subject == person[1])
+    row = (await tx.conn.execute(select(c.id, c.leased_wall).where(mine).with_for_update())).first()
+    if row is None:
+        return Lease(None, tx.wall)
+    if row.leased_wall is not None and row.leased_wall > tx.wall:
+        return None
+    lease = Lease(row.id, tx.wall + timedelta(seconds=seconds_max))
+    await tx.conn.execute(
+        update(t.stripe_customers)
+        .where(c.tenant_id == tx.tenant_id, c.id == lease.customer)
+        .values(leased_wall=lease.until)
+    )
+    return lease
+
+
+async def end_lease(tx: Transaction, lease: Lease) -> None:
+    """Give a wallet back, unless another has it by now."""
+    c = t.stripe_customers.c
+    await tx.conn.execute(
+        update(t.stripe_customers)
+        .where(c.tenant_id == tx.tenant_id, c.id == lease.customer, c.leased_wall == lease.until)
+        .values(leased_wall=None)
+    )
 
 
 async def name_customer(tx: Transaction, key: UUID, customer_id: str) -> None:

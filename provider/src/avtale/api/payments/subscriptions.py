@@ -38,7 +38,7 @@ from avtale.service.reading import get_agreement
 from avtale.service.repeating import bind_key
 from avtale.service.withdrawing import withdraw
 
-routes = Routes("Subscriptions", PersonDoor)
+routes = Routes("Subscriptions", PersonDoor, acts=True)
 admin_routes = Routes("Subscriptions", AdminDoor)
 
 _CHANGED = refusals(400, 401, 404, 408, 409, 413, 415, 500, 502, 503, 504)

@@ -38,6 +38,7 @@ stripe_customers = Table(
     needed("issuer", Text),
     needed("subject", Text),
     Column("customer_id", Text),
+    instant("leased_wall"),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "account_id", "issuer", "subject"),
 )

@@ -1,0 +1,1 @@
+ALTER TABLE stripe_customers ADD COLUMN leased_wall TIMESTAMP WITH TIME ZONE;
