@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -309,13 +309,23 @@ async def _see_tenants(runtime: Runtime) -> None:
 def _run(work_to_do: Coroutine[Any, Any, None]) -> None:
     """Run to the end; what a person can mend is one sentence on standard error, and exit 1."""
     try:
-        asyncio.run(work_to_do)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(work_to_do)
     except (SettingMissing, NotReady, DatabaseDown, SealBroken, ValueError) as error:
         raise _stop(str(error)) from error
     except Refusal as error:
         raise _stop(f"{error.detail} ({error.code})") from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """A loop that spends less of a processor on each call and query, where it is to be had."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _stop(sentence: str) -> typer.Exit:
