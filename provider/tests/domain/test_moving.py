@@ -11,7 +11,7 @@ from avtale.domain.errors import Invalid
 from avtale.domain.money import Money
 from avtale.domain.moving import KNOWN, Place, check_columns, place, read_moved
 from avtale.domain.periods import Interval, Unit
-from avtale.domain.ports import FoundAgreement, GatewayAgreementState
+from avtale.domain.ports import NEVER_OVER, FoundAgreement, GatewayAgreementState
 
 MONTH = Interval(Unit.MONTH)
 NOW = datetime(2027, 2, 10, 9, tzinfo=UTC)
@@ -63,6 +63,7 @@ def test_a_row_is_read() -> None:
         ({"next_charge_date": "2027-02-20"}, "charge_date_differs"),
         ({"next_charge_date": "2027-03-01"}, "charge_date_differs"),
         ({"status": "stopped"}, "status_not_active"),
+        ({"campaign_end": "2027-04-01"}, "campaign_runs"),
         ({"provider": "cash"}, "provider_unknown"),
         ({"vat_rate": "125"}, "vat_invalid"),
         ({"interval": "fortnight"}, "interval_invalid"),
@@ -102,6 +103,8 @@ def test_periods_that_do_not_follow_from_its_beginning_are_counted_from_the_next
         ({"price": Money(9900, "DKK")}, {}, "price_differs"),
         ({"price": None}, {}, "price_varies"),
         ({"interval": Interval(Unit.YEAR)}, {}, "interval_differs"),
+        ({"reduced_until": datetime(2027, 3, 1, 12, tzinfo=UTC)}, {}, "campaign_runs"),
+        ({"reduced_until": NEVER_OVER}, {}, "campaign_runs"),
         ({"last_due": date(2027, 2, 28)}, {}, "charged_meanwhile"),
         ({}, {"period_start": "2027-02-11", "period_end": "2027-03-11"}, "period_not_begun"),
         ({}, {"period_end": "2027-06-30"}, "period_too_long"),
@@ -114,6 +117,12 @@ def test_what_the_gateway_and_the_calendar_do_not_bear_out(
     with pytest.raises(Invalid) as refused:
         place(read_moved(row(**other), "film-month"), MONTH, replace(FOUND, **found), NOW, "Europe/Oslo")  # type: ignore[arg-type]
     assert refused.value.code == code
+
+
+def test_a_campaign_that_ends_with_the_paid_period_keeps_nobody_back() -> None:
+    found = replace(FOUND, reduced_until=datetime(2027, 2, 27, 23, tzinfo=UTC))
+    moved = read_moved(row(campaign_end="2027-02-28"), "film-month")
+    assert place(moved, MONTH, found, NOW, "Europe/Oslo") == Place(date(2026, 10, 31), 4)
 
 
 def test_twelve_months_are_a_year() -> None:

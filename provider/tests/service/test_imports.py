@@ -108,7 +108,7 @@ async def test_every_row_that_vipps_does_not_bear_out_is_refused_with_its_reason
             },
         )
     )["agreementIds"]
-    good, stopped, dear, varies, waits, first, second, theirs = await plant(
+    good, stopped, dear, varies, waits, first, second, theirs, cheap = await plant(
         shop,
         {},
         {"status": "STOPPED"},
@@ -118,6 +118,7 @@ async def test_every_row_that_vipps_does_not_bear_out_is_refused_with_its_reason
         {},
         {},
         {},
+        {"campaign": {"price": 4900, "end": "2027-03-01"}},
     )
     done = await hand_in(
         shop,
@@ -137,12 +138,13 @@ async def test_every_row_that_vipps_does_not_bear_out_is_refused_with_its_reason
             line(1, "agr_other"),
             "13;u;agr_x;99,00;NOK;2027-01-01;2027-02-01",
             "too;short",
+            line(16, cheap),
         ],
     )
     await shop.work()
     told = await seen(shop, done)
-    assert counts(told) == {"applied": 1, "rejected": 14}
-    assert sum(counts(told).values()) == told.this.row_count == 15
+    assert counts(told) == {"applied": 1, "rejected": 15}
+    assert sum(counts(told).values()) == told.this.row_count == 16
     assert codes(told) == {
         "agreement_not_found": 2,
         "agreement_twice": 2,
@@ -150,6 +152,7 @@ async def test_every_row_that_vipps_does_not_bear_out_is_refused_with_its_reason
         "not_active": 1,
         "price_differs": 1,
         "price_varies": 1,
+        "campaign_runs": 1,
         "charged_meanwhile": 1,
         "agreement_active": 1,
         "row_id_twice": 1,
@@ -163,7 +166,7 @@ async def test_every_row_that_vipps_does_not_bear_out_is_refused_with_its_reason
     assert theirs in (listed[9].reason or "")
     assert listed[14].reason == "this row_id stands on line 2"
     result = "".join([part async for part in result_file(shop.db, shop.tenant, done)]).splitlines()
-    assert len(result) == 16
+    assert len(result) == 17
     assert result[1].startswith("2,1,applied,")
 
 

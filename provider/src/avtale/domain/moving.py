@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from avtale.domain.errors import Invalid
 from avtale.domain.money import BASIS_POINTS, Money
 from avtale.domain.periods import Interval, Unit, local_date, plus
-from avtale.domain.ports import FoundAgreement, GatewayAgreementState
+from avtale.domain.ports import NEVER_OVER, FoundAgreement, GatewayAgreementState
 
 #: Amounts beyond this are mistakes of a digit (Vipps takes NOK 20 000 at most).
 PRICE_MAX = 2_000_000
@@ -33,6 +33,7 @@ _ID = re.compile(r"[A-Za-z0-9_.:|-]{1,255}")
 _AGREEMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _NORWEGIAN_DAY = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
+_CAMPAIGN = "which holds for the next period too; only full prices move in: wait until it is over"
 #: An agreement whose paid period ended longer ago than one interval has been charged by nobody for a while.
 _UNITS = {"day": Unit.DAY, "week": Unit.WEEK, "month": Unit.MONTH, "year": Unit.YEAR}
 
@@ -87,6 +88,8 @@ def read_moved(row: Mapping[str, str], product_id: str | None) -> Moved:
     status = row.get("status", "").lower() or "active"
     if status != "active":
         raise Invalid(f"the row says that the agreement is {status[:40]}", code="status_not_active")
+    if row.get("campaign_end") and (reduced := day(row, "campaign_end")) > end:
+        raise Invalid(f"a campaign lasts until {reduced}, {_CAMPAIGN}", code="campaign_runs")
     provider = row.get("provider", "").lower() or "vipps"
     if provider not in PROVIDERS:
         raise Invalid(f"provider is {' or '.join(PROVIDERS)}, not {provider[:40]}", code="provider_unknown")
@@ -136,6 +139,9 @@ def place(moved: Moved, interval: Interval, found: FoundAgreement, now: datetime
     if found.paid_until is not None and (until := local_date(found.paid_until, zone)) != moved.period_end:
         said = f"{moved.provider} has billed up to {until}, and the row says {moved.period_end}"
         raise Invalid(said, code="period_differs")
+    if found.reduced_until is not None and (until := local_date(found.reduced_until, zone)) > moved.period_end:
+        said = "" if found.reduced_until == NEVER_OVER else f" until {until}"
+        raise Invalid(f"{moved.provider} has a reduced price{said}, {_CAMPAIGN}", code="campaign_runs")
     check_dates(moved, interval, local_date(now, zone))
     if found.started_at is not None:
         began = local_date(found.started_at, zone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -140,13 +140,18 @@ class ObservedAgreement:
     standing: Standing | None = None
 
 
+#: The end of a reduction of which nobody says when it ends.
+NEVER_OVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class FoundAgreement:
     """What a gateway says of an agreement that another system made, and that is to move in.
 
     `price` is None where it varies. `last_due` is the latest local date on which anything was or is to be charged
     there, whoever asked for it: what failed for good or was called off does not count. A gateway that bills by itself
-    says until when it has (`paid_until`), and whom (`customer_id`).
+    says until when it has (`paid_until`), and whom (`customer_id`). Up to `reduced_until` another price holds than
+    `price`: that of a campaign or a discount.
     """
 
     gateway_agreement_id: str
@@ -157,6 +162,7 @@ class FoundAgreement:
     last_due: date | None
     paid_until: datetime | None = None
     customer_id: str | None = None
+    reduced_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from ..instants import parse_day
+from ..instants import parse_day, utc_day_instant
 from ..stripe.cards import CARDS
 from ..stripe.past import PastSubscription, anchor_of, period_of
 from ..stripe.past import plant as plant_subscription
 from ..stripe.resources import Price
 from ..vipps.recurring.past import PastAgreement, days_of, plant
-from ..vipps.recurring.resources import Interval
+from ..vipps.recurring.resources import Campaign, Interval
 from ..world import World
 from .wire import Door, Problem, answer, read
 
@@ -30,6 +30,13 @@ class IntervalOrder(Struct, forbid_unknown_fields=True, frozen=True):
     count: int = 1
 
 
+class CampaignOrder(Struct, forbid_unknown_fields=True, frozen=True):
+    """A lower price until the day `end`."""
+
+    price: int
+    end: str
+
+
 class PastOrder(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """One agreement: approved on `start`, charged on the days of `charged`, and to be charged on those of `waiting`."""
 
@@ -41,6 +48,7 @@ class PastOrder(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True
     status: Literal["ACTIVE", "STOPPED", "EXPIRED"] = "ACTIVE"
     pricing: Literal["LEGACY", "VARIABLE"] = "LEGACY"
     external_id: str | None = None
+    campaign: CampaignOrder | None = None
     charged: list[str] = []
     waiting: list[str] = []
 
@@ -169,9 +177,17 @@ def _past(order: PastOrder) -> PastAgreement:
         status=order.status,
         pricing=order.pricing,
         external_id=order.external_id,
+        campaign=None if order.campaign is None else _campaign(order.campaign),
         charged=days_of(order.charged),
         waiting=days_of(order.waiting),
     )
+
+
+def _campaign(order: CampaignOrder) -> Campaign:
+    """Raises ValueError."""
+    if not 0 <= order.price <= AMOUNT_MAX:
+        raise ValueError("a campaign's price is 0 or more")
+    return Campaign(type="PRICE_CAMPAIGN", price=order.price, end=utc_day_instant(parse_day(order.end)))
 
 
 def _past_subscription(order: PastSubscriptionOrder, price: Price) -> PastSubscription:

@@ -146,7 +146,7 @@ async def fix_agreements(
     dry_run: DryRun = False,
 ) -> ImportStarted:
     """Put right whose agreements these are, their prices and their dates, as long as nothing has happened to them
-    since they moved in."""
+    since they moved in. A repair is not taken back: repair again."""
     order = Order(ImportKind.FIX_AGREEMENTS, NEEDED_V2, KNOWN, dry_run)
     return await started(house, visit, order, request)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from avtale.domain.money import Money
 from avtale.domain.outcome import Outcome
 from avtale.domain.periods import Interval, Unit
-from avtale.domain.ports import FoundAgreement, GatewayAgreementState
+from avtale.domain.ports import NEVER_OVER, FoundAgreement, GatewayAgreementState
 from avtale.gateways.stripe.calling import Json, StripeCalls
 from avtale.gateways.stripe.translate import instant
 
@@ -49,6 +49,8 @@ def read_found(said: Json) -> FoundAgreement:
         last_due=None,
         paid_until=instant(max(item["current_period_end"] for item in items)),
         customer_id=customer if isinstance(customer, str) else customer["id"],
+        # How long a discount lasts stands elsewhere.
+        reduced_until=NEVER_OVER if said.get("discounts") else None,
     )
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 from avtale.domain.money import Money
 from avtale.domain.outcome import Answered, Outcome
 from avtale.domain.periods import Interval, Unit
-from avtale.domain.ports import FoundAgreement
+from avtale.domain.ports import NEVER_OVER, FoundAgreement
 from avtale.gateways.outbound import Answer
 from avtale.gateways.vipps.calling import READ, VippsCalls, understood
-from avtale.gateways.vipps.reading import Json, minor_units, object_of, text
+from avtale.gateways.vipps.reading import Json, minor_units, object_of, optional_instant, text
 from avtale.gateways.vipps.translate import agreement_path, read_agreement
 
 #: A charge in one of these states will never be taken.
@@ -53,6 +53,7 @@ def read_found(body: bytes, gateway_agreement_id: str) -> FoundAgreement:
         interval=_interval(said.get("interval")),
         started_at=observed.started_at,
         last_due=None,
+        reduced_until=_campaign_end(said.get("campaign")),
     )
 
 
@@ -75,6 +76,18 @@ def _price(said: Json) -> Money | None:
     if text(pricing, "type") != "LEGACY":
         return None
     return Money(minor_units(pricing, "amount"), text(pricing, "currency"))
+
+
+def _campaign_end(said: object) -> datetime | None:
+    """Until when a campaign holds; one that we cannot read is never over."""
+    if said is None:
+        return None
+    if not isinstance(said, dict):
+        raise ValueError("campaign is no object")
+    try:
+        return optional_instant(said, "end") or optional_instant(said, "eventDate") or NEVER_OVER
+    except ValueError:
+        return NEVER_OVER
 
 
 def _interval(said: object) -> Interval | None:

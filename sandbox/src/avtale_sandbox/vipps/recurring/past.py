@@ -11,7 +11,7 @@ from ...ids import Ids
 from ...instants import local_instant, parse_day
 from ...merchants import Merchant
 from ...people import People
-from .resources import Agreement, Charge, Interval, Occurrence, PricingType
+from .resources import Agreement, Campaign, Charge, Interval, Occurrence, PricingType
 from .shelf import Shelf
 from .states import AgreementStatus
 
@@ -31,6 +31,7 @@ class PastAgreement(Struct, kw_only=True, frozen=True):
     status: AgreementStatus = "ACTIVE"
     pricing: PricingType = "LEGACY"
     external_id: str | None = None
+    campaign: Campaign | None = None
     charged: tuple[date, ...] = ()
     waiting: tuple[date, ...] = ()
 
@@ -58,6 +59,7 @@ def plant(shelf: Shelf, ids: Ids, clock: Clock, people: People, merchant: Mercha
         phone_number=past.phone_number,
         person=past.phone_number,
         external_id=past.external_id,
+        campaign=past.campaign,
         status=past.status,
         start=began if past.status in ("ACTIVE", "STOPPED") else None,
         stop=clock.now() if past.status in ("STOPPED", "EXPIRED") else None,
