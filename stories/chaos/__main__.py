@@ -7,7 +7,8 @@ import asyncio
 import os
 import secrets
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -36,16 +37,22 @@ ADVANCES_COUNT_MAX = 4
 
 @dataclass(frozen=True)
 class Scale:
-    """How much happens: people, days of business, days between two changes of the weather, chance of a kill."""
+    """How much happens: people, days of business, days between two changes of the weather, kills at random, how many
+    operations the weather spoils at a time at most.
+
+    With `whole`, people also change their subscriptions, and PostgreSQL is stopped once and killed once.
+    """
 
     people: int
     days: int
     step_days: int
-    kill_chance: float
+    kills: int
+    storm: int = 8
+    whole: bool = True
 
 
-SHORT = Scale(people=40, days=70, step_days=5, kill_chance=0.3)
-FULL = Scale(people=200, days=184, step_days=4, kill_chance=0.35)
+SHORT = Scale(people=40, days=70, step_days=5, kills=4, whole=False)
+LONG = Scale(people=1000, days=365, step_days=10, kills=28, storm=16)
 
 
 @dataclass(frozen=True)
@@ -84,36 +91,43 @@ class Run:
             Houses(start_at=START, size=Size(apis=2, workers=3), settings=settings) as houses,
         ):
             await houses.provider.listen(listener.url)
-            lives, diary = draw_lives(self.dice, self.scale.people, START.date(), self.scale.days)
+            scale = self.scale
+            lives, diary = draw_lives(self.dice, scale.people, START.date(), scale.days, turns=scale.whole)
             deeds = Deeds(houses, Random(self.dice.random()))
             kills = Kills(houses, Random(self.dice.random()))
-            weather = Weather(houses.sandbox, Random(self.dice.random()))
-            for life in lives:
-                await deeds.introduce(life)
+            weather = Weather(houses.sandbox, Random(self.dice.random()), scale.storm)
+            await asyncio.gather(*(deeds.introduce(life) for life in lives))
+            steps = range(0, scale.days, scale.step_days)
+            fatal = set(self.dice.sample(steps, scale.kills))
+            outages = {steps[len(steps) // 3]: True, steps[len(steps) * 2 // 3]: False} if scale.whole else {}
             moments = [
                 asyncio.create_task(one())
                 for one in (kills.before_the_call, kills.after_the_call, kills.before_the_end)
             ]
             columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
             with Progress(*columns, console=self.console, transient=True) as progress:
-                bar = progress.add_task("business days", total=self.scale.days)
-                for day in range(0, self.scale.days, self.scale.step_days):
-                    last = min(day + self.scale.step_days, self.scale.days) - 1
+                bar = progress.add_task("business days", total=scale.days)
+                for day in steps:
+                    last = min(day + scale.step_days, scale.days) - 1
                     await weather.change()
                     killing = []
-                    if self.dice.random() < self.scale.kill_chance:
+                    if day in fatal:
                         killing.append(asyncio.create_task(kills.at_random(1.0)))
+                    if day in outages:
+                        killing.append(asyncio.create_task(kills.the_database(1.0, asked=outages[day])))
                     await asyncio.gather(*(deeds.do(life, act) for life, act in diary.between(day, last)))
                     await self._advance(houses, START + timedelta(days=last + 1))
                     await asyncio.gather(*killing)
                     progress.update(bar, completed=last + 1)
+                    if not self.console.is_terminal:
+                        self.console.print(f"{last + 1} days", highlight=False)
                 progress.update(bar, description="quiet")
                 await end(moments)
                 await kills.mend()
                 await weather.clear()
                 await houses.sandbox.clear_faults()
                 listener.well = True
-                await self._advance(houses, START + timedelta(days=self.scale.days + QUIET_DAYS))
+                await self._advance(houses, START + timedelta(days=scale.days + QUIET_DAYS))
             return await self._compare(houses, weather.befallen + listener.faults, kills, listener)
 
     async def _advance(self, houses: Houses, to: datetime) -> None:
@@ -178,11 +192,16 @@ def main() -> int:
     """0 when both books agree, 1 when they differ or never became quiet."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED") or secrets.randbelow(10**6)))
+    parser.add_argument("--people", type=int, default=int(os.environ.get("PEOPLE") or 0))
+    parser.add_argument("--scale", type=int, default=int(os.environ.get("SCALE") or 1))
     parser.add_argument("--short", action="store_true", default=os.environ.get("SHORT") == "1")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(f"seed {options.seed}: SEED={options.seed} runs the same lives and the same faults again")
-    run = Run(options.seed, SHORT if options.short else FULL, console)
+    scale = SHORT if options.short else LONG
+    scale = replace(scale, people=(options.people or scale.people) * options.scale)
+    run = Run(options.seed, scale, console)
+    began = time.monotonic()
     try:
         result = asyncio.run(run.run())
     except Refused as refused:
@@ -192,6 +211,7 @@ def main() -> int:
     except ProcessFailed as failed:
         console.print(f"[bold red]{failed}[/]\n{failed.tail}\nseed {options.seed}")
         return 1
+    console.print(f"{scale.people} people, {scale.days} days, {(time.monotonic() - began) / 60:.1f} minutes")
     tell(console, result, options.seed)
     return 0 if result.agrees else 1
 

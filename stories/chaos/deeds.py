@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
 from random import Random
 from typing import TypeVar
 
@@ -22,6 +23,9 @@ TRIES_COUNT_MAX = 40
 PAUSE_SECONDS = 0.25
 #: How long somebody looks at a dashboard that does not answer.
 DASHBOARD_SECONDS_MAX = 10.0
+#: How many people do something at a time, and how long before it holds a new price is told.
+HANDS_COUNT_MAX = 24
+PRICE_AHEAD = timedelta(days=45)
 _TRY_AGAIN = frozenset({500, 502, 503, 504})
 
 
@@ -34,9 +38,14 @@ class Deeds:
         self._tokens: dict[int, str] = {}
         self._agreements: dict[int, str] = {}
         self._rented: Counter[int] = Counter()
+        self._hands = asyncio.Semaphore(HANDS_COUNT_MAX)
 
     async def introduce(self, life: Life) -> None:
         """Make the person and the person's token."""
+        async with self._hands:
+            await self._introduce(life)
+
+    async def _introduce(self, life: Life) -> None:
         spans = [{"from": a.isoformat(), "until": b.isoformat()} for a, b in life.no_funds]
         await self._houses.sandbox.person(
             life.phone_number, name=f"Person {life.number}", temperament=life.temperament, noFunds=spans
@@ -45,22 +54,51 @@ class Deeds:
 
     async def do(self, life: Life, act: Act) -> None:
         """Do one act; what is not possible any more (a draft that expired, say) is left."""
-        with suppress(Refused):
-            match act:
-                case Act.JOIN:
-                    await self._join(life)
-                case Act.APPROVE_ALL:
-                    await self._on_phone(life, "PENDING", "approve")
-                case Act.STOP_ON_PHONE:
-                    await self._on_phone(life, "ACTIVE", "stop")
-                case Act.STOP_IN_SHOP:
-                    await self._stop_in_shop(life)
-                case Act.REFUND:
-                    await self._refund(life)
-                case Act.RENT:
-                    await self._rent(life)
-                case Act.REFUND_RENTAL:
-                    await self._refund_rental(life)
+        async with self._hands:
+            with suppress(Refused):
+                await self._do(life, act)
+
+    async def _do(self, life: Life, act: Act) -> None:
+        match act:
+            case Act.JOIN:
+                await self._join(life)
+            case Act.APPROVE_ALL:
+                await self._on_phone(life, "PENDING", "approve")
+            case Act.STOP_ON_PHONE:
+                await self._on_phone(life, "ACTIVE", "stop")
+            case Act.STOP_IN_SHOP:
+                await self._stop_in_shop(life)
+            case Act.REFUND:
+                await self._refund(life)
+            case Act.RENT:
+                await self._rent(life)
+            case Act.REFUND_RENTAL:
+                await self._refund_rental(life)
+            case Act.PAUSE | Act.RESUME | Act.CHARGE_DAY | Act.PLAN | Act.PRICE | Act.CHARGE_ONCE | Act.WITHDRAW:
+                await self._turn(life, act)
+
+    async def _turn(self, life: Life, act: Act) -> None:
+        """What changes a subscription in its middle; where that is not possible it is refused, and left."""
+        if (agreement_id := self._agreements.get(life.number)) is None:
+            return
+        offer, mine, admin = self._houses.offer, self._tokens[life.number], self._houses.provider.token or ""
+        day, amount = self._dice.randrange(1, 29), self._dice.randrange(100, offer.price + 1)
+        match act:
+            case Act.CHARGE_DAY:
+                await self._as(mine, lambda p: p.change(agreement_id, "charge-day", day=day))
+            case Act.PLAN:
+                await self._as(mine, lambda p: p.change(agreement_id, "plan", productId=offer.bigger_id))
+            case Act.PRICE:
+                day_of_price = (await self._houses.sandbox.now() + PRICE_AHEAD).date().isoformat()
+                wish = {"amount": offer.price + amount, "effectiveDate": day_of_price}
+                await self._as(admin, lambda p: p.change(agreement_id, "price", **wish))
+            case Act.CHARGE_ONCE:
+                await self._as(admin, lambda p: p.charge_once(agreement_id, amount, "A film on paper"), tries=1)
+            case Act.WITHDRAW:
+                await self._as(mine, lambda p: p.withdraw(agreement_id))
+            case _:
+                verb = "pause" if act is Act.PAUSE else "resume"
+                await self._as(mine, lambda p: p.change(agreement_id, verb))
 
     async def _join(self, life: Life) -> None:
         key = f"join-{life.number}"

@@ -14,6 +14,7 @@ from stories.houses import Houses
 
 POLL_SECONDS = 0.01
 DOWN_SECONDS = 0.2
+DATABASE_DOWN_SECONDS = 2.0
 
 
 @dataclass
@@ -54,6 +55,21 @@ class Kills:
     async def before_the_end(self) -> None:
         """Between transaction B and the end of the job, which a lock on the tenant's row of due work holds up."""
         await self._when_befallen({"kind": "delay", "seconds": 0.5})
+        with suppress(psycopg.OperationalError):  # the database may be the one that dies
+            await self._before_the_end()
+        self.moments.append("before the end of the job")
+
+    async def the_database(self, seconds: float, *, asked: bool) -> None:
+        """Stop PostgreSQL, or kill it in the middle of its work, somewhere in the next so many seconds."""
+        await asyncio.sleep(self.dice.random() * seconds)
+        async with self._busy:
+            await asyncio.to_thread(self.houses.stop_database if asked else self.houses.kill_database)
+            self.count += 1
+            await asyncio.sleep(DATABASE_DOWN_SECONDS)
+            await self.houses.start_database()
+        self.moments.append("PostgreSQL stopped" if asked else "PostgreSQL killed")
+
+    async def _before_the_end(self) -> None:
         owner = self.houses.environment["AVTALE_DATABASE_OWNER_URL"]
         async with await psycopg.AsyncConnection.connect(owner) as connection:
             await connection.execute("SELECT 1 FROM due_tenants WHERE job = 'bill' FOR UPDATE")
@@ -63,7 +79,6 @@ class Kills:
                     break
                 await asyncio.sleep(POLL_SECONDS)
             await self._kill(self.workers)
-        self.moments.append("before the end of the job")
 
     async def _when_befallen(self, action: dict[str, object]) -> None:
         sandbox: Sandbox = self.houses.sandbox

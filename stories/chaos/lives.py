@@ -28,6 +28,24 @@ class Act(StrEnum):
     REFUND = "is given a part back"
     RENT = "rents a film"
     REFUND_RENTAL = "is given a film's price back, or a part of it"
+    PAUSE = "pauses"
+    RESUME = "goes on after a pause"
+    CHARGE_DAY = "chooses another day of the month"
+    PLAN = "changes to what costs more"
+    PRICE = "is told of another price"
+    CHARGE_ONCE = "is charged for something besides"
+    WITHDRAW = "withdraws within fourteen days"
+
+
+#: What some do in the middle of a subscription, how likely, and after how many days at the earliest and the latest.
+_TURNS = (
+    (Act.PAUSE, 0.10, 20, 200),
+    (Act.CHARGE_DAY, 0.06, 10, 200),
+    (Act.PLAN, 0.06, 10, 200),
+    (Act.PRICE, 0.06, 10, 200),
+    (Act.CHARGE_ONCE, 0.08, 2, 250),
+    (Act.WITHDRAW, 0.04, 1, 13),
+)
 
 
 @dataclass(frozen=True)
@@ -59,8 +77,11 @@ class Diary:
         return [entry for day in range(first, last + 1) for entry in self.by_day.get(day, [])]
 
 
-def draw_lives(dice: Random, count: int, begins: date, days: int) -> tuple[list[Life], Diary]:
-    """`count` people over `days` days; two thirds join in the first third of the time, some rent a film as well."""
+def draw_lives(dice: Random, count: int, begins: date, days: int, *, turns: bool = False) -> tuple[list[Life], Diary]:
+    """`count` people over `days` days; two thirds join in the first third of the time, some rent a film as well.
+
+    With `turns`, some also change their subscriptions in the middle.
+    """
     lives = []
     diary = Diary()
     for number in range(1, count + 1):
@@ -78,6 +99,8 @@ def draw_lives(dice: Random, count: int, begins: date, days: int) -> tuple[list[
             acts.append((rents, Act.RENT))
             if dice.random() < 0.4:
                 acts.append((min(rents + dice.randrange(3), days - 1), Act.REFUND_RENTAL))
+        if turns:
+            acts += _turns(dice, joins, days)
         life = Life(
             number=number,
             temperament=dice.choices(("approves", "rejects", "waits"), (90, 5, 5))[0],
@@ -89,6 +112,17 @@ def draw_lives(dice: Random, count: int, begins: date, days: int) -> tuple[list[
         for day, act in acts:
             diary.by_day[day].append((life, act))
     return lives, diary
+
+
+def _turns(dice: Random, joins: int, days: int) -> list[tuple[int, Act]]:
+    acts = []
+    for act, chance, first, last in _TURNS:
+        day = joins + dice.randrange(first, last + 1)
+        if dice.random() < chance and day < days:
+            acts.append((day, act))
+            if act is Act.PAUSE:
+                acts.append((min(day + dice.randrange(5, 45), days - 1), Act.RESUME))
+    return acts
 
 
 def _spans(dice: Random, begins: date, joins: int, days: int) -> tuple[tuple[date, date], ...]:

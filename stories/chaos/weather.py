@@ -8,6 +8,9 @@ from stories.clients import Json, Sandbox
 
 _CALLS = (
     "CreateChargeV3",
+    "CreateChargeAsyncV3",
+    "CancelChargeV3",
+    "ListChargesV3",
     "DraftAgreementV3",
     "FetchAgreementV3",
     "FetchChargeV3",
@@ -21,6 +24,7 @@ _CALLS = (
     "PostCustomers",
     "GetPrices",
     "PostSubscriptions",
+    "PostSubscriptionsSubscriptionExposedId",
     "GetSubscriptionsSubscriptionExposedId",
     "DeleteSubscriptionsSubscriptionExposedId",
     "GetInvoices",
@@ -48,19 +52,20 @@ DAY_SECONDS = 86_400
 class Weather:
     """The faults of a few days at a time; `befallen` counts what they have befallen so far."""
 
-    def __init__(self, sandbox: Sandbox, dice: Random) -> None:
+    def __init__(self, sandbox: Sandbox, dice: Random, operations_count_max: int) -> None:
         self._sandbox = sandbox
         self._dice = dice
+        self._operations_count_max = operations_count_max
         self._scripts: list[str] = []
         self.befallen = 0
 
     async def change(self) -> None:
         """Script other faults in place of the last ones.
 
-        At most one script for each operation, for two calls: what is tried again gets through in the end.
+        At most one script for each operation, for two calls: each try waits longer, and all is to get through soon.
         """
         await self.clear()
-        for operation in self._dice.sample(_CALLS, self._dice.randrange(1, 9)):
+        for operation in self._dice.sample(_CALLS, self._dice.randrange(1, self._operations_count_max + 1)):
             await self._script({"operationId": operation}, self._dice.choice(_CALL_FAULTS), 2)
         for kind in self._dice.sample(_EVENT_FAULTS, self._dice.randrange(0, 3)):
             action: Json = {"kind": kind}

@@ -17,12 +17,12 @@ from stories.houses import Houses, Size
 from stories.networks import NoNetworks, network, passage
 from stories.world import Line, World
 
-pytestmark = pytest.mark.story
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 #: How long the database is away; OUTAGE_SECONDS=60 is the long form.
-OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "6"))
+OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "4"))
 #: How long a worker's cable is pulled, and how many ask at once; CUT_SECONDS=60 and BURST=10000 are the long form.
-CUT_SECONDS = float(os.environ.get("CUT_SECONDS", "4"))
+CUT_SECONDS = float(os.environ.get("CUT_SECONDS", "3"))
 BURST = int(os.environ.get("BURST", "200"))
 
 CREATE = {"operationId": "CreateChargeV3"}
