@@ -3,7 +3,7 @@
 make bench                          the sandbox alone
 make bench PEERS=/some/folder       and Prism and WireMock, where `npm install @stoplight/prism-cli wiremock` was run
 make bench ROUNDS=5 SECONDS_EACH=2  how often, and how long each time
-make bench ONLY=speed               one part: speed, growth or year
+make bench ONLY=speed               one part: speed, growth, year or migration
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import growth, pauses, servers, shop, year
+from . import growth, migration, pauses, servers, shop, year
 from .wrk import measure
 
 CONNECTIONS = (1, 32)
@@ -44,10 +44,10 @@ def main() -> None:
     asked.add_argument("--rounds", type=int, default=5)
     asked.add_argument("--seconds", type=int, default=2)
     asked.add_argument("--stored", type=int, default=200_000, help="agreements stored for the last part")
-    asked.add_argument("--only", choices=("speed", "growth", "year"), default=None)
+    asked.add_argument("--only", choices=("speed", "growth", "year", "migration"), default=None)
     asked.add_argument("--json", type=Path, default=None)
     order = asked.parse_args()
-    if shutil.which("wrk") is None:
+    if order.only != "migration" and shutil.which("wrk") is None:
         sys.exit("wrk is needed to send requests: apt-get install wrk")
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     told: dict[str, Any] = {}
@@ -58,6 +58,8 @@ def main() -> None:
         told["pauses"] = pauses.run(order.stored)
     if order.only in (None, "year"):
         told["year"] = year.run()
+    if order.only in (None, "migration"):
+        told["migration"] = migration.run()
     if order.json is not None:
         order.json.write_text(json.dumps(told, indent=2) + "\n")
 
