@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from stories.books import Difference
 from stories.clients import Json
 
-_KINDS = {"charge.paid": "capture", "charge.refunded": "refund"}
+_KINDS = {"charge.paid": "capture", "charge.refunded": "refund", "charge.refund_failed": "return"}
 
 
 def audit_events(stream: Sequence[Json], taken: Sequence[Json] | None, provider: Json, now: str) -> list[Difference]:

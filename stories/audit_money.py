@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from stories.books import Books, Difference, Match
-from stories.exports import Charge, Receipt
+from stories.exports import Charge, Entry, Receipt
 
 #: Which series of documents belongs to which kind of ledger entry.
-SERIES = {"capture": "receipt", "refund": "credit_note"}
+SERIES = {"capture": "receipt", "refund": "credit_note", "return": "receipt"}
 PAST = {"capture": "captured", "refund": "refunded"}
 
 
@@ -28,7 +28,8 @@ def sums_agree(books: Books) -> Iterator[Difference]:
             sandbox[purchase_id, None, payment.currency, "capture"] += payment.captured
             sandbox[purchase_id, None, payment.currency, "refund"] += payment.refunded
     for entry in books.provider.ledger:
-        provider[entry.owner_id, books.entry_period(entry), entry.currency, entry.kind] += entry.amount
+        kind, amount = _signed(entry)
+        provider[entry.owner_id, books.entry_period(entry), entry.currency, kind] += amount
     for key in sorted(sandbox.keys() | provider.keys(), key=str):
         agreement_id, period, currency, kind = key
         if sandbox[key] != provider[key]:
@@ -41,6 +42,11 @@ def sums_agree(books: Books) -> Iterator[Difference]:
                 f"The gateway {PAST[kind]} {sandbox[key]} {currency} (minor units) for {_what(period)}, the "
                 f"ledger says {provider[key]}.",
             )
+
+
+def _signed(entry: Entry) -> tuple[str, int]:
+    """A refund that came back takes a refund away."""
+    return ("refund", -entry.amount) if entry.kind == "return" else (entry.kind, entry.amount)
 
 
 def _what(period: int | None) -> str:
@@ -123,7 +129,8 @@ def ledger_is_charges(books: Books) -> Iterator[Difference]:
     """Each charge's captured and refunded are the sums of its ledger entries, which all have a charge."""
     sums: Counter[tuple[str, str]] = Counter()
     for entry in books.provider.ledger:
-        sums[entry.charge_id, entry.kind] += entry.amount
+        kind, amount = _signed(entry)
+        sums[entry.charge_id, kind] += amount
         if entry.amount <= 0:
             yield Difference(
                 "entry_not_positive",
@@ -170,7 +177,8 @@ def ledger_is_charges(books: Books) -> Iterator[Difference]:
 
 
 def one_document_each(books: Books) -> Iterator[Difference]:
-    """Every capture has exactly one receipt and every refund exactly one credit note, of the same sum."""
+    """Every capture, and every refund that came back, has exactly one receipt, and every refund exactly one credit
+    note, of the same sum."""
     booked: dict[tuple[str, str], Counter[tuple[int, str]]] = defaultdict(Counter)
     written: dict[tuple[str, str], Counter[tuple[int, str]]] = defaultdict(Counter)
     places: dict[str, tuple[str, int | None]] = {}

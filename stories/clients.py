@@ -96,6 +96,10 @@ class Sandbox:
         """A payer's bank takes money back; gives the dispute's id."""
         return str((await self._object("POST", "/stripe/disputes", {"charge": charge}))["id"])
 
+    async def fail_refund(self, refund: str) -> None:
+        """A payer's bank sends back what was given back."""
+        await self._http.call("POST", f"/stripe/refunds/{refund}/fail")
+
     async def decide(self, dispute: str, outcome: str) -> None:
         """The bank makes up its mind: `won` or `lost`, for the merchant."""
         await self._object("POST", f"/stripe/disputes/{dispute}/decide", {"outcome": outcome})

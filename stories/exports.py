@@ -289,8 +289,8 @@ def _owner(node: Node) -> str:
 
 def _entry(node: Node) -> Entry:
     kind = node.text("kind")
-    if kind not in ("capture", "refund"):
-        raise ExportError(f"{node.path}.kind: capture or refund was expected, not {kind!r}")
+    if kind not in ("capture", "refund", "return"):
+        raise ExportError(f"{node.path}.kind: capture, refund or return was expected, not {kind!r}")
     return Entry(
         owner_id=_owner(node),
         charge_id=node.text("chargeId"),

@@ -108,6 +108,13 @@ async def test_a_film_that_is_paid_with_stripe_and_given_back(world: World) -> N
     await world.houses.provider.refund(bought["charge"]["chargeId"], 3900, "It was dark")
     await world.settle()
     assert (await mia.provider.purchase(started["purchaseId"]))["charge"]["status"] == "refunded"
+    assert await world.audit() == []
+    # Her bank does not take it: she has what she paid for again, and both sides' books say so.
+    (refund,) = (await world.houses.stripe.call("GET", "/refunds"))["data"]
+    await world.sandbox.fail_refund(refund["id"])
+    await world.settle()
+    again = await mia.provider.purchase(started["purchaseId"])
+    assert (again["charge"]["status"], again["charge"]["refunded"]) == ("paid", 0)
 
 
 async def test_a_film_that_is_paid_on_two_pages_is_kept_once(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -164,6 +165,19 @@ def test_a_refund_of_ours_is_told_from_one_made_outside():
     mine = Refund(UUID(int=4), CHARGE_ID, ATTEMPT_ID, 1000, "Sorry", RefundStatus.UNKNOWN)
     settled = apply(paid, attempt, ObservedCharge(str(ATTEMPT_ID), G.CAPTURED, Totals(3900, 1500)), [mine])
     assert settled.bookings == (Booking(BookingKind.REFUND, 1000, mine.id), Booking(BookingKind.REFUND, 500))
+
+
+def test_a_refund_that_came_back_is_taken_back_once_and_an_old_answer_changes_nothing():
+    given = Totals(3900, 1500)
+    paid = charge(given, ChargeStatus.PARTIALLY_REFUNDED)
+    attempt = Attempt(ATTEMPT_ID, CHARGE_ID, AttemptStatus.CAPTURED, given, None)
+    failed = ObservedCharge(str(ATTEMPT_ID), G.CAPTURED, Totals(3900, 0, 0, 1500))
+    settled = apply(paid, attempt, failed)
+    assert [(one.kind, one.amount) for one in settled.bookings] == [(BookingKind.RETURN, 1500)]
+    assert (settled.charge_status, settled.charge_totals) == (ChargeStatus.PAID, Totals(3900, 0, 0, 1500))
+    after = replace(attempt, totals=settled.attempt_totals)
+    late = ObservedCharge(str(ATTEMPT_ID), G.CAPTURED, Totals(3900, 1500))
+    assert apply(replace(paid, totals=settled.charge_totals), after, late).bookings == ()
 
 
 def test_a_charge_belongs_to_one_thing():

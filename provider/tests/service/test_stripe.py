@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from avtale.domain.agreement import AgreementStatus
-from avtale.domain.charge import ChargeKind, ChargeStatus
+from avtale.domain.charge import ChargeKind, ChargeStatus, RefundStatus
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown
 from avtale.domain.purchase import PurchaseStatus
 from avtale.service.absorbing import Forged, keep_undelivered
 from avtale.service.checkout import Person
 from avtale.service.inspecting import find_config_errors
+from avtale.service.notifying import read_events
+from avtale.service.overseeing import inspect_charge
 from avtale.service.refunding import refund_charge
 from avtale.service.renting import start_payment
 from avtale.service.stopping import stop_agreement
@@ -234,6 +236,35 @@ async def test_what_is_wrong_at_stripe_is_said(shop: Shop, stripe: StripeShop) -
     assert await wrong() == {"stripe_credentials_refused"}
     with pytest.raises(GatewayRefused):
         await stripe.checkout()
+
+
+async def test_a_refund_that_comes_back_is_taken_back(shop: Shop, stripe: StripeShop) -> None:
+    agreement_id = await stripe.subscribe()
+    (charge,) = (await shop.see(agreement_id)).charges
+    here = (shop.db, shop.gateways, shop.tenant, charge.id)
+    await refund_charge(*here, 9900, "Sorry", OPERATOR)
+    await shop.work()
+    view = await shop.see(agreement_id)
+    assert (view.charges[0].status, view.access_until) == (ChargeStatus.REFUNDED, None)
+    (refund,) = (await stripe.api("GET", "/refunds"))["data"]
+    await shop.control("POST", f"/stripe/refunds/{refund['id']}/fail")
+    for event in (await stripe.events())[-2:]:
+        await stripe.tell(json.dumps(event).encode())
+    await shop.work()
+    view = await shop.see(agreement_id)
+    assert (view.charges[0].status, view.charges[0].totals.refunded) == (ChargeStatus.PAID, 0)
+    assert view.access_until is not None
+    (seen,) = (await inspect_charge(shop.db, shop.tenant, charge.id)).refunds
+    assert seen.status is RefundStatus.FAILED
+    told = [event.kind for event in await read_events(shop.db, shop.tenant, 0, 100)]
+    assert (told.count("charge.paid"), told.count("charge.refunded"), told.count("charge.refund_failed")) == (1, 1, 1)
+    # All of it may be given back once more, and the accounts have said each thing that happened.
+    await refund_charge(*here, 9900, "Sorry, again", OPERATOR)
+    await shop.work()
+    books = await shop.books()
+    assert [one["kind"] for one in books["ledger"]] == ["capture", "refund", "return", "refund"]
+    assert sorted(one["series"] for one in books["receipts"]) == ["credit_note", "credit_note", "receipt", "receipt"]
+    assert (await shop.see(agreement_id)).charges[0].status is ChargeStatus.REFUNDED
 
 
 async def test_two_cards_are_removed_at_once_and_one_stays(shop: Shop, stripe: StripeShop) -> None:

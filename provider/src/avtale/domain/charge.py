@@ -51,12 +51,14 @@ OPEN_ATTEMPTS = frozenset({AttemptStatus.WRITTEN, AttemptStatus.UNKNOWN, Attempt
 
 
 class RefundStatus(StrEnum):
-    """Where a wish to give money back stands. `written` and `unknown` hold their sum reserved."""
+    """Where a wish to give money back stands. `written` and `unknown` hold their sum reserved; one that `failed` was
+    accepted, and then the bank sent the money back."""
 
     WRITTEN = "written"
     UNKNOWN = "unknown"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
+    FAILED = "failed"
 
 
 OPEN_REFUNDS = frozenset({RefundStatus.WRITTEN, RefundStatus.UNKNOWN})
@@ -64,18 +66,29 @@ OPEN_REFUNDS = frozenset({RefundStatus.WRITTEN, RefundStatus.UNKNOWN})
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Cumulative sums in minor units, as a gateway states them; they only grow."""
+    """Cumulative sums in minor units, as a gateway states them; they only grow, but for `refunded`.
+
+    That is what stays given back: less what was `returned`, as a refund failed after it was accepted.
+    """
 
     captured: int = 0
     refunded: int = 0
     cancelled: int = 0
+    returned: int = 0
+
+    @property
+    def given(self) -> int:
+        """All that was ever given back, whether it stayed so or not."""
+        return self.refunded + self.returned
 
     def grown_to(self, other: Totals) -> Totals:
         """The greater of each: an old answer that comes late takes nothing back."""
+        returned = max(self.returned, other.returned)
         return Totals(
             max(self.captured, other.captured),
-            max(self.refunded, other.refunded),
+            max(self.given, other.given) - returned,
             max(self.cancelled, other.cancelled),
+            returned,
         )
 
 

@@ -23,6 +23,7 @@ class EventKind(StrEnum):
     CHARGE_FAILING = "charge.failing"
     CHARGE_FAILED = "charge.failed"
     CHARGE_REFUNDED = "charge.refunded"
+    CHARGE_REFUND_FAILED = "charge.refund_failed"
     ACCESS_EXTENDED = "access.extended"
     ACCESS_SHORTENED = "access.shortened"
     ACCESS_ENDED = "access.ended"

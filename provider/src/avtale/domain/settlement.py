@@ -35,7 +35,8 @@ class GatewayChargeState(StrEnum):
 class ObservedCharge:
     """One reading of an order at a gateway: its state, cumulative totals and, if it failed, why.
 
-    `payment_id` is what took the money, where that has a name of its own.
+    `payment_id` is what took the money, where that has a name of its own; `failed_refunds` are those of ours whose
+    money came back.
     """
 
     order_id: str
@@ -43,13 +44,15 @@ class ObservedCharge:
     totals: Totals
     failure_reason: str | None = None
     payment_id: str | None = None
+    failed_refunds: tuple[UUID, ...] = ()
 
 
 class BookingKind(StrEnum):
-    """Which way money went."""
+    """Which way money went. A `return` takes a refund back that failed after it was accepted."""
 
     CAPTURE = "capture"
     REFUND = "refund"
+    RETURN = "return"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Settlement:
     charge_totals: Totals
     failure_reason: str | None
     bookings: tuple[Booking, ...]
+    failed_refunds: tuple[UUID, ...] = ()
 
     @property
     def accepted_refunds(self) -> tuple[UUID, ...]:
@@ -92,13 +96,17 @@ def apply(
     captured = totals.captured - attempt.totals.captured
     if captured:
         bookings.append(Booking(BookingKind.CAPTURE, captured))
-    bookings.extend(_refund_bookings(totals.refunded - attempt.totals.refunded, open_refunds))
+    bookings.extend(_refund_bookings(totals.given - attempt.totals.given, open_refunds))
+    returned = totals.returned - attempt.totals.returned
+    if returned:
+        bookings.append(Booking(BookingKind.RETURN, returned))
 
     attempt_status = _attempt_status(attempt.status, observed, totals)
     charge_totals = Totals(
         charge.totals.captured + captured,
         charge.totals.refunded + totals.refunded - attempt.totals.refunded,
         charge.totals.cancelled + totals.cancelled - attempt.totals.cancelled,
+        charge.totals.returned + returned,
     )
     return Settlement(
         attempt_status=attempt_status,
@@ -107,6 +115,7 @@ def apply(
         charge_totals=charge_totals,
         failure_reason=observed.failure_reason or charge.failure_reason,
         bookings=tuple(bookings),
+        failed_refunds=observed.failed_refunds,
     )
 
 

@@ -20,6 +20,13 @@ from avtale.storage import entitlements, events
 from avtale.storage.database import Transaction
 from avtale.storage.entitlements import Entitlement
 
+#: What money that moved is told as.
+_MONEY = {
+    BookingKind.CAPTURE: EventKind.CHARGE_PAID,
+    BookingKind.REFUND: EventKind.CHARGE_REFUNDED,
+    BookingKind.RETURN: EventKind.CHARGE_REFUND_FAILED,
+}
+
 
 async def announce(tx: Transaction, facts: Iterable[Fact]) -> None:
     """Tell other systems of these, in this order, once the transaction has committed.
@@ -90,7 +97,7 @@ def of_settlements(
         owner = owners[charge.owner_id]
         about = _charge(charge)
         for booking in settlement.bookings:
-            kind = EventKind.CHARGE_PAID if booking.kind is BookingKind.CAPTURE else EventKind.CHARGE_REFUNDED
+            kind = _MONEY[booking.kind]
             more: dict[str, object] = {"amount": booking.amount}
             if kind is EventKind.CHARGE_REFUNDED:
                 more["refundId"] = None if booking.refund_id is None else str(booking.refund_id)

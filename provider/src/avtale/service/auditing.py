@@ -156,7 +156,8 @@ async def audit(db: Database, tenant: Tenant) -> list[Finding]:
     for charge in owed.values():
         for kind, total in (
             (BookingKind.CAPTURE, charge.totals.captured),
-            (BookingKind.REFUND, charge.totals.refunded),
+            (BookingKind.REFUND, charge.totals.given),
+            (BookingKind.RETURN, charge.totals.returned),
         ):
             if booked[charge.id, kind] != total:
                 sentence = f"the ledger has {kind.value}s of {booked[charge.id, kind]}, the charge {total}"

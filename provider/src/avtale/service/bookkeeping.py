@@ -43,7 +43,8 @@ async def book(
     documents: list[Receipt] = []
     for (charge, _, booking), entry in zip(moved, entries, strict=True):
         owner = owners[charge.owner_id]
-        if booking.kind is BookingKind.CAPTURE:
+        # What came back after it was given back is a receipt of its own: credit notes are facts as well.
+        if booking.kind is not BookingKind.REFUND:
             sums = receipt_sums(booking.amount, charge.vat_basis_points)
             documents.append(_document(tx, tenant, owner, charge, entry, sums, None))
             continue

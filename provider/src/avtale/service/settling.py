@@ -124,7 +124,8 @@ async def _give_strays_back(
         )
         keep = 0 if charge.id in twice else charge.keep_max or 0
         left = settlement.attempt_totals.captured - settlement.attempt_totals.refunded - reserved - keep
-        if left > 0:
+        # Where a refund came back, the next would too: an operator finds another way.
+        if left > 0 and not settlement.attempt_totals.returned:
             why = "Charged twice" if charge.id in twice else "Withdrawal from the agreement"
             wish = Refund(new_id(), charge.id, attempt.id, left, why, RefundStatus.WRITTEN)
             written.append(await write_refund(tx, gateway, payments, charge, attempt, wish, "avtale"))

@@ -29,6 +29,8 @@ from avtale.domain.settlement import Settlement
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
 
+_TOTALS = tuple(Totals.__dataclass_fields__)
+
 
 async def insert_charges(tx: Transaction, charges: Sequence[Charge]) -> None:
     """Write new charges; a second one for the same agreement and period is refused by the database."""
@@ -189,7 +191,7 @@ async def save_settlements(tx: Transaction, settled: Sequence[tuple[Charge, Atte
     await tx.conn.execute(
         update(t.attempts)
         .where(c.tenant_id == tx.tenant_id, c.id == bindparam("this_id"))
-        .values({name: bindparam(name) for name in ("status", "captured", "refunded", "cancelled")}),
+        .values({name: bindparam(name) for name in ("status", *_TOTALS)}),
         [
             {"this_id": attempt.id, "status": s.attempt_status, **_totals_row(s.attempt_totals)}
             for _, attempt, s in settled
@@ -199,8 +201,7 @@ async def save_settlements(tx: Transaction, settled: Sequence[tuple[Charge, Atte
         update(t.charges)
         .where(t.charges.c.tenant_id == tx.tenant_id, t.charges.c.id == bindparam("this_id"))
         .values(
-            {n: bindparam(n) for n in ("status", "captured", "refunded", "cancelled", "failure_reason")}
-            | {"version": t.charges.c.version + 1}
+            {n: bindparam(n) for n in ("status", *_TOTALS, "failure_reason")} | {"version": t.charges.c.version + 1}
         ),
         [
             {
@@ -213,6 +214,10 @@ async def save_settlements(tx: Transaction, settled: Sequence[tuple[Charge, Atte
         ],
     )
     await mark_refunds(tx, [r for _, _, s in settled for r in s.accepted_refunds], RefundStatus.ACCEPTED)
+    if failed := sorted({one for _, _, s in settled for one in s.failed_refunds}):
+        refunds = t.refunds.c
+        mine = (refunds.tenant_id == tx.tenant_id) & refunds.id.in_(failed)
+        await tx.conn.execute(update(t.refunds).where(mine).values(status=RefundStatus.FAILED))
 
 
 async def mark_refunds(tx: Transaction, ids: Sequence[UUID], status: RefundStatus) -> None:
@@ -334,11 +339,11 @@ async def last_paid(tx: Transaction, agreement_ids: Collection[UUID]) -> dict[UU
 
 
 def _totals_row(totals: Totals) -> dict[str, int]:
-    return {"captured": totals.captured, "refunded": totals.refunded, "cancelled": totals.cancelled}
+    return {name: getattr(totals, name) for name in _TOTALS}
 
 
 def _totals(row: Row[Any]) -> Totals:
-    return Totals(row.captured, row.refunded, row.cancelled)
+    return Totals(*(getattr(row, name) for name in _TOTALS))
 
 
 def _charge_row(tx: Transaction, charge: Charge) -> dict[str, object]:

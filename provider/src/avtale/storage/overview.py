@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Select, case, cast, func, null, select
+from sqlalchemy import Date, Select, case, cast, func, literal_column, null, select
 
 from avtale.domain.charge import OPEN_ATTEMPTS, ChargeStatus
 from avtale.domain.gateway import GatewayName, try_days
@@ -71,14 +71,23 @@ class Movement:
     subject: str
 
 
+#: Sums of what moved: a refund that came back takes a refund away again, and is none of its own.
+_RETURNED = t.ledger.c.kind == literal_column(f"'{BookingKind.RETURN.value}'")
+_KIND = case((_RETURNED, literal_column(f"'{BookingKind.REFUND.value}'")), else_=t.ledger.c.kind).label("way")
+_SUMS = (
+    func.sum(case((_RETURNED, -1), else_=1)).label("times"),
+    func.sum(case((_RETURNED, -t.ledger.c.amount), else_=t.ledger.c.amount)).label("amount"),
+)
+
+
 async def flows(tx: Transaction, since: datetime, until: datetime) -> list[Flow]:
     """What moved from `since` up to, not including, `until`, by kind and currency."""
     c = t.ledger.c
     rows = await tx.conn.execute(
-        select(c.kind, c.currency, func.count().label("times"), func.sum(c.amount).label("amount"))
+        select(_KIND, c.currency, *_SUMS)
         .where(c.tenant_id == tx.tenant_id, c.booked_at >= since, c.booked_at < until)
-        .group_by(c.kind, c.currency)
-        .order_by(c.kind, c.currency)
+        .group_by(_KIND, c.currency)
+        .order_by(_KIND, c.currency)
     )
     return [_flow(row) for row in rows]
 
@@ -88,10 +97,10 @@ async def flows_by_month(tx: Transaction, since: datetime, zone: str) -> list[Mo
     c = t.ledger.c
     month = cast(func.date_trunc("month", func.timezone(zone, c.booked_at)), Date).label("month")
     rows = await tx.conn.execute(
-        select(month, c.kind, c.currency, func.count().label("times"), func.sum(c.amount).label("amount"))
+        select(month, _KIND, c.currency, *_SUMS)
         .where(c.tenant_id == tx.tenant_id, c.booked_at >= since)
-        .group_by(month, c.kind, c.currency)
-        .order_by(month, c.kind, c.currency)
+        .group_by(month, _KIND, c.currency)
+        .order_by(month, _KIND, c.currency)
     )
     return [MonthFlow(row.month, _flow(row)) for row in rows]
 
@@ -191,7 +200,7 @@ async def movements(tx: Transaction, count_max: int) -> list[Movement]:
 
 
 def _flow(row: Any) -> Flow:
-    return Flow(BookingKind(row.kind), row.currency, row.times, int(row.amount))
+    return Flow(BookingKind(row.way), row.currency, row.times, int(row.amount))
 
 
 async def _counts(tx: Transaction, statement: Select[Any], table: Any) -> dict[str, int]:

@@ -62,7 +62,7 @@ def month_plot(first_month: date, flows: Iterable[MonthFlow]) -> Plot | None:
         return None
     currency = max(sorted(totals), key=lambda name: totals[name])
     sums: dict[tuple[date, BookingKind], int] = {
-        (one.month, one.flow.kind): one.flow.amount for one in told if one.flow.currency == currency
+        (one.month, one.flow.kind): max(0, one.flow.amount) for one in told if one.flow.currency == currency
     }
     months = [_plus_months(first_month, count) for count in range(MONTHS)]
     charged = [sums.get((month, BookingKind.CAPTURE), 0) for month in months]

@@ -32,11 +32,14 @@ _REASONS_TO_CUSTOMERS = {
     "charge_amount_too_high": "The amount is above the limit that you have set in Vipps",
 }
 
+_BOOKINGS = {"capture": ("Charged", "good"), "refund": ("Refunded", ""), "return": ("Refund came back", "bad")}
+
 _REFUNDS = {
     "written": "Asked for; the credit note comes as soon as the money shows",
     "unknown": "Sent, without an answer so far; it is sent again until there is one",
     "accepted": "Given back",
     "rejected": "Refused by the payment company",
+    "failed": "The bank sent it back: nothing is given back. Find another way with the customer",
 }
 
 _AGREEMENTS = {
@@ -133,6 +136,7 @@ _HISTORY = {
     "charge.failing": ("A try failed; it is tried again", "wait"),
     "charge.failed": ("Could not be paid", "bad"),
     "charge.refunded": ("Given back", ""),
+    "charge.refund_failed": ("What was given back came back: the bank did not take it", "bad"),
     "access.extended": ("Access was extended", "good"),
     "access.shortened": ("Access was shortened", ""),
     "access.ended": ("Access ended", "bad"),
@@ -288,7 +292,7 @@ class Words:
 
     def booking(self, kind: str) -> tuple[str, str]:
         """Which way money went, with its tone."""
-        return ("Charged", "good") if kind == "capture" else ("Refunded", "")
+        return _BOOKINGS[kind]
 
     def purchase_state(self, status: str) -> tuple[str, str]:
         """A purchase's state in a word or two, with its tone."""

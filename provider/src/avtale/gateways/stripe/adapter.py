@@ -197,8 +197,11 @@ class StripeBilling:
             disputes = await self._disputes(intents.value)
             if not isinstance(disputes, Answered):
                 return disputes
-            found = disputes.value
-            return _read(Answered(intents.value[0]), lambda said: translate.read_payment(said, found))
+            refunds = await self._refunds(intents.value)
+            if not isinstance(refunds, Answered):
+                return refunds
+            found, given = disputes.value, refunds.value
+            return _read(Answered(intents.value[0]), lambda said: translate.read_payment(said, found, given))
         invoice = await self._calls.read(
             lambda said: {**said, "_payments": translate.payments_of(said)}, "invoices", order_id, expand=["payments"]
         )
@@ -210,13 +213,16 @@ class StripeBilling:
         disputes = await self._disputes(intents.value)
         if not isinstance(disputes, Answered):
             return disputes
-        return _read(invoice, lambda said: translate.read_charge(said, intents.value, disputes.value))
+        refunds = await self._refunds(intents.value)
+        if not isinstance(refunds, Answered):
+            return refunds
+        return _read(invoice, lambda said: translate.read_charge(said, intents.value, disputes.value, refunds.value))
 
     async def _intents(self, ids: Sequence[str]) -> Outcome[list[Json]]:
         found: list[Json] = []
         for one in ids:
             outcome: Outcome[Json] = await self._calls.read(
-                lambda said: said, "payment_intents", one, expand=["latest_charge"]
+                lambda said: said, "payment_intents", one, expand=["latest_charge.refunds"]
             )
             if not isinstance(outcome, Answered):
                 return outcome
@@ -230,6 +236,17 @@ class StripeBilling:
         for one in intents:
             told = self._v1.disputes.list_async({"payment_intent": one["id"], "limit": LISTED_COUNT_MAX})
             outcome: Outcome[list[Json]] = await outcome_of(told, lambda said: said["data"])
+            if not isinstance(outcome, Answered):
+                return outcome
+            found += outcome.value
+        return Answered(found)
+
+    async def _refunds(self, intents: Sequence[Json]) -> Outcome[list[Json]]:
+        """The refunds of these, where there are any; a charge names the latest ten by itself."""
+        found: list[Json] = []
+        for one in filter(translate.was_refunded, intents):
+            listed = {"payment_intent": one["id"], "limit": LISTED_COUNT_MAX}
+            outcome: Outcome[list[Json]] = await self._calls.read(lambda said: said["data"], "refunds", **listed)
             if not isinstance(outcome, Answered):
                 return outcome
             found += outcome.value

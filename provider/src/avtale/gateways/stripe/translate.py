@@ -55,6 +55,8 @@ _STATES = {
     "paused": GatewayAgreementState.ACTIVE,
     "canceled": GatewayAgreementState.STOPPED,
 }
+#: A refund in one of these states was taken back: its sum is the merchant's again.
+_CAME_BACK = ("failed", "canceled")
 _UNITS = {"day": Unit.DAY, "week": Unit.WEEK, "month": Unit.MONTH, "year": Unit.YEAR}
 _WORDS = {unit: word for word, unit in _UNITS.items()}
 _DESCRIPTION_CHARACTERS_MAX = 500
@@ -234,20 +236,23 @@ def payments_of(invoice: Json) -> list[str]:
     return [one["payment"]["payment_intent"] for one in ties if one["payment"].get("payment_intent")]
 
 
-def read_charge(invoice: Json, intents: Sequence[Json], disputes: Sequence[Json]) -> ObservedCharge:
+def read_charge(
+    invoice: Json, intents: Sequence[Json], disputes: Sequence[Json], refunds: Sequence[Json] = ()
+) -> ObservedCharge:
     """An invoice as an order: what its payment intents took and gave back, and whether anybody still tries.
 
     Money that a payer's bank took back is given back when the dispute is lost, not while it is argued about.
     """
     elsewhere = invoice.get("amount_paid_off_stripe") or 0
     captured = sum(one["amount_received"] for one in intents) + (elsewhere if invoice["status"] == "paid" else 0)
-    refunded = _given_back(intents, disputes)
+    refunded = _given_back(intents, disputes, refunds)
     return ObservedCharge(
         order_id=invoice["id"],
         state=_invoice_state(invoice),
-        totals=Totals(captured=captured, refunded=min(refunded, captured)),
+        totals=Totals(captured=captured, refunded=min(refunded, captured), returned=_returned(refunds)),
         failure_reason=_why(intents) if invoice["status"] in ("open", "uncollectible") else None,
         payment_id=intents[0]["id"] if intents else None,
+        failed_refunds=_ours(refunds),
     )
 
 
@@ -265,7 +270,7 @@ def _invoice_state(invoice: Json) -> GatewayChargeState:
             return GatewayChargeState.FAILED if given_up and not is_first else GatewayChargeState.WAITING
 
 
-def read_payment(intent: Json, disputes: Sequence[Json]) -> ObservedCharge:
+def read_payment(intent: Json, disputes: Sequence[Json], refunds: Sequence[Json] = ()) -> ObservedCharge:
     """A payment intent that stands alone, as an order."""
     states = {"succeeded": GatewayChargeState.CAPTURED, "canceled": GatewayChargeState.CANCELLED}
     captured = intent["amount_received"]
@@ -275,16 +280,42 @@ def read_payment(intent: Json, disputes: Sequence[Json]) -> ObservedCharge:
     return ObservedCharge(
         order_id=intent["id"],
         state=states.get(intent["status"], waiting),
-        totals=Totals(captured=captured, refunded=min(_given_back([intent], disputes), captured)),
+        totals=Totals(
+            captured=captured,
+            refunded=min(_given_back([intent], disputes, refunds), captured),
+            returned=_returned(refunds),
+        ),
         failure_reason=_why([intent]) if not captured else None,
         payment_id=intent["id"],
+        failed_refunds=_ours(refunds),
     )
 
 
-def _given_back(intents: Sequence[Json], disputes: Sequence[Json]) -> int:
+def _given_back(intents: Sequence[Json], disputes: Sequence[Json], refunds: Sequence[Json]) -> int:
+    """What stays given back. The refunds themselves count, where there are any: whether a charge's own sum shrinks when
+    one of them fails is not published."""
     charges = [one["latest_charge"] for one in intents if isinstance(one.get("latest_charge"), dict)]
     refunded = sum(int(one["amount_refunded"]) for one in charges if one["captured"])
+    if refunds:
+        refunded = sum(int(one["amount"]) for one in refunds if one["status"] not in _CAME_BACK)
     return refunded + sum(int(one["amount"]) for one in disputes if one["status"] == "lost")
+
+
+def _returned(refunds: Sequence[Json]) -> int:
+    """What came back of what was given back: the bank could not bring it to its owner."""
+    return sum(int(one["amount"]) for one in refunds if one["status"] in _CAME_BACK)
+
+
+def _ours(refunds: Sequence[Json]) -> tuple[UUID, ...]:
+    """Which of our own refunds came back."""
+    said = [one["metadata"].get(REFUND) for one in refunds if one["status"] in _CAME_BACK]
+    return tuple(UUID(one) for one in said if one)
+
+
+def was_refunded(intent: Json) -> bool:
+    """Whether anything of this was ever given back, with `latest_charge.refunds` expanded."""
+    charge = intent.get("latest_charge")
+    return isinstance(charge, dict) and bool((charge.get("refunds") or {}).get("data"))
 
 
 def is_disputed(intents: Sequence[Json]) -> bool:

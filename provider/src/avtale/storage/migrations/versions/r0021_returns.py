@@ -1,0 +1,15 @@
+"""Money that was given back and came back: a refund that failed after it was accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0021"
+down_revision = "0020"
+
+
+def upgrade() -> None:
+    """Add its sums, its bookings, and the state of such a refund."""
+    op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
