@@ -296,6 +296,11 @@ name = "nordlys"
   agreement_url = "https://film.example/agreement"
   stripe_price = "{offer.stripe_price}"
 
+    [[organizations.tenants.products.vouchers]]
+    code = "SPRING-CODE"
+    price_minor = 4900
+    periods = 2
+
     [[organizations.tenants.products.campaigns]]
     id = "three-months"
     kind = "period"

@@ -217,15 +217,15 @@ class Shop:
         await self.world.settle()
         return deal
 
-    async def checkout_with_stripe(self, person: Person) -> Subscription:
+    async def checkout_with_stripe(self, person: Person, **wish: Any) -> Subscription:
         """A subscription at Stripe for the person to pay."""
-        wish = {"email": f"{person.name.lower()}@film.example"}
+        wish = {"email": f"{person.name.lower()}@film.example"} | wish
         answer = await person.provider.pay_with_stripe("checkout", self.world.houses.offer.product_id, **wish)
         return Subscription(self.world, person, answer["agreementId"], answer["clientSecret"])
 
-    async def subscribe_with_stripe(self, person: Person, card: str = "visa") -> Subscription:
+    async def subscribe_with_stripe(self, person: Person, card: str = "visa", **wish: Any) -> Subscription:
         """Checkout at Stripe with a test card, and a yes to the bank if it asks; comes back when all is quiet."""
-        deal = await self.checkout_with_stripe(person)
+        deal = await self.checkout_with_stripe(person, **wish)
         if await deal.give_card(card) == "requires_action":
             await deal.answer_bank("approve")
         return deal

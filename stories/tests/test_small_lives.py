@@ -19,6 +19,9 @@ async def test_campaigns_change_what_the_first_periods_cost_and_nothing_else(wor
     anna = await world.shop.subscribe(await world.person("Anna"), campaign="three-months")
     bo = await world.shop.subscribe(await world.person("Bo"), campaign="spring")
     cecilie = await world.shop.subscribe(await world.person("Cecilie"), campaign="festival")
+    dag = await world.shop.subscribe(await world.person("Dag"), voucher="spring-code")
+    eva = await world.shop.subscribe_with_stripe(await world.person("Eva"), voucher="SPRING-CODE")
+    assert (await eva.now())["voucher"] == (await dag.now())["voucher"] == "SPRING-CODE"
     (shown,) = await anna.at_gateway()
     assert [charge["amount"] for charge in shown["charges"]] == [14900]
     assert (await bo.now())["campaign"]["price"] == {"amount": 0, "currency": "NOK"}
@@ -28,6 +31,8 @@ async def test_campaigns_change_what_the_first_periods_cost_and_nothing_else(wor
     # Free until 15 March; the first ordinary price is that of the period which begins after it.
     free = [Line(due, "waived", 0, 0) for due in ("2027-01-31", "2027-02-28")]
     assert await bo.charges() == [*free, paid("2027-03-31"), paid("2027-04-30")]
+    assert [one.captured for one in await dag.charges()] == [4900, 4900, 9900, 9900]
+    assert [one[1:] for one in await eva.charges()] == [(4900, "paid")] * 2 + [(9900, "paid")] * 2
     assert await cecilie.charges() == [
         paid("2027-01-31", 4900),
         paid("2027-03-10"),

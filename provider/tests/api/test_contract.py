@@ -36,6 +36,7 @@ PROMISED = {
     "postV1AgreementsChargeDay": ("post", "/api/v1/agreements/{agreementId}/charge-day", "Subscriptions"),
     "postV1AgreementsPlan": ("post", "/api/v1/agreements/{agreementId}/plan", "Subscriptions"),
     "postV1AgreementsPrice": ("post", "/api/v1/agreements/{agreementId}/price", "Subscriptions"),
+    "postV1ProductsPrice": ("post", "/api/v1/products/{productId}/price", "Subscriptions"),
     "postV1AgreementsAmount": ("post", "/api/v1/agreements/{agreementId}/amount", "Subscriptions"),
     "postV1AgreementsWithdraw": ("post", "/api/v1/agreements/{agreementId}/withdraw", "Subscriptions"),
     "postV1AgreementsCharges": ("post", "/api/v1/agreements/{agreementId}/charges", "Subscriptions"),

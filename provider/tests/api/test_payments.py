@@ -68,6 +68,7 @@ async def test_from_checkout_to_a_paid_period_with_a_receipt(world: World) -> No
         "price": {"amount": 9900, "currency": "NOK"},
         "interval": {"unit": "month", "count": 1},
         "campaign": None,
+        "voucher": None,
         "variablePrice": None,
         "pause": None,
         "withdrawal": {"until": "2027-01-29T23:00:00Z", "consentedAt": None, "withdrawnAt": None},

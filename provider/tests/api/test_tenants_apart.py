@@ -47,12 +47,14 @@ BODIES: dict[str, Any] = {
     "postV1EntitlementsCheck": {"productIds": ["film-month"]},
     "postV1EventsEndpoints": {"url": "https://film.example/events"},
     "postV1EventsEndpointsReplay": {"after": "0"},
+    "postV1EventsEndpointsSecret": {"overlapHours": 24},
     "postV1AgreementsCharges": {"amount": 4900, "description": "Delivery"},
     "postV1AgreementsPause": {"until": "2027-09-01"},
     "postV1AgreementsResume": {},
     "postV1AgreementsChargeDay": {"day": 20},
     "postV1AgreementsPlan": {"productId": "film-year"},
     "postV1AgreementsPrice": {"amount": 10900, "effectiveDate": "2030-01-01"},
+    "postV1ProductsPrice": {"amount": 10900, "effectiveDate": "2030-01-01"},
     "postV1AgreementsAmount": {"amount": 5000},
     "postV1ChargesRefunds": {"amount": 100, "reason": "Sorry"},
 }
@@ -76,6 +78,7 @@ WHOLE = {
     "listV1Events",
     "listV1EventsEndpoints",
     "listV1Imports",
+    "postV1ProductsPrice",
 }
 
 
@@ -103,6 +106,7 @@ async def ids_at_film(world: World) -> dict[str, str]:
         # Nothing is bought here: at another tenant that makes no difference.
         "purchaseId": agreement["agreementId"],
         "encodedId": ANNA,
+        "productId": "film-month",
         "importId": await handed_in(world),
         "paymentMethodId": await card(world),
         **WHERE_IT_MOVES,
@@ -136,7 +140,7 @@ async def books(world: World) -> Any:
 async def test_every_operation_with_another_tenants_ids(world: World) -> None:
     ids = await ids_at_film(world)
     before = await books(world)
-    secrets = [value for name, value in ids.items() if name not in ("encodedId", *WHERE_IT_MOVES)]
+    secrets = [value for name, value in ids.items() if name not in ("encodedId", "productId", *WHERE_IT_MOVES)]
     seen = 0
     for one in asked():
         for token in (world.anna(aud="avis"), world.admin(aud="avis")):

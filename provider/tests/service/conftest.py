@@ -65,9 +65,11 @@ class Shop:
             assert answer.status < 300, f"{method} {path}: {answer.status} {text}"
             return json.loads(text) if text else None
 
-    async def checkout(self, person: Person | None = None, key: str | None = None) -> Checkout:
+    async def checkout(
+        self, person: Person | None = None, key: str | None = None, voucher: str | None = None
+    ) -> Checkout:
         """Start a checkout of the monthly film subscription."""
-        wish = CheckoutWish("film-month", "https://shop.example/back", PHONE)
+        wish = CheckoutWish("film-month", "https://shop.example/back", PHONE, voucher=voucher)
         return await checkout.start_checkout(self.db, self.gateways, self.tenant, person or self.anna, wish, key)
 
     async def approve(self, url: str) -> None:
@@ -76,9 +78,9 @@ class Shop:
         opened = await self.control("POST", f"/phone/{PHONE}/open", {"url": url})
         assert opened["decision"] == "approved", opened
 
-    async def subscribe(self, person: Person | None = None) -> UUID:
+    async def subscribe(self, person: Person | None = None, voucher: str | None = None) -> UUID:
         """A subscription that is active and whose first period is paid."""
-        started = await self.checkout(person)
+        started = await self.checkout(person, voucher=voucher)
         await self.approve(started.confirmation_url)
         await self.poll(started.agreement_id, person)
         await self.work()

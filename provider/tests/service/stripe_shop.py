@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -53,9 +54,9 @@ class StripeShop:
         said = {"clientSecret": secret, "card": card, "authentication": authentication}
         return dict(await self.shop.control("POST", "/stripe/confirm", {n: v for n, v in said.items() if v}))
 
-    async def subscribe(self, card: str = "visa", person: Person | None = None) -> UUID:
+    async def subscribe(self, card: str = "visa", person: Person | None = None, **wish: Any) -> UUID:
         """A subscription that is active and whose first invoice is paid."""
-        started = await self.checkout(person)
+        started = await self.checkout(person, **wish)
         await self.confirm(started.client_secret, card)
         await self.shop.poll(started.agreement_id, person)
         await self.shop.work()
@@ -103,11 +104,14 @@ YEARLY = {
 }
 
 
-async def open_stripe(shop: Shop, account: dict[str, Any] | None = None, *, yearly: bool = False) -> StripeShop:
+async def open_stripe(
+    shop: Shop, account: dict[str, Any] | None = None, *, yearly: bool = False, vouchers: Sequence[Any] = ()
+) -> StripeShop:
     """Give the shop's tenant its account, and the product its price there; with `yearly` another plan as well."""
     entry = tenant_entry(shop.sandbox)
     entry["stripe"] = (account or STRIPE) | {"base_url": f"{shop.sandbox}/stripe"}
     entry["products"][0]["stripe_price"] = "film-month"
+    entry["products"][0]["vouchers"] = vouchers
     entry["products"] += [YEARLY] if yearly else []
     await apply_tenant(shop.db, shop.gateways, shop.sealer, "nord", TenantEntry.model_validate(entry), {})
     made = StripeShop(shop)

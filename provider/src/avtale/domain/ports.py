@@ -108,7 +108,8 @@ class ObservedOrder:
 class Standing:
     """What a change of a subscription must know of it: its one item (None where there are several) with the product at
     the gateway, what pays it, when the period that is used ends, until when nothing is charged, whether a period's
-    invoice is being made at this moment, and which change of ours was the last to arrive."""
+    invoice is being made at this moment, whether invoices are owed at all, and which change of ours was the last to
+    arrive."""
 
     customer_id: str
     payment_method_id: str | None
@@ -117,6 +118,7 @@ class Standing:
     renews_at: datetime
     free_until: datetime | None
     is_billing: bool
+    collects: bool
     last_change: str | None
 
 
@@ -226,8 +228,20 @@ class RecurringGateway(AgreementGateway, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatedPrice:
+    """What a subscription costs from its next invoice on: a sum for each interval, of a product at the gateway."""
+
+    product_id: str
+    amount: Money
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionWish:
-    """What a subscription at Stripe says. `draft_id` is our attempt id, by which it is found again."""
+    """What a subscription at Stripe says. `draft_id` is our attempt id, by which it is found again.
+
+    Its first invoices ask `first_price` where that is there, until it is changed; all others what `price_id` says.
+    """
 
     draft_id: UUID
     reference: UUID
@@ -235,6 +249,7 @@ class SubscriptionWish:
     price_id: str
     description: str
     payment_method_id: str | None = None
+    first_price: RepeatedPrice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,15 +265,6 @@ class IntentWish:
     amount: Money
     description: str
     payment_method_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RepeatedPrice:
-    """What a subscription costs from its next invoice on: a sum for each interval, of a product at the gateway."""
-
-    product_id: str
-    amount: Money
-    interval: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +304,7 @@ class ObservedPrice:
     amount: Money | None
     interval: Interval | None
     active: bool
+    product_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,8 @@ async def _purchase_for(
         raise Invalid(f"there is no product {wish.product_id!r} that is bought once", code="product_unknown")
     if wish.campaign is not None:
         raise Invalid("what is bought once has no campaigns", code="campaign_unknown")
+    if wish.voucher is not None:
+        raise Invalid("what is bought once has no vouchers", code="voucher_unknown")
     await locks.lock_person_and_product(tx, person.issuer, person.subject, wish.product_id)
     new = new_purchase(tx, person, terms)
     first_use = new.id

@@ -70,7 +70,7 @@ async def change_billed(
         if won is None or observed is None:
             raise RuntimeError("an active agreement has a subscription")
         if wish.kind is ChangeKind.PRICE:
-            written = await price_calls(tx, tenant, billing, [(agreement.id, won.id, observed)])
+            written = await price_calls(tx, tenant, billing, [(agreement, won.id, observed)])
         else:
             wanted = _wanted(tx, tenant, agreement, change, standing, plan)
             written = [Call(billing.write_change(wanted), CallKind.UPDATE, won.id)]

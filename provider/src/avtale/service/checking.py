@@ -147,9 +147,7 @@ async def _follow(db: Database, tenant: Tenant, billing: BillingGateway | None, 
         async with db.tenant(tenant.id) as tx:
             await follow_agreements(tx, tenant, [(owner, observed) for _, _, owner, observed in told])
             if billing is not None:
-                priced = await price_calls(
-                    tx, tenant, billing, [(owner.id, one.id, seen) for _, one, owner, seen in told]
-                )
+                priced = await price_calls(tx, tenant, billing, [(owner, one.id, seen) for _, one, owner, seen in told])
                 await calls.write_calls(tx, priced, lease_seconds_max=0)
             await checks.finish(tx, [(one, _next_of_draft(tx, draft, seen)) for one, draft, _, seen in told])
     except (DatabaseFault, Refusal, RuntimeError, ValueError):
@@ -177,7 +175,10 @@ async def _settle_draft(
                 await bury_draft(tx, draft.id)
                 await checks.finish(tx, [(one, None)])
             elif isinstance(told, Answered) and at is not None:
-                await settle_draft(tx, tenant, at.gateway, draft.id, told.value)
+                agreement = await settle_draft(tx, tenant, at.gateway, draft.id, told.value)
+                if at.billing is not None and agreement is not None:
+                    priced = await price_calls(tx, tenant, at.billing, [(agreement, draft.id, told.value)])
+                    await calls.write_calls(tx, priced, lease_seconds_max=0)
                 await checks.finish(tx, [(one, _next_of_draft(tx, draft, told.value))])
             elif not isinstance(told, Answered):
                 await _missed(tx, one, told)

@@ -16,6 +16,7 @@ from avtale.domain.outcome import Answered, Outcome, Refused, Throttled
 from avtale.domain.periods import local_date, start_of
 from avtale.domain.ports import Drafted, DraftWish, Gateways, RecurringGateway, WrittenRequest
 from avtale.service.ids import new_id
+from avtale.service.vouching import take_voucher, voucher_terms
 from avtale.storage import agreements, calls, checks, idempotency, locks, tenants
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import Call, CallKind
@@ -46,7 +47,8 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutWish:
-    """What a person wants to subscribe to or to buy, under which of its campaigns, and where to return.
+    """What a person wants to subscribe to or to buy, under which of its campaigns or with which voucher, and where to
+    return.
 
     `consents`: the person asks that it begins within the time in which they may withdraw. `returns_alone`: nobody
     else's draft will do, for it would lead back to another address.
@@ -58,6 +60,7 @@ class CheckoutWish:
     is_app: bool = False
     campaign: str | None = None
     consents: bool = False
+    voucher: str | None = None
     returns_alone: bool = field(default=False, repr=False)  # no part of what an Idempotency-Key stands for
 
 
@@ -80,8 +83,8 @@ async def start_checkout(
 ) -> Checkout:
     """Draft an agreement, or answer the one that this wish has already drafted.
 
-    Raises Invalid (`product_unknown`, `campaign_unknown`, `campaign_over`), Conflict (`agreement_active`,
-    `idempotency_conflict`), GatewayRefused,
+    Raises Invalid (`product_unknown`, `campaign_unknown`, `campaign_over`, `voucher_unknown`, `voucher_over`,
+    `voucher_unsuited`), Conflict (`agreement_active`, `voucher_used`, `idempotency_conflict`), GatewayRefused,
     GatewayBusy, and GatewayUnknown (with `agreement_id`, which can be polled) when Vipps does not answer.
     """
     gateway = await gateways.recurring(tenant.id)
@@ -114,6 +117,7 @@ async def _agreement_for(
         raise Invalid(f"there is no product {wish.product_id!r} on sale", code="product_unknown")
     if wish.campaign is not None:
         terms = replace(terms, campaign=await _campaign(tx, tenant, wish.product_id, wish.campaign))
+    terms = await voucher_terms(tx, tenant, terms, wish.voucher, wish.campaign)
     await locks.lock_person_and_product(tx, person.issuer, person.subject, wish.product_id)
     new = replace(new_agreement(tx, person, terms), consented_at=tx.now if wish.consents else None)
     first_use = new.id
@@ -148,6 +152,7 @@ async def _agreement_for(
             return agreement, None
         left_min = timedelta(0) if agreement is repeated else DRAFT_LEFT_MIN
         return agreement, await _open_draft(tx, agreement, left_min)
+    new = await take_voucher(tx, new, wish.voucher)
     await agreements.insert_agreement(tx, new)
     return new, None
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 
 from avtale.domain.access import check_grace
 from avtale.domain.agreement import Terms
@@ -28,6 +29,7 @@ from avtale.storage.imports import ImportDoor, save_door
 from avtale.storage.sealing import Sealer
 from avtale.storage.stripe_accounts import StripeAccount, get_account, save_account, save_route
 from avtale.storage.tenants import Issuer, Tenant, VippsAccount, VippsLogin
+from avtale.storage.vouchers import save_vouchers
 
 
 async def apply_tenant(
@@ -81,6 +83,7 @@ async def apply_tenant(
         await tenants.save_products(tx, [product.terms() for product in entry.products])
         offered = {product.id: [one.campaign() for one in product.campaigns] for product in entry.products}
         await save_campaigns(tx, offered)
+        await save_vouchers(tx, {product.id: [one.voucher() for one in product.vouchers] for product in entry.products})
         await save_rates(tx, [ExchangeRate(**rate.model_dump()) for rate in entry.exchange_rates])
         await tenants.save_stripe_prices(tx, {p.id: p.stripe_price for p in entry.products if p.stripe_price})
         await save_account(tx, stripe)
@@ -101,8 +104,14 @@ def _check(gateways: Gateways, entry: TenantEntry) -> None:
             if isinstance(terms, Terms):
                 for campaign in product.campaigns:
                     gateways.check_terms(replace(terms, campaign=campaign.campaign()))
+                for voucher in product.vouchers:
+                    said = voucher.voucher().campaign(terms.interval, date(2000, 1, 1))
+                    gateways.check_terms(replace(terms, campaign=said))
         except ValueError as error:
             raise Invalid(f"product {product.id!r}: {error}", code="product_unsellable") from error
+    codes = [voucher.code for product in entry.products for voucher in product.vouchers]
+    if len(set(codes)) < len(codes):
+        raise Invalid(f"tenant {entry.name!r}: two vouchers have the same code", code="voucher_twice")
     if len({(rate.currency, rate.day) for rate in entry.exchange_rates}) < len(entry.exchange_rates):
         raise Invalid(f"tenant {entry.name!r}: two exchange rates are for the same day", code="rate_twice")
     gateways_at = [entry.vipps.base_url, *([entry.stripe.base_url] if entry.stripe else [])]

@@ -126,9 +126,10 @@ def _news(tenant: Tenant, agreement: Agreement, observed: ObservedAgreement, bef
         if order.is_void and not stray and _was_never_owed(news.agreement, start):
             continue
         if not stray:
-            begun = begin_period(
-                news.agreement, order, start, [c for c in before.prices if c.id not in {one.id for one in news.prices}]
-            )
+            days = (start, local_date(order.ends_at, tenant.zone))
+            prices = [change for change in before.prices if change.id not in {one.id for one in news.prices}]
+            collects = observed.standing is None or observed.standing.collects
+            begun = begin_period(news.agreement, order, days, prices, collects=collects)
             news = replace(news, agreement=begun.agreement)
             news.phases.extend([begun.phase] if begun.phase else [])
             news.prices.extend(replace(c, status=ChangeStatus.DONE, takes_effect=start) for c in begun.prices)

@@ -10,7 +10,7 @@ from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.errors import Conflict, Invalid
 from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import Outcome
-from avtale.domain.ports import BillingGateway, Confirmation, Gateways, ObservedPrice, SubscriptionWish
+from avtale.domain.ports import BillingGateway, Confirmation, Gateways, ObservedPrice, RepeatedPrice, SubscriptionWish
 from avtale.domain.purchase import PurchaseTerms
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person, new_agreement
@@ -19,6 +19,7 @@ from avtale.service.customers import answered, ensure_customer, keep_method
 from avtale.service.ids import new_id
 from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds
+from avtale.service.vouching import take_voucher, voucher_terms
 from avtale.storage import agreements, calls, checks, locks, stripe_accounts, tenants
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import Call, CallKind
@@ -44,6 +45,7 @@ class StripeWish:
     email: str | None = None
     name: str | None = None
     consents: bool = False
+    voucher: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,11 @@ async def start_subscription(
 ) -> StripeCheckout:
     """Make a subscription, or answer the one that this wish has already made.
 
-    Raises Invalid (`product_unknown`), Conflict (`stripe_not_configured`, `stripe_price_missing`,
-    `stripe_price_differs`, `agreement_active`, `checkout_ended`, `idempotency_conflict`, `payment_method_refused`),
-    GatewayRefused, GatewayBusy, and GatewayUnknown (with `agreement_id`) when Stripe does not answer: the same
-    call is then made until it does, and a repeated checkout takes up where this one ended.
+    Raises Invalid (`product_unknown`, `voucher_unknown`, `voucher_over`, `voucher_unsuited`), Conflict (`voucher_used`,
+    `stripe_not_configured`, `stripe_price_missing`, `stripe_price_differs`, `agreement_active`, `checkout_ended`,
+    `idempotency_conflict`, `payment_method_refused`), GatewayRefused, GatewayBusy, and GatewayUnknown (with
+    `agreement_id`) when Stripe does not answer: the same call is then made until it does, and a repeated checkout takes
+    up where this one ended.
     """
     stripe = await gateways.stripe(tenant.id)
     async with db.tenant(tenant.id) as tx:
@@ -80,11 +83,13 @@ async def start_subscription(
     if not isinstance(terms, Terms):
         raise Invalid(f"there is no subscription {wish.product_id!r} on sale", code="product_unknown")
     async with db.tenant(tenant.id) as tx:
+        terms = await voucher_terms(tx, tenant, terms, wish.voucher)
+        _check_campaign(stripe, terms)
         agreement, is_new = await _agreement_for(tx, person, terms, wish, idempotency_key)
         draft = None if is_new else await _live_draft(tx, agreement)
     call: Call | None = None
     if draft is None:
-        price_id = await price_at_stripe(stripe, terms, price_name)
+        price = await observed_price(stripe, terms, price_name)
         customer = await ensure_customer(db, stripe, tenant, person, wish.email, wish.name)
         method_id = wish.payment_method_id and await keep_method(stripe, customer, wish.payment_method_id)
         async with db.tenant(tenant.id) as tx:
@@ -92,7 +97,7 @@ async def start_subscription(
             agreement, is_new = await _agreement_for(tx, person, terms, wish, idempotency_key)
             if is_new:
                 await agreements.insert_agreement(tx, agreement)
-            draft, call = await _write_draft(tx, gateways, stripe, agreement, customer.customer_id, price_id, method_id)
+            draft, call = await _write_draft(tx, gateways, stripe, agreement, customer.customer_id, price, method_id)
     made = await _confirmation(db, gateways, stripe, tenant, draft, call)
     confirmation = answered(made, "make the subscription", agreement_id=str(agreement.id))
     if confirmation.client_secret is None or confirmation.kind is None:
@@ -136,7 +141,18 @@ async def _agreement_for(
     open_ones = (a for a in reversed(mine) if a.terms == terms and _still_open(tx, a))
     same = (a for a in open_ones if (a.consented_at is not None) == wish.consents)
     agreement = repeated or next(same, None)
-    return (agreement, False) if agreement is not None else (replace(new, id=first), True)
+    if agreement is not None:
+        return agreement, False
+    return await take_voucher(tx, replace(new, id=first), wish.voucher), True
+
+
+def _check_campaign(stripe: BillingGateway, terms: Terms) -> None:
+    """Raise Invalid (`voucher_unsuited`) for a voucher that Stripe cannot begin with: nothing would be due, so that a
+    subscription would begin without anything that could pay it."""
+    least = stripe.amount_min(terms.price.currency)
+    if terms.campaign is not None and (terms.campaign.length is not None or terms.campaign.price < least):
+        detail = "with this voucher nothing would be due at first, which is not offered with Stripe"
+        raise Invalid(detail, code="voucher_unsuited")
 
 
 def _still_open(tx: Transaction, agreement: Agreement) -> bool:
@@ -156,7 +172,7 @@ async def _write_draft(
     stripe: BillingGateway,
     agreement: Agreement,
     customer_id: str,
-    price_id: str,
+    price: ObservedPrice,
     payment_method_id: str | None,
 ) -> tuple[Draft, Call | None]:
     """Write the attempt to make the subscription, or find the one that a checkout at the same time has written."""
@@ -174,11 +190,13 @@ async def _write_draft(
         expires_at=tx.now + INCOMPLETE_LIFE,
         gateway=GatewayName.STRIPE,
     )
+    terms, first = agreement.terms, agreement.terms.first_price
     subscription = SubscriptionWish(
         draft_id=draft.id,
         reference=agreement.id,
         customer_id=customer_id,
-        price_id=price_id,
+        price_id=price.price_id,
+        first_price=RepeatedPrice(price.product_id, first, terms.interval) if first != terms.price else None,
         description=agreement.terms.name,
         payment_method_id=payment_method_id,
     )
@@ -209,6 +227,11 @@ async def price_at_stripe(stripe: BillingGateway, terms: Terms, name: str | None
 
     Raises Conflict (`stripe_price_missing`, `stripe_price_differs`), GatewayRefused, GatewayBusy and GatewayUnknown.
     """
+    return (await observed_price(stripe, terms, name)).price_id
+
+
+async def observed_price(stripe: BillingGateway, terms: Terms, name: str | None) -> ObservedPrice:
+    """As price_at_stripe, with all that Stripe says of it."""
     if name is None:
         raise Conflict(f"the product {terms.product_id!r} has no price at Stripe", code="stripe_price_missing")
     price = answered(await stripe.find_price(name), "read the price")
@@ -218,7 +241,7 @@ async def price_at_stripe(stripe: BillingGateway, terms: Terms, name: str | None
         raise Conflict(
             f"the price {name} at Stripe is not what {terms.product_id!r} costs", code="stripe_price_differs"
         )
-    return price.price_id
+    return price
 
 
 def differs(price: ObservedPrice, terms: Terms) -> bool:

@@ -70,6 +70,10 @@ async def enter(
     reason = change.kind.value
     counted = [Phase(agreement.id, one.from_period, one.start, one.interval, reason) for one in taken.stretches]
     await phases.begin_phases(tx, agreement, counted)
+    if change.kind is ChangeKind.PLAN:
+        # What was to be the price of another product will not be.
+        for price in (await changes.changes_with(tx, ChangeStatus.PLANNED, [agreement.id])).get(agreement.id, ()):
+            await close(tx, after, replace(price, status=ChangeStatus.DROPPED))
     await grant(tx, tenant, [agreement.id])
     effect = start if change.kind is ChangeKind.PAUSE else after.next_period.start
     return await close(tx, after, replace(change, status=ChangeStatus.DONE, takes_effect=effect))

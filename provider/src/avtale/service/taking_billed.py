@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from avtale.domain import change as rules
 from avtale.domain.agreement import Agreement, AgreementStatus
 from avtale.domain.change import Change, ChangeKind, ChangeStatus, Taken
 from avtale.domain.charge import Charge
+from avtale.domain.money import Money
 from avtale.domain.periods import local_date
 from avtale.domain.ports import BillingGateway, ObservedAgreement, ObservedOrder, RepeatedPrice, Standing
 from avtale.domain.ports import SubscriptionChange as ChangeAtStripe
@@ -28,8 +29,9 @@ async def take_arrived(tx: Transaction, tenant: Tenant, agreement: Agreement, ob
     if standing is None or standing.last_change is None:
         return agreement
     waiting = (await changes.changes_with(tx, ChangeStatus.WAITING, [agreement.id])).get(agreement.id, ())
+    answered = await calls.states(tx, [change.id for change in waiting])
     for change in waiting:
-        if str(change.id) != standing.last_change:
+        if str(change.id) != standing.last_change and answered.get(change.id) != "accepted":
             continue
         terms = await terms_after(tx, agreement, change)
         if agreement.status is not AgreementStatus.ACTIVE or terms is None:
@@ -68,31 +70,61 @@ async def drop(tx: Transaction, change_id: UUID) -> None:
 
 
 async def price_calls(
-    tx: Transaction, tenant: Tenant, billing: BillingGateway, told: Sequence[tuple[UUID, UUID, ObservedAgreement]]
+    tx: Transaction,
+    tenant: Tenant,
+    billing: BillingGateway,
+    told: Sequence[tuple[Agreement, UUID, ObservedAgreement]],
 ) -> list[Call]:
     """The calls that have next invoices made at the prices which hold when their periods begin, as far as they were not
-    written yet: for agreements, each with its draft, as Stripe says that they are."""
-    planned = await changes.changes_with(tx, ChangeStatus.PLANNED, [agreement_id for agreement_id, _, _ in told])
-    locked = await agreements.lock_agreements(tx, planned)
+    written yet: for agreements, each with its draft, as Stripe says that they are.
+
+    They are for prices that were changed, and for the ordinary one when a voucher's ends.
+    """
+    found = {one.id: (draft_id, seen.standing) for one, draft_id, seen in told if seen.standing is not None}
+    wanted = await _prices(tx, tenant, [one for one, _, _ in told if one.id in found], found)
+    if not wanted:
+        return []
+    locked = await agreements.lock_agreements(tx, wanted)
     written = []
-    for agreement_id, draft_id, observed in told:
-        agreement, standing = locked.get(agreement_id), observed.standing
-        if agreement is None or standing is None or agreement.gateway_agreement_id is None:
+    # What another wrote while this one waited for the locks is seen now.
+    for agreement_id, (key, amount) in (await _prices(tx, tenant, list(locked.values()), found)).items():
+        agreement, (draft_id, standing) = locked[agreement_id], found[agreement_id]
+        if agreement.gateway_agreement_id is None or standing.product_id is None:
             continue
-        due = _holding(planned[agreement_id], local_date(standing.renews_at, tenant.zone))
-        if not due or standing.item_id is None or standing.product_id is None:
-            continue
-        if await calls.is_written(tx, due[-1].id):
-            continue
-        amount = replace(agreement.terms.price, amount=due[-1].amount or 0)
-        wanted = ChangeAtStripe(
-            change_id=due[-1].id,
-            gateway_agreement_id=agreement.gateway_agreement_id,
-            item_id=standing.item_id,
-            price=RepeatedPrice(standing.product_id, amount, agreement.terms.interval),
-        )
-        written.append(Call(billing.write_change(wanted), CallKind.UPDATE, draft_id))
+        price = RepeatedPrice(standing.product_id, amount, agreement.terms.interval)
+        change = ChangeAtStripe(key, agreement.gateway_agreement_id, item_id=standing.item_id, price=price)
+        written.append(Call(billing.write_change(change), CallKind.UPDATE, draft_id))
     return written
+
+
+async def _prices(
+    tx: Transaction, tenant: Tenant, among: Sequence[Agreement], found: Mapping[UUID, tuple[UUID, Standing]]
+) -> dict[UUID, tuple[UUID, Money]]:
+    """By agreement the key of a call that was not written yet, and the price that it is to bring about.
+
+    While a change waits for its answer nothing else is said to Stripe: its id stands in the subscription for so long.
+    """
+    ids = [agreement.id for agreement in among]
+    planned = await changes.changes_with(tx, ChangeStatus.PLANNED, ids)
+    waiting = await changes.changes_with(tx, ChangeStatus.WAITING, ids)
+    wanted: dict[UUID, tuple[UUID, Money]] = {}
+    for agreement in among:
+        begins = local_date(found[agreement.id][1].renews_at, tenant.zone)
+        due, campaign, price = (
+            _holding(planned.get(agreement.id, ()), begins),
+            agreement.terms.campaign,
+            agreement.terms.price,
+        )
+        lasts = campaign is not None and (campaign.until is None or begins < campaign.until)
+        billed = agreement.status is AgreementStatus.ACTIVE and found[agreement.id][1].item_id is not None
+        if lasts or not billed or agreement.id in waiting:
+            continue
+        if due:
+            wanted[agreement.id] = due[-1].id, replace(price, amount=due[-1].amount or 0)
+        elif campaign is not None:
+            wanted[agreement.id] = uuid5(agreement.id, f"the end of {campaign.id}"), price
+    known = await calls.states(tx, [key for key, _ in wanted.values()])
+    return {agreement_id: one for agreement_id, one in wanted.items() if one[0] not in known}
 
 
 def _holding(planned: Iterable[Change], start: date) -> list[Change]:
@@ -110,15 +142,24 @@ class Begun:
     phase: Phase | None
 
 
-def begin_period(agreement: Agreement, order: ObservedOrder, start: date, planned: Sequence[Change]) -> Begun:
-    """The period that begins with this order: at the price that was planned, if Stripe asks it, no more paused, and
-    counted from where Stripe says."""
+def begin_period(
+    agreement: Agreement, order: ObservedOrder, days: tuple[date, date], planned: Sequence[Change], *, collects: bool
+) -> Begun:
+    """The period that begins with this order (`days`: its first, and the one after its last): at the price that was
+    planned, if Stripe asks it, and counted from where Stripe says.
+
+    A pause is over with it; one that came too late to keep it from being charged (`collects` says that Stripe knows of
+    a pause) begins after it.
+    """
+    start, end = days
     due = _holding(planned, start)
     if due and due[-1].amount == order.amount.amount:
         agreement = replace(agreement, terms=replace(agreement.terms, price=order.amount))
     else:
         due = []
-    if agreement.paused_from is not None and start >= agreement.paused_from:
+    if agreement.paused_from is not None and start >= agreement.paused_from and not collects:
+        agreement = replace(agreement, paused_from=end)
+    elif agreement.paused_from is not None and start >= (agreement.resumes_on or agreement.paused_from):
         agreement = replace(agreement, paused_at=None, paused_from=None, resumes_on=None, pause_reason=None)
     number, phase = agreement.last_period + 1, None
     if agreement.last_period and start > agreement.next_period.start:

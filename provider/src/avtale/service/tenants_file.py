@@ -19,7 +19,7 @@ from avtale.domain.money import BASIS_POINTS, Money
 from avtale.domain.periods import COUNT_MAX, Interval, Unit
 from avtale.domain.policy import OWNER_MAY, Policy
 from avtale.domain.purchase import PurchaseTerms
-from avtale.service.catalogue import CampaignEntry, ExchangeRateEntry
+from avtale.service.catalogue import CampaignEntry, ExchangeRateEntry, VoucherEntry
 from avtale.service.endpoints import ENDPOINTS_COUNT_MAX
 from avtale.service.file_secrets import SecretFrom, Strict
 from avtale.storage.customer_apis import Client, CustomerApi
@@ -105,6 +105,7 @@ class ProductEntry(Strict):
     agreement_url: Url | None = None
     suggested_max_minor: int | None = Field(None, ge=1, le=30_000_000)
     campaigns: list[CampaignEntry] = Field(default_factory=list)
+    vouchers: list[VoucherEntry] = Field(default_factory=list)
     stripe_price: str | None = Field(
         None, pattern=r"^[\x21-\x7e]{1,200}$", description="the price at Stripe: its id, or its look-up key"
     )
@@ -115,8 +116,11 @@ class ProductEntry(Strict):
             raise ValueError("a product has an interval (a subscription) or access_days (a single purchase)")
         if (self.interval is None) != (self.agreement_url is None):
             raise ValueError("a subscription has an agreement_url, and a single purchase has none")
-        if self.interval is None and (self.campaigns or self.suggested_max_minor is not None):
-            raise ValueError("a single purchase has neither campaigns nor a price that may vary")
+        special = self.campaigns or self.vouchers or self.suggested_max_minor is not None
+        if self.interval is None and special:
+            raise ValueError("a single purchase has neither campaigns, nor vouchers, nor a price that may vary")
+        if self.vouchers and self.suggested_max_minor is not None:
+            raise ValueError("a price that may vary has no vouchers")
         if len({campaign.id for campaign in self.campaigns}) < len(self.campaigns):
             raise ValueError("two campaigns have the same id")
         if self.stripe_price is not None and (self.interval is None or self.suggested_max_minor is not None):

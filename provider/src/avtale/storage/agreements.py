@@ -65,6 +65,7 @@ def _row(tx: Transaction, agreement: Agreement) -> dict[str, object]:
         "agreement_url": terms.agreement_url,
         "campaign": campaign_row(terms.campaign),
         "suggested_max": terms.suggested_max,
+        "voucher": agreement.voucher,
         **_state(agreement),
     }
 
@@ -372,6 +373,7 @@ def _agreement(row: Row[Any]) -> Agreement:
         pause_reason=row.pause_reason,
         consented_at=row.consented_at,
         withdrawn_at=row.withdrawn_at,
+        voucher=row.voucher,
         limit=row.limit_amount,
         next_amount=row.next_amount,
         gateway=GatewayName(row.gateway),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -104,10 +104,13 @@ async def get_call(tx: Transaction, call_id: UUID) -> Call | None:
     return None if row is None else _call(row)
 
 
-async def is_written(tx: Transaction, call_id: UUID) -> bool:
-    """Whether there is or was a call with this id, whatever became of it."""
+async def states(tx: Transaction, call_ids: Collection[UUID]) -> dict[UUID, str]:
+    """How those of these calls stand that are or were there: `written`, `unknown`, `accepted` or `rejected`."""
+    if not call_ids:
+        return {}
     c = t.calls.c
-    return (await tx.conn.execute(select(c.id).where(c.tenant_id == tx.tenant_id, c.id == call_id))).first() is not None
+    mine = (c.tenant_id == tx.tenant_id) & c.id.in_(sorted(call_ids))
+    return {row.id: row.status for row in await tx.conn.execute(select(c.id, c.status).where(mine))}
 
 
 async def claim_unsent(tx: Transaction, batch_count_max: int, lease_seconds: Callable[[int], float]) -> list[Call]:

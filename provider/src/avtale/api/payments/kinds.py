@@ -79,6 +79,14 @@ ReturnUrl = Annotated[
 ProductId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", examples=["film-month"])]
 Day = Annotated[date, Strict(False)]
 Subject = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(visible)]
+VoucherCode = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]{3,40}$",
+        description="the code of one of the product's vouchers; it is used while the agreement is, or may still be",
+        examples=["SPRING"],
+    ),
+]
 OneLine = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(visible)]
 
 

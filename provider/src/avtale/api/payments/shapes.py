@@ -20,6 +20,7 @@ from avtale.api.payments.kinds import (
     ReturnUrl,
     Shape,
     Subject,
+    VoucherCode,
     shown,
 )
 from avtale.domain.agreement import Agreement as DomainAgreement
@@ -148,7 +149,8 @@ class Agreement(Shape):
     status: AgreementStatus
     price: Money = Field(description="of a period, without a campaign")
     interval: Interval
-    campaign: Campaign | None
+    campaign: Campaign | None = Field(description="or what a voucher gives: its code is the id then")
+    voucher: str | None = Field(description="the code of the voucher that was taken at checkout")
     variable_price: VariablePrice | None
     pause: Pause | None
     created_at: Instant
@@ -172,6 +174,7 @@ class Agreement(Shape):
             price=Money.of(agreement.terms.price),
             interval=Interval(unit=agreement.terms.interval.unit, count=agreement.terms.interval.count),
             campaign=Campaign.of(agreement.terms),
+            voucher=agreement.voucher,
             variable_price=VariablePrice.of(agreement),
             pause=Pause.of(agreement),
             created_at=agreement.created_at,
@@ -241,6 +244,7 @@ class CheckoutRequest(Shape):
         description="the id of one of the product's campaigns",
         examples=["summer"],
     )
+    voucher: VoucherCode | None = None
 
 
 class CheckoutAnswer(Shape):

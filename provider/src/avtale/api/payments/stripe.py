@@ -35,7 +35,7 @@ async def checkout(
         house.gateways,
         visit.tenant,
         visit.caller.person,
-        StripeWish(wish.product_id, wish.payment_method_id, wish.email, wish.name, wish.consents),
+        StripeWish(wish.product_id, wish.payment_method_id, wish.email, wish.name, wish.consents, wish.voucher),
         idempotency_key,
     )
     return StripeCheckoutAnswer(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from avtale.api.payments.kinds import Instant, ProductId, Shape, shown, visible
+from avtale.api.payments.kinds import Instant, ProductId, Shape, VoucherCode, shown, visible
 from avtale.domain.ports import ObservedCustomer
 from avtale.service.wallets import Wallet
 
@@ -114,6 +114,7 @@ class StripeCheckoutRequest(Shape):
     consents: bool = Field(
         False, description="the person has asked that it begins within the fourteen days in which they may withdraw"
     )
+    voucher: VoucherCode | None = None
 
 
 class StripeTvodRequest(CustomerRequest):

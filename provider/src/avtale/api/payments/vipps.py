@@ -33,7 +33,13 @@ async def checkout(
         visit.tenant,
         visit.caller.person,
         CheckoutWish(
-            wish.product_id, wish.return_url, wish.phone_number, wish.is_app, wish.campaign, consents=wish.consents
+            wish.product_id,
+            wish.return_url,
+            wish.phone_number,
+            wish.is_app,
+            wish.campaign,
+            consents=wish.consents,
+            voucher=wish.voucher,
         ),
         idempotency_key,
     )

@@ -22,6 +22,7 @@ from avtale.domain.ports import (
     ObservedPrice,
     PaymentMethod,
     RegisteredWebhook,
+    RepeatedPrice,
     Standing,
     SubscriptionChange,
     SubscriptionWish,
@@ -68,7 +69,7 @@ def write_subscription(wish: SubscriptionWish) -> WrittenRequest:
     """A subscription that waits for its payer, and keeps the card that they confirm with."""
     params: Json = {
         "customer": wish.customer_id,
-        "items": [{"price": wish.price_id}],
+        "items": [{"price_data": _new_price(wish.first_price)} if wish.first_price else {"price": wish.price_id}],
         "payment_behavior": "default_incomplete",
         "payment_settings": {"save_default_payment_method": "on_subscription"},
         "description": wish.description[:_DESCRIPTION_CHARACTERS_MAX],
@@ -110,17 +111,18 @@ def write_change(change: SubscriptionChange) -> WrittenRequest:
     if change.price_id is not None:
         params["items"] = [{"id": change.item_id, "price": change.price_id}]
     elif change.price is not None:
-        price = {
-            "product": change.price.product_id,
-            "currency": change.price.amount.currency.lower(),
-            "unit_amount": change.price.amount.amount,
-            "recurring": {
-                "interval": _WORDS[change.price.interval.unit],
-                "interval_count": change.price.interval.count,
-            },
-        }
-        params["items"] = [{"id": change.item_id, "price_data": price}]
+        params["items"] = [{"id": change.item_id, "price_data": _new_price(change.price)}]
     return _written(change.change_id, f"{SUBSCRIPTIONS}/{change.gateway_agreement_id}", params)
+
+
+def _new_price(price: RepeatedPrice) -> Json:
+    """A price of its own for one subscription."""
+    return {
+        "product": price.product_id,
+        "currency": price.amount.currency.lower(),
+        "unit_amount": price.amount.amount,
+        "recurring": {"interval": _WORDS[price.interval.unit], "interval_count": price.interval.count},
+    }
 
 
 def write_stop(request_id: UUID, subscription_id: str) -> WrittenRequest:
@@ -205,6 +207,7 @@ def _standing(said: Json, invoices: Sequence[Json]) -> Standing:
         renews_at=instant(min(item["current_period_end"] for item in items)),
         free_until=instant(said["trial_end"]) if said.get("trial_end") else None,
         is_billing=any(one["status"] == "draft" and one["automatically_finalizes_at"] for one in invoices),
+        collects=said.get("pause_collection") is None,
         last_change=said["metadata"].get(CHANGE),
     )
 
@@ -342,6 +345,7 @@ def read_price(said: Json) -> ObservedPrice:
         amount=None if whole is None else _money(whole, said["currency"]),
         interval=interval,
         active=said["active"],
+        product_id=said["product"],
     )
 
 

@@ -87,6 +87,7 @@ agreements = Table(
     Column("pause_reason", Text),
     instant("consented_at"),
     instant("withdrawn_at"),
+    Column("voucher", String(40)),
     needed("version", BigInteger),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "gateway_agreement_id"),
@@ -99,6 +100,7 @@ agreements = Table(
     CheckConstraint(among("status", AgreementStatus), name="status"),
     CheckConstraint("status NOT IN ('active', 'stopping') OR anchor IS NOT NULL", name="anchor"),
     Index("agreements_person_ix", "tenant_id", "issuer", "subject", "created_at"),
+    Index("agreements_voucher_ix", "tenant_id", "voucher", postgresql_where=text("voucher IS NOT NULL")),
     Index("agreements_newest_ix", "tenant_id", "created_at", "id"),
     Index(
         "agreements_one_active_key",

@@ -158,6 +158,7 @@ products = Table(
     Column("stripe_price", Text),
     needed("on_sale", Boolean),
     Column("campaigns", JSONB, nullable=False, server_default="[]"),
+    Column("vouchers", JSONB, nullable=False, server_default="[]"),
     Column("suggested_max", BigInteger),
     PrimaryKeyConstraint("tenant_id", "id"),
     CheckConstraint("price >= 0", name="price"),
