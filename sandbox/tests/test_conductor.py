@@ -166,6 +166,26 @@ async def test_webhooks_of_an_instant_are_delivered_before_participants_are_aske
     assert ("2027-02-01T08:00:00Z", 1) not in heard_when_asked
 
 
+async def test_of_very_much_that_is_due_a_part_is_told_before_the_rest_is_done(
+    sandbox: Any, hooked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("avtale_sandbox.conductor._FIRED_AT_ONCE_MAX", 2)
+    monkeypatch.setattr("avtale_sandbox.conductor._BACKLOG_MAX", 2)
+    waiting = {"amount": 9900, "start": "2026-06-01", "waiting": ["2027-01-16"]}
+    orders = [waiting | {"phoneNumber": f"4790{number:06}"} for number in range(8)]
+    assert (await sandbox.control("POST", "/past-agreements", {"agreements": orders})).status == 201
+    backlogs = []
+
+    async def look() -> None:
+        backlogs.append(sandbox.world.sender.busy)
+
+    hooked.before = look
+    await sandbox.advance_to("2027-01-17T12:00:00Z")
+    captured = [told for told in hooked.got if "captured" in told["eventType"]]
+    assert len(captured) == 8
+    assert max(backlogs) < 8
+
+
 async def test_a_limit_of_wall_time_names_who_is_not_quiet(sandbox: Any, follower: Follower) -> None:
     await follow(sandbox, follower)
     follower.due = [parse_instant("2027-01-16T00:00:00Z")]

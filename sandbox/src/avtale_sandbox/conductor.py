@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 _FIRED_AT_ONCE_MAX = 100
+# Of an instant at which very much is due, nothing more is done while so many webhooks wait: they are kept in memory.
+_BACKLOG_MAX = 5_000
 
 
 class Participant(Struct, frozen=True):
@@ -176,7 +178,7 @@ class Conductor:
         """Fire what is due here and deliver what can be delivered now."""
         while True:
             fired = self._settle(_FIRED_AT_ONCE_MAX)
-            if fired:
+            if fired and self._sender.busy < _BACKLOG_MAX:
                 # Between two handfuls, calls of clients are answered.
                 await asyncio.sleep(0)
                 continue
@@ -185,6 +187,8 @@ class Conductor:
                 await asyncio.wait_for(self._sender.idle(), timeout=max(left, 0.001))
             except TimeoutError:
                 raise NotQuiet([f"avtale-sandbox: webhooks {self._sender.busy}"]) from None
+            if fired:
+                continue
             if not self._has_own_work():
                 return
             if time.monotonic() >= deadline:
