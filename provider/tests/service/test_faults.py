@@ -20,7 +20,7 @@ from avtale.service.refunding import refund_charge
 from avtale.service.sending import resend
 from avtale.service.stopping import stop_agreement
 from avtale.service.turning import turn_clock
-from avtale.storage import calls, charges, database, inbox
+from avtale.storage import agreements, calls, charges, database, inbox
 from avtale.storage.inbox import Arrival
 
 from ..conftest import START
@@ -66,6 +66,22 @@ async def test_two_approved_drafts_are_one_agreement_and_the_other_is_given_back
     view = await shop.see(started.agreement_id)
     assert view.agreement.status is AgreementStatus.ACTIVE
     assert sorted(c.status for c in view.charges) == [ChargeStatus.PAID, ChargeStatus.REFUNDED]
+    await shop.books()
+
+
+async def test_a_draft_that_expires_after_another_one_won_has_ended_too(shop: Shop) -> None:
+    await script(shop, DRAFT, 1, kind="effect-then-hang")
+    started = await shop.checkout()
+    await shop.approve(started.confirmation_url)
+    await shop.poll(started.agreement_id)
+    lost = next(a for a in await shop.theirs() if a["status"] == "PENDING")
+    async with shop.db.tenant(shop.tenant.id) as tx:
+        event = EventSubject("k", "recurring.agreement-expired.v1", lost["agreementId"], lost["externalId"], None)
+        await inbox.keep(tx, [Arrival(new_id(), GatewayName.VIPPS, event, b"{}")])
+    await shop.advance_to(START + timedelta(minutes=15))
+    async with shop.db.tenant(shop.tenant.id) as tx:
+        drafts = await agreements.drafts_of(tx, [started.agreement_id])
+    assert sorted(draft.status for draft in drafts) == ["dead", "won"]
     await shop.books()
 
 

@@ -64,6 +64,8 @@ async def settle_draft(
             await _undo(tx, gateway, agreement, draft, observed)
         if approved and observed.orders:
             await learn_orders(tx, tenant, agreement, observed, stray=True)
+        if not approved and draft.status in _LIVE and observed.state is not GatewayAgreementState.PENDING:
+            return await _end_draft(tx, agreement, list(drafts.values()), draft_id, _end_of(observed))
         return agreement
     if approved:
         active = await _activate(tx, tenant, gateway, agreement, draft, observed)
@@ -71,9 +73,13 @@ async def settle_draft(
             return await _stop(tx, tenant, active, observed.stopped_at or tx.now)
         return active
     if observed.state is not GatewayAgreementState.PENDING:
-        verb = AgreementVerb.REJECT if observed.state is GatewayAgreementState.STOPPED else AgreementVerb.EXPIRE
-        return await _end_draft(tx, agreement, list(drafts.values()), draft_id, verb)
+        return await _end_draft(tx, agreement, list(drafts.values()), draft_id, _end_of(observed))
     return agreement
+
+
+def _end_of(observed: ObservedAgreement) -> AgreementVerb:
+    """What became of a draft that nobody approved, and nobody can any more."""
+    return AgreementVerb.REJECT if observed.state is GatewayAgreementState.STOPPED else AgreementVerb.EXPIRE
 
 
 def goes_on(agreement: Agreement | None, observed: ObservedAgreement) -> bool:
