@@ -98,7 +98,7 @@ class Run:
             weather = Weather(houses.sandbox, Random(self.dice.random()), scale.storm)
             await asyncio.gather(*(deeds.introduce(life) for life in lives))
             steps = range(0, scale.days, scale.step_days)
-            fatal = set(self.dice.sample(steps, scale.kills))
+            fatal = set(self.dice.sample(steps, min(scale.kills, len(steps))))
             outages = {steps[len(steps) // 3]: True, steps[len(steps) * 2 // 3]: False} if scale.whole else {}
             moments = [
                 asyncio.create_task(one())
@@ -193,13 +193,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED") or secrets.randbelow(10**6)))
     parser.add_argument("--people", type=int, default=int(os.environ.get("PEOPLE") or 0))
+    parser.add_argument("--days", type=int, default=int(os.environ.get("DAYS") or 0))
     parser.add_argument("--scale", type=int, default=int(os.environ.get("SCALE") or 1))
     parser.add_argument("--short", action="store_true", default=os.environ.get("SHORT") == "1")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(f"seed {options.seed}: SEED={options.seed} runs the same lives and the same faults again")
     scale = SHORT if options.short else LONG
-    scale = replace(scale, people=(options.people or scale.people) * options.scale)
+    people, days = (options.people or scale.people) * options.scale, options.days or scale.days
+    scale = replace(scale, people=people, days=days)
     run = Run(options.seed, scale, console)
     began = time.monotonic()
     try:
