@@ -10,8 +10,11 @@ import pytest
 from avtale.console.look.words import Words, money
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import AttemptStatus, RefundStatus
+from avtale.domain.event import EventKind
 from avtale.domain.periods import Interval, Unit
 from avtale.domain.purchase import PurchaseStatus, PurchaseTerms
+from avtale.domain.settlement import BookingKind
+from avtale.service.browsing import Moment
 
 WORDS = Words(ZoneInfo("Europe/Oslo"))
 
@@ -78,3 +81,15 @@ def test_a_reason_that_nobody_foresaw_is_shown_to_operators_and_spared_customers
 def test_people_are_named_as_far_as_their_subject_tells() -> None:
     assert WORDS.person("phone|4791234567") == "+47\u00a0912\u00a034\u00a0567"
     assert WORDS.person("auth0|66f") == "auth0|66f"
+
+
+def test_money_that_went_any_way_has_words_of_its_own() -> None:
+    assert len({WORDS.booking(kind.value) for kind in BookingKind}) == len(BookingKind)
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_every_event_has_its_line_in_a_history(kind: EventKind) -> None:
+    detail = "2027-02-01T00:00:00Z" if kind.value.startswith("access.") else ""
+    said, _, _ = WORDS.history(Moment(datetime(2027, 1, 15, tzinfo=UTC), "event", kind.value, detail))
+    # What nobody has found words for is its own name.
+    assert said != kind.value.replace(".", ": ").replace("_", " ").capitalize()
