@@ -50,6 +50,7 @@ class Measured:
         """For people."""
         told = [f"{self.rows} rows"]
         told += [f"{name}: {took:.1f} s, {self.rows / took:.0f} rows a second" for name, took in self.seconds.items()]
+        told.append(f"all of it: {sum(self.seconds.values()):.0f} s")
         for name, peak in self.peak_megabytes.items():
             told.append(f"{name}: {peak:.0f} MB at most, {self.half_way_megabytes.get(name, peak):.0f} MB half way")
         return [*told, *(self.differences or ["every row and every charge is as it must be"])]
@@ -133,7 +134,8 @@ class Rehearsal:
             except Refused as error:
                 if error.status != 503:
                     raise
-                self._say(f"still turning: {(await self.houses.sandbox.now()):%d %B %H:%M}")
+                waits = "; ".join(error.body.get("notQuiet", ())) if isinstance(error.body, dict) else ""
+                self._say(f"still turning: {(await self.houses.sandbox.now()):%d %B %H:%M}, {waits}")
         self._expect("turned", "not in time", "in time")
 
     def _compare_report(self, seen: Json) -> None:
