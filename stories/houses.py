@@ -24,6 +24,8 @@ HOST = "127.0.0.1"
 AUDIENCE = "avtale"
 ADMIN_ROLE = "avtale:admin"
 CALL_SECONDS_MAX = 90.0
+#: Shorter than the servers' own, so that none closes a connection just as it is used again.
+IDLE_SECONDS_MAX = 2.0
 #: How often the tenants file is applied before the sandbox counts as not answering.
 APPLY_COUNT_MAX = 3
 MIGRATION_SECRET = "only-for-who-moves-in"
@@ -87,7 +89,10 @@ class Houses:
 
     async def __aenter__(self) -> Self:
         self.processes = Processes()
-        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS_MAX))
+        self.session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=CALL_SECONDS_MAX),
+            connector=aiohttp.TCPConnector(keepalive_timeout=IDLE_SECONDS_MAX),
+        )
         try:
             await self._rise()
         except BaseException:

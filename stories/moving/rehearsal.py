@@ -194,7 +194,8 @@ class Rehearsal:
     async def _audit(self, exported: Json) -> None:
         """Both sides tell the same story; those who did not move in are the old system's still."""
         theirs = {*self.business.agreement_ids} - self.business.right()
-        found = audit(exported, await self.houses.provider.export(), merchant=self.houses.offer.merchant_serial_number)
+        ours, unit = await self.houses.provider.export(), self.houses.offer.merchant_serial_number
+        found = await asyncio.to_thread(audit, exported, ours, merchant=unit)
         for one in found:
             if one.agreement not in theirs:
                 self.measured.differences.append(f"{one.code} {one.agreement}: {one.sentence}")
