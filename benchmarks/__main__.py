@@ -1,9 +1,12 @@
-"""Measures the sandbox, all servers up at once and rounds interleaved, and says what came of it in medians.
+"""Measures the sandbox and the provider, all servers up at once, rounds interleaved, and says medians.
 
-make bench                          the sandbox alone
+make bench                          both, without anybody else's sandbox
 make bench PEERS=/some/folder       and Prism and WireMock, where `npm install @stoplight/prism-cli wiremock` was run
 make bench ROUNDS=5 SECONDS_EACH=2  how often, and how long each time
-make bench ONLY=speed               one part: speed, growth, year or migration
+make bench ONLY=speed               one part of the sandbox: speed, growth or year
+make bench ONLY=billing             one of the provider: billing, webhooks, checkout, reads, start or migration
+make bench DUE=2000 IDLE=0,20000    how many agreements are due, and among how many idle ones
+make bench JSON=told.json PAGE=yes  and the provider's figures into docs/reference/performance.md
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import growth, migration, pauses, servers, shop, year
+from . import growth, migration, pauses, provider, servers, shop, year
+from .provider import page
 from .wrk import measure
 
 CONNECTIONS = (1, 32)
@@ -44,10 +48,14 @@ def main() -> None:
     asked.add_argument("--rounds", type=int, default=5)
     asked.add_argument("--seconds", type=int, default=2)
     asked.add_argument("--stored", type=int, default=200_000, help="agreements stored for the last part")
-    asked.add_argument("--only", choices=("speed", "growth", "year", "migration"), default=None)
+    parts = ("speed", "growth", "year", "migration", *provider.PARTS)
+    asked.add_argument("--only", choices=parts, default=None)
+    asked.add_argument("--due", type=int, default=10_000, help="agreements that are due at one time")
+    asked.add_argument("--idle", default="0,100000", help="agreements that are not, for each run of the billing")
     asked.add_argument("--json", type=Path, default=None)
+    asked.add_argument("--page", action="store_true", help="write the provider's figures into its page")
     order = asked.parse_args()
-    if order.only != "migration" and shutil.which("wrk") is None:
+    if order.only not in ("migration", "billing", "start") and shutil.which("wrk") is None:
         sys.exit("wrk is needed to send requests: apt-get install wrk")
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     told: dict[str, Any] = {}
@@ -60,6 +68,11 @@ def main() -> None:
         told["year"] = year.run()
     if order.only in (None, "migration"):
         told["migration"] = migration.run()
+    if order.only is None or order.only in provider.PARTS:
+        idle = [int(count) for count in order.idle.split(",")]
+        told["provider"] = provider.run(order.only, order.due, idle, order.rounds, order.seconds)
+    if order.page:
+        page.write(told["provider"])
     if order.json is not None:
         order.json.write_text(json.dumps(told, indent=2) + "\n")
 

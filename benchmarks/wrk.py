@@ -13,10 +13,24 @@ MARK = "measured "
 _SCRIPT = """
 local method, paths, body, headers = "{method}", {paths}, {body}, {headers}
 local count, thread = 0, 0
+local prepared, names = {{}}, {names}
+for line in io.lines("{prepared}") do
+  local one, fields = {{headers = {{}}}}, {{}}
+  for field in (line .. "\t"):gmatch("([^\t]*)\t") do fields[#fields + 1] = field end
+  for place, name in ipairs(names) do one.headers[name] = fields[place] end
+  for name, value in pairs(headers) do one.headers[name] = value end
+  one.body = fields[#names + 1]
+  if one.body == "" then one.body = nil end
+  prepared[#prepared + 1] = one
+end
 local threads = 0
 function setup(t) t:set("number", threads); threads = threads + 1 end
 function request()
   count = count + 1
+  if #prepared > 0 then
+    local one = prepared[(count - 1) % #prepared + 1]
+    return wrk.format(method, paths[count % #paths + 1], one.headers, one.body)
+  end
   headers["Idempotency-Key"] = "{run}-" .. number .. "-" .. count
   return wrk.format(method, paths[count % #paths + 1], headers, body)
 end
@@ -31,12 +45,18 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One kind of request; every one has an idempotency key of its own."""
+    """One kind of request; every one has an idempotency key of its own.
+
+    With `prepared` each has headers and a body of its own instead, in the order given: the values of the headers that
+    `prepared_headers` names, and the body.
+    """
 
     method: str
     paths: tuple[str, ...]
     headers: dict[str, str]
     body: str | None = None
+    prepared_headers: tuple[str, ...] = ()
+    prepared: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +73,16 @@ class Measured:
 
 def measure(url: str, load: Load, connections: int, seconds: int, run: str) -> Measured:
     """Send for so many seconds; `run` makes the keys differ from those of other runs."""
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as lines:
+        lines.writelines("\t".join(one) + "\n" for one in load.prepared)
+        lines.flush()
+        return _measure(url, load, connections, seconds, run, lines.name)
+
+
+def _measure(url: str, load: Load, connections: int, seconds: int, run: str, prepared: str) -> Measured:
     script = _SCRIPT.format(
+        prepared=prepared,
+        names=_lua(list(load.prepared_headers)),
         method=load.method,
         paths=_lua(list(load.paths)),
         body="nil" if load.body is None else _quoted(load.body),

@@ -75,6 +75,10 @@ class Sandbox:
         """Register a participant of the clock."""
         await self._http.call("POST", "/clock/participants", {"name": name, "url": url, "token": token})
 
+    async def leave(self, name: str) -> None:
+        """Follow the clock no more."""
+        await self._http.call("DELETE", f"/clock/participants/{quote(name)}")
+
     async def person(self, phone_number: str, **traits: Any) -> Json:
         """Make a person, with the traits of the control API (`name`, `temperament`, `noFunds`)."""
         return await self._object("POST", "/people", {"phoneNumber": phone_number, **traits})
