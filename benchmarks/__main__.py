@@ -71,7 +71,7 @@ def main() -> None:
     if order.only is None or order.only in provider.PARTS:
         idle = [int(count) for count in order.idle.split(",")]
         told["provider"] = provider.run(order.only, order.due, idle, order.rounds, order.seconds)
-    if order.page:
+    if order.page and "provider" in told:
         page.write(told["provider"])
     if order.json is not None:
         order.json.write_text(json.dumps(told, indent=2) + "\n")

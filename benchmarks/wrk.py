@@ -93,7 +93,20 @@ def _measure(url: str, load: Load, connections: int, seconds: int, run: str, pre
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)
         file.flush()
-        command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s", str(Path(file.name)), url]
+        command = [
+            "wrk",
+            "-t",
+            "1",
+            "-c",
+            str(connections),
+            "-d",
+            f"{seconds}s",
+            "--timeout",
+            "30s",
+            "-s",
+            str(Path(file.name)),
+            url,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
     line = next((line for line in done.stdout.splitlines() if line.startswith(MARK)), None)
     if line is None:

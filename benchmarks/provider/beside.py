@@ -24,8 +24,8 @@ from .business import Business, opened
 
 #: How many requests of one kind are made ready for each second; who answers more begins again with the first.
 READY_A_SECOND = 3_000
-PEOPLE = 300
-STARTS = 5
+PEOPLE = 250
+STARTS = 3
 JSON_BODY = {"Content-Type": "application/json"}
 
 Told = dict[str, Any]
@@ -56,10 +56,10 @@ async def checkouts(business: Business, rounds: int, seconds: int) -> Told:
     """People who begin a subscription, each for the first time, against the same bare endpoint; the draft is made at
     the sandbox, which is part of the time and no part of `cpu_us`."""
     wish = {"productId": "film-month", "returnUrl": "https://film.example/thanks", "phoneNumber": "4791234567"}
-    tokens = [await _token(business, f"buyer-{uuid4()}") for _ in range(PEOPLE * (rounds + 1))]
+    tokens = [await _token(business, f"buyer-{uuid4()}") for _ in range(PEOPLE * seconds * (rounds + 1))]
 
     def load(number: int) -> Load:
-        mine = tokens[number * PEOPLE : (number + 1) * PEOPLE]
+        mine = tokens[number * PEOPLE * seconds : (number + 1) * PEOPLE * seconds]
         ready = tuple((f"Bearer {token}", str(uuid4()), json.dumps(wish)) for token in mine)
         names = ("Authorization", "Idempotency-Key")
         return Load("POST", ("/api/v1/pay/vipps/checkout",), JSON_BODY, None, names, ready)
@@ -67,7 +67,7 @@ async def checkouts(business: Business, rounds: int, seconds: int) -> Told:
     def bare(_: int) -> Load:
         return Load("POST", ("/",), JSON_BODY, json.dumps(wish))
 
-    return await _beside(business, load, bare, 32, rounds, 1)
+    return await _beside(business, load, bare, 32, rounds, seconds)
 
 
 async def reads(business: Business, rounds: int, seconds: int) -> Told:
@@ -135,6 +135,8 @@ async def _beside(business: Business, ours: Loads, bare: Loads, connections: int
             busy += servers.cpu_seconds_of(pid) - before
             count += got["ours"][-1].count
             got["bare"].append(measure(server.url, bare(number), connections, seconds, f"b{number}"))
+    if not count:
+        raise RuntimeError(f"nothing was answered within {seconds} s: SECONDS_EACH=10 makes each round longer")
     told: Told = {"connections": connections, "cpu_us": round(busy / count * 1e6)}
     for name, rows in got.items():
         for figure in ("per_second", "p50", "p99"):
