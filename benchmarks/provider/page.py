@@ -50,12 +50,14 @@ def measured(told: Told) -> str:
     if found:
         parts.append(
             "| Beside the bare endpoint | connections | ours a second | bare a second | ours : bare | ours p50 ms "
-            "| ours p99 ms | bare p50 ms | bare p99 ms | our processor time, µs each | failed |"
+            "| ours p99 ms | bare p50 ms | bare p99 ms | our processor time, µs each | failed or late |"
         )
         parts.append("| --- |" + " --- |" * 10)
         for name, one in found:
             parts.append(f"| {name} | " + " | ".join(_number(one[column]) for column in _COLUMNS) + " |")
         parts.append("")
+    if missing := [name for name, path in _BARE if _at(told, path) is None]:
+        parts.append(f"Not in this run: {', '.join(missing)}.\n")
     if reads := told.get("reads"):
         scans = sum(reads[name]["sequential scans"] for name in reads if isinstance(reads[name], dict))
         parts.append(
