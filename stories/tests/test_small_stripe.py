@@ -45,42 +45,25 @@ async def test_three_who_pay_with_stripe_and_one_with_vipps(world: World) -> Non
 
 
 async def test_what_is_changed_in_agreements_that_stripe_bills(world: World) -> None:
-    """Ida pauses and goes on, Jon pays for a box, Kari's and Liv's cards decline, and films become dearer for all."""
+    """Ida pauses and goes on, Jon pays for a box, his card declines later, and films become dearer for both."""
     admin = world.houses.provider
-    anna = await world.shop.subscribe(await world.person("Anna"))
-    ida, jon = [await world.shop.subscribe_with_stripe(await world.person(name)) for name in ("Ida", "Jon")]
-    kari, liv = [
-        await world.shop.subscribe_with_stripe(await world.person(name), "sandboxFailsOnRenewal")
-        for name in ("Kari", "Liv")
-    ]
+    ida = await world.shop.subscribe_with_stripe(await world.person("Ida"))
+    jon = await world.shop.subscribe_with_stripe(await world.person("Jon"), "sandboxFailsOnRenewal")
     assert (await ida.change("pause"))["takesEffect"] == "2027-02-28"
     dearer = await admin.price_product(world.houses.offer.product_id, 12900, "2027-03-05")
-    assert (dearer["planned"], dearer["remaining"]) == (5, 0)
-    await admin.charge_once(jon.agreement_id, 4900, "A box of popcorn")
+    assert (dearer["planned"], dearer["remaining"]) == (2, 0)
     await world.advance_to("2027-02-28T15:00")
-    failing = [event for event in await admin.events() if event["type"] == "charge.failing"]
-    assert [(one["data"]["reason"], one["data"]["advice"]) for one in failing] == [
-        ("generic_decline", "ask_to_pay")
-    ] * 2
-    assert {one["agreementId"] for one in await admin.dunning()} == {kari.agreement_id, liv.agreement_id}
-    assert (await kari.now())["accessUntil"] == (await liv.now())["accessUntil"] == "2027-03-05T23:00:00Z"
-    await kari.change_card("visa")
-    await world.advance_to("2027-03-10")
-    assert (await ida.change("resume", on="2027-03-20"))["takesEffect"] == "2027-03-20"
-    assert await world.audit() == []
-    await world.advance_to("2027-04-01T12:00")
-    assert await ida.charges() == [("2027-01-31", 9900, "paid"), ("2027-03-20", 12900, "paid")]
-    assert [one.captured for one in await anna.charges()] == [9900, 9900, 12900]
-    assert [one[1:] for one in await jon.charges()] == [
-        (9900, "paid"),
-        (4900, "paid"),
-        (9900, "paid"),
-        (12900, "paid"),
-    ]
-    assert [one[2] for one in await kari.charges()] == ["paid", "paid", "paid"]
-    assert [one["agreementId"] for one in await admin.dunning("recovered")] == [kari.agreement_id]
-    assert [one["agreementId"] for one in await admin.dunning("lost")] == [liv.agreement_id]
-    assert [(await one.now())["status"] for one in (kari, liv)] == ["active", "stopped"]
+    (failing,) = [event for event in await admin.events() if event["type"] == "charge.failing"]
+    assert (failing["data"]["reason"], failing["data"]["advice"]) == ("generic_decline", "ask_to_pay")
+    assert [one["agreementId"] for one in await admin.dunning()] == [jon.agreement_id]
+    assert (await jon.now())["accessUntil"] == "2027-03-05T23:00:00Z"
+    await jon.change_card("visa")
+    await admin.charge_once(jon.agreement_id, 4900, "A box of popcorn")
+    assert (await ida.change("resume", on="2027-03-10"))["takesEffect"] == "2027-03-10"
+    await world.advance_to("2027-03-10T15:00")
+    assert await ida.charges() == [("2027-01-31", 9900, "paid"), ("2027-03-10", 12900, "paid")]
+    assert sorted(one[1:] for one in await jon.charges()) == [(4900, "paid"), (9900, "paid"), (9900, "paid")]
+    assert [one["agreementId"] for one in await admin.dunning("recovered")] == [jon.agreement_id]
 
 
 async def test_answers_and_webhooks_that_never_come_cost_time_and_no_money(world: World) -> None:

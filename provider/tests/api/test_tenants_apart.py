@@ -46,6 +46,7 @@ BODIES: dict[str, Any] = {
     "postV1PeopleAdminErase": {"why": "Asked for it"},
     "postV1EntitlementsCheck": {"productIds": ["film-month"]},
     "postV1EventsEndpoints": {"url": "https://film.example/events"},
+    "patchV1EventsEndpoints": {"types": ["charge.paid"]},
     "postV1EventsEndpointsReplay": {"after": "0"},
     "postV1EventsEndpointsSecret": {"overlapHours": 24},
     "postV1AgreementsCharges": {"amount": 4900, "description": "Delivery"},

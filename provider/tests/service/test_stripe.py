@@ -10,10 +10,12 @@ import pytest
 
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import ChargeKind, ChargeStatus, RefundStatus
+from avtale.domain.dunning import Advice, DunningStatus
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown
 from avtale.domain.purchase import PurchaseStatus
 from avtale.service.absorbing import Forged, keep_undelivered
 from avtale.service.checkout import Person
+from avtale.service.dunning import list_dunning
 from avtale.service.inspecting import find_config_errors
 from avtale.service.notifying import read_events
 from avtale.service.overseeing import inspect_charge
@@ -120,6 +122,8 @@ async def test_a_renewal_that_fails_is_paid_late_or_never(shop: Shop, stripe: St
     view = await shop.see(agreement_id)
     assert [c.status for c in view.charges] == [ChargeStatus.PAID, ChargeStatus.PAID, ChargeStatus.FAILED]
     assert view.agreement.status is AgreementStatus.STOPPED
+    (lost,) = await list_dunning(shop.db, shop.tenant, DunningStatus.LOST, None, 10)
+    assert (lost.charge.id, lost.dunning.advice) == (view.charges[2].id, Advice.ASK_TO_PAY)
     assert len((await shop.books())["receipts"]) == 2
 
 
