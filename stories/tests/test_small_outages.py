@@ -25,6 +25,9 @@ OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "4"))
 CUT_SECONDS = float(os.environ.get("CUT_SECONDS", "3"))
 BURST = int(os.environ.get("BURST", "200"))
 
+#: How long somebody in the crowd waits for an answer.
+PATIENCE = aiohttp.ClientTimeout(total=240)
+
 CREATE = {"operationId": "CreateChargeV3"}
 DRAFT = {"operationId": "DraftAgreementV3"}
 
@@ -92,7 +95,7 @@ async def test_a_crowd_at_a_full_pool_is_sent_away_and_nothing_is_half_done(data
     settings = {"AVTALE_DATABASE_CONNECTIONS_MAX": "2"}
     async with (
         Houses(size=Size(workers=1), database=database, settings=settings) as houses,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as crowd,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=PATIENCE) as crowd,
     ):
         world = World(houses)
         people = [await world.person(name) for name in ("Anna", "Bjørn", "Cecilie", "David")]

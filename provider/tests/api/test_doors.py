@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from avtale.api import doors
+from avtale.api import doors, envelope
 from avtale.api.tenancy import BELIEVED_SECONDS_MAX, Tenancy, TenantUnknown, host_name
 from avtale.storage import tenants
 from avtale.storage.database import Database
@@ -305,6 +305,18 @@ async def test_a_database_of_the_owner_is_none_to_serve_from(world: World, home:
             assert (answer.status, answer.code) == (503, "not_ready")
     finally:
         await owner.close()
+
+
+async def test_more_requests_at_once_than_a_process_takes_are_sent_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(envelope, "REQUESTS_AT_ONCE_MAX", 0)
+    answer = await world.call("POST", CHECKOUT, token=world.anna(), json=WISH)
+    assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "too_busy", "2")
+    assert (await world.call("GET", "/admin/health/live")).status == 200
+    monkeypatch.setattr(envelope, "REQUESTS_AT_ONCE_MAX", 1)
+    for _ in range(2):
+        assert (await world.call("GET", "/api/v1/agreements", token=world.anna())).status == 200
 
 
 @pytest.mark.shows("payments:listAdminHealthReady")

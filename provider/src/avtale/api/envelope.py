@@ -11,13 +11,19 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from avtale.api.problems import problem_of
+from avtale.api.problems import RETRY_AFTER_SECONDS, Problem, problem_of
 
 REQUEST_ID = "X-Request-Id"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 #: Answers are about one person and one moment: nobody keeps them, nobody guesses what they are.
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+#: More than this in one process are sent away before anything is done for them.
+REQUESTS_AT_ONCE_MAX = 500
+_CROWDED = Problem(503, "too_busy", "too many requests at once; try again", {"Retry-After": str(RETRY_AFTER_SECONDS)})
+#: Whoever asks whether this process lives is always answered.
+_LIVE = "/admin/health/live"
 
 log = structlog.get_logger()
 
@@ -27,6 +33,7 @@ class Envelope:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,7 +54,12 @@ class Envelope:
                     headers.setdefault(name, value)
             await send(message)
 
+        if self._under_way >= REQUESTS_AT_ONCE_MAX and scope["path"] != _LIVE:
+            await _CROWDED.answer(scope)(scope, receive, send_marked)
+            return
+
         with structlog.contextvars.bound_contextvars(request_id=request_id):
+            self._under_way += 1
             try:
                 await self._app(scope, receive, send_marked)
             except ClientDisconnect:
@@ -58,6 +70,8 @@ class Envelope:
                 if started:
                     raise
                 await problem_of(error).answer(scope)(scope, receive, send_marked)
+            finally:
+                self._under_way -= 1
 
 
 def _path(scope: Scope) -> str:
