@@ -21,7 +21,8 @@ pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 #: How long the database is away; OUTAGE_SECONDS=60 is the long form.
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "4"))
-#: How long a worker's cable is pulled, and how many ask at once; CUT_SECONDS=60 and BURST=10000 are the long form.
+#: How long a worker's cable is pulled, and how many ask at once; CUT_SECONDS=60 and BURST=1500 are the long form. With
+#: more than 2 000 the operating system's own queue of connections is full, and some are cut before we hear of them.
 CUT_SECONDS = float(os.environ.get("CUT_SECONDS", "3"))
 BURST = int(os.environ.get("BURST", "200"))
 
@@ -126,7 +127,9 @@ async def test_a_crowd_at_a_full_pool_is_sent_away_and_nothing_is_half_done(data
             await (await world.shop.checkout(person)).open_phone()
         await world.advance_to("2027-03-01")
         assert await world.audit() == []
-        assert [a["status"] for a in (await world.sandbox.export())["agreements"]] == ["ACTIVE"] * len(people)
+        # Whoever was sent away between the draft and its answer was given another; nobody has two that count.
+        statuses = [a["status"] for a in (await world.sandbox.export())["agreements"] if a["status"] != "EXPIRED"]
+        assert statuses == ["ACTIVE"] * len(people)
 
 
 async def test_a_worker_that_is_cut_off_is_stood_in_for_and_comes_back(database: Path) -> None:
