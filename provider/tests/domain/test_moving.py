@@ -10,8 +10,8 @@ import pytest
 from avtale.domain.errors import Invalid
 from avtale.domain.money import Money
 from avtale.domain.moving import KNOWN, Place, check_columns, place, read_moved
+from avtale.domain.observations import NEVER_OVER, FoundAgreement, GatewayAgreementState
 from avtale.domain.periods import Interval, Unit
-from avtale.domain.ports import NEVER_OVER, FoundAgreement, GatewayAgreementState
 
 MONTH = Interval(Unit.MONTH)
 NOW = datetime(2027, 2, 10, 9, tzinfo=UTC)

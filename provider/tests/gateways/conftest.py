@@ -16,7 +16,7 @@ import pytest
 from avtale.domain.agreement import Terms
 from avtale.domain.money import Money
 from avtale.domain.periods import Interval, Unit
-from avtale.domain.ports import ChargeWish, DraftWish
+from avtale.domain.wishes import ChargeWish, DraftWish
 from avtale.gateways.outbound import Outbound, OutboundLimits
 from avtale.gateways.vipps.adapter import VippsRecurring
 from avtale.gateways.vipps.calling import VippsCalls

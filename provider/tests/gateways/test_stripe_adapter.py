@@ -16,10 +16,11 @@ import aiohttp
 import pytest
 
 from avtale.domain.money import Money
+from avtale.domain.observations import GatewayAgreementState
 from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Throttled, Unknown
 from avtale.domain.periods import Interval, Unit
-from avtale.domain.ports import GatewayAgreementState, IntentWish, SubscriptionWish
 from avtale.domain.settlement import GatewayChargeState
+from avtale.domain.wishes import IntentWish, SubscriptionWish
 from avtale.gateways.outbound import Outbound
 from avtale.gateways.stripe.adapter import StripeBilling
 from avtale.gateways.stripe.calling import StripeCalls

@@ -11,14 +11,9 @@ from uuid import UUID
 import pytest
 
 from avtale.domain.charge import Totals
+from avtale.domain.observations import Drafted, GatewayAgreementState, ObservedAgreement, RegisteredWebhook
 from avtale.domain.outcome import Answered, Refused, Throttled, Unknown
-from avtale.domain.ports import (
-    Drafted,
-    GatewayAgreementState,
-    ObservedAgreement,
-    RecurringGateway,
-    RegisteredWebhook,
-)
+from avtale.domain.ports import RecurringGateway
 from avtale.domain.settlement import GatewayChargeState, ObservedCharge
 from avtale.gateways.outbound import Exchange, Outbound, OutboundLimits
 from avtale.gateways.vipps.adapter import VippsRecurring

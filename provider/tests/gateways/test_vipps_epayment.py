@@ -11,9 +11,10 @@ import pytest
 from avtale.domain.charge import Totals
 from avtale.domain.money import Money
 from avtale.domain.outcome import Answered, Refused, Throttled, Unknown
-from avtale.domain.ports import PaymentGateway, PaymentWish
+from avtale.domain.ports import PaymentGateway
 from avtale.domain.purchase import PurchaseTerms
 from avtale.domain.settlement import GatewayChargeState, ObservedCharge
+from avtale.domain.wishes import PaymentWish
 from avtale.gateways.vipps import translate_epayment as translate
 from avtale.gateways.vipps.calling import VippsCalls
 from avtale.gateways.vipps.epayment import VippsPayments

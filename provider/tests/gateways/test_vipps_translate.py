@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from avtale.domain.campaign import Campaign, CampaignKind
 from avtale.domain.charge import Totals
 from avtale.domain.money import Money
+from avtale.domain.observations import Drafted, GatewayAgreementState
 from avtale.domain.periods import Interval, Unit
-from avtale.domain.ports import ChargeWish, Drafted, GatewayAgreementState
 from avtale.domain.settlement import GatewayChargeState
+from avtale.domain.wishes import ChargeWish
 from avtale.gateways.vipps import limits, translate
 
 ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)))

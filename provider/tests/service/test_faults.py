@@ -12,7 +12,7 @@ from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import AttemptStatus, ChargeStatus
 from avtale.domain.errors import GatewayBusy, GatewayRefused, GatewayUnknown
 from avtale.domain.gateway import GatewayName
-from avtale.domain.ports import EventSubject
+from avtale.domain.observations import EventSubject
 from avtale.service.billing import bill, plan_charges
 from avtale.service.checking import check
 from avtale.service.ids import new_id

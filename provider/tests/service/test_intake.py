@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from avtale.domain.gateway import GatewayName
-from avtale.domain.ports import EventSubject
+from avtale.domain.observations import EventSubject
 from avtale.service.intake import Intake
 from avtale.storage import inbox
 from avtale.storage import tables as t

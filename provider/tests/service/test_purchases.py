@@ -12,7 +12,7 @@ import pytest
 from avtale.domain.charge import AttemptStatus, ChargeStatus
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown, Invalid, NotFound
 from avtale.domain.gateway import GatewayName
-from avtale.domain.ports import EventSubject
+from avtale.domain.observations import EventSubject
 from avtale.domain.purchase import PurchaseStatus
 from avtale.service.auditing import audit
 from avtale.service.buying import check_out

@@ -10,8 +10,8 @@ from decimal import Decimal, InvalidOperation
 
 from avtale.domain.errors import Invalid
 from avtale.domain.money import BASIS_POINTS, Money
+from avtale.domain.observations import NEVER_OVER, FoundAgreement, GatewayAgreementState
 from avtale.domain.periods import Interval, Unit, local_date, plus
-from avtale.domain.ports import NEVER_OVER, FoundAgreement, GatewayAgreementState
 
 #: Amounts beyond this are mistakes of a digit (Vipps takes NOK 20 000 at most).
 PRICE_MAX = 2_000_000

@@ -12,8 +12,9 @@ from avtale.domain.billing import plan_at
 from avtale.domain.change import ChangeStatus
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.gateway import GatewayName
+from avtale.domain.observations import GatewayAgreementState, ObservedAgreement
 from avtale.domain.periods import Interval, Period, Unit, local_date, period
-from avtale.domain.ports import AgreementGateway, GatewayAgreementState, ObservedAgreement
+from avtale.domain.ports import AgreementGateway
 from avtale.service import announcing, settling
 from avtale.service.ids import new_id
 from avtale.service.invoicing import learn_all_orders, learn_orders

@@ -8,7 +8,8 @@ from datetime import timedelta
 from avtale.domain.agreement import Agreement, AgreementStatus
 from avtale.domain.billing import PlannedCharge, due_on, plan, plan_at
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
-from avtale.domain.ports import ChargeWish, Gateways, RecurringGateway
+from avtale.domain.ports import Gateways, RecurringGateway
+from avtale.domain.wishes import ChargeWish
 from avtale.service import settling
 from avtale.service.ending import finish_stops
 from avtale.service.giving import begin_given, end_given

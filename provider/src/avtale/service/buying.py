@@ -12,8 +12,9 @@ from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayU
 from avtale.domain.gateway import GatewayName
 from avtale.domain.outcome import Outcome, Refused, Throttled
 from avtale.domain.periods import local_date
-from avtale.domain.ports import Gateways, PaymentGateway, PaymentWish
+from avtale.domain.ports import Gateways, PaymentGateway
 from avtale.domain.purchase import Purchase, PurchaseStatus, PurchaseTerms
+from avtale.domain.wishes import PaymentWish
 from avtale.service.checkout import Checkout, CheckoutWish, Person, start_checkout, with_reference
 from avtale.service.delivering import READ_AFTER_EXPIRY
 from avtale.service.ids import new_id

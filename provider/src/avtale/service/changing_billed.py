@@ -8,8 +8,10 @@ from uuid import UUID
 from avtale.domain.agreement import Agreement, Terms
 from avtale.domain.change import Change, ChangeKind, ChangeStatus
 from avtale.domain.errors import Conflict, Invalid, NotFound
+from avtale.domain.observations import ObservedAgreement, Standing
 from avtale.domain.periods import local_date, start_of
-from avtale.domain.ports import BillingGateway, Gateways, ObservedAgreement, Standing, SubscriptionChange
+from avtale.domain.ports import BillingGateway, Gateways
+from avtale.domain.wishes import SubscriptionChange
 from avtale.service import announcing
 from avtale.service.activating import settle_draft
 from avtale.service.change_wishes import ChangeWish, check, lock_product, made_before

@@ -11,9 +11,11 @@ from avtale.domain.billing import due_on
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.errors import Conflict, GatewayRefused, IllegalStep, Invalid, NotFound
 from avtale.domain.money import Money
+from avtale.domain.observations import Standing
 from avtale.domain.outcome import Refused
 from avtale.domain.periods import local_date
-from avtale.domain.ports import ChargeWish, Gateways, IntentWish, Standing, WrittenRequest
+from avtale.domain.ports import Gateways
+from avtale.domain.wishes import ChargeWish, IntentWish, WrittenRequest
 from avtale.service.changing_billed import read_standing
 from avtale.service.checking import read_attempts_now
 from avtale.service.checkout import Person

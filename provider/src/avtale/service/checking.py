@@ -14,8 +14,9 @@ from avtale.domain.billing import read_next
 from avtale.domain.charge import OPEN_ATTEMPTS, AttemptStatus
 from avtale.domain.errors import Refusal
 from avtale.domain.gateway import GatewayName, try_days
+from avtale.domain.observations import GatewayAgreementState, ObservedAgreement
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled, Unknown
-from avtale.domain.ports import AgreementGateway, BillingGateway, GatewayAgreementState, Gateways, ObservedAgreement
+from avtale.domain.ports import AgreementGateway, BillingGateway, Gateways
 from avtale.domain.settlement import ObservedCharge
 from avtale.service.absorbing import ASK_FOR_EVENTS_AFTER, fetch_undelivered, keep_undelivered
 from avtale.service.activating import bury_draft, follow_agreements, goes_on, settle_draft

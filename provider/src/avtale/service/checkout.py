@@ -12,9 +12,11 @@ from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.campaign import Campaign
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown, Invalid
 from avtale.domain.gateway import GatewayName
+from avtale.domain.observations import Drafted
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled
 from avtale.domain.periods import local_date, start_of
-from avtale.domain.ports import Drafted, DraftWish, Gateways, RecurringGateway, WrittenRequest
+from avtale.domain.ports import Gateways, RecurringGateway
+from avtale.domain.wishes import DraftWish, WrittenRequest
 from avtale.service.ids import new_id
 from avtale.service.vouching import take_voucher, voucher_terms
 from avtale.storage import agreements, calls, checks, idempotency, locks, tenants

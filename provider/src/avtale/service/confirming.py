@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+from avtale.domain.observations import Confirmation
 from avtale.domain.outcome import Answered, Outcome, Unknown
-from avtale.domain.ports import BillingGateway, Confirmation, Gateways
+from avtale.domain.ports import BillingGateway, Gateways
 from avtale.service.sending import send_written
 from avtale.storage import calls
 from avtale.storage.calls import Call

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown
+from avtale.domain.observations import ObservedCustomer
 from avtale.domain.outcome import Answered, Outcome, Refused, T, Throttled
-from avtale.domain.ports import BillingGateway, ObservedCustomer
+from avtale.domain.ports import BillingGateway
 from avtale.service.checkout import Person
 from avtale.service.ids import new_id
 from avtale.storage import stripe_accounts

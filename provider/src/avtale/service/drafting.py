@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from avtale.domain.ports import Confirmation
+from avtale.domain.observations import Confirmation
 from avtale.storage import agreements, charges, checks
 from avtale.storage.calls import ORDERS, Call, CallKind
 from avtale.storage.checks import CheckKind

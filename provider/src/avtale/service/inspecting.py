@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from avtale.domain.agreement import Terms
 from avtale.domain.errors import Conflict, Refusal
 from avtale.domain.gateway import GatewayName
+from avtale.domain.observations import RegisteredWebhook
 from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Throttled
 from avtale.domain.periods import local_date
-from avtale.domain.ports import Gateways, RegisteredWebhook
+from avtale.domain.ports import Gateways
 from avtale.domain.purchase import PurchaseTerms
 from avtale.domain.receipt import BOOKKEEPING_CURRENCY
 from avtale.service.endpoints import EndpointView, list_endpoints

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from avtale.domain.gateway import GatewayName
-from avtale.domain.ports import EventSubject
+from avtale.domain.observations import EventSubject
 from avtale.service.ids import new_id
 from avtale.service.signers import Signers
 from avtale.storage import inbox

@@ -10,8 +10,8 @@ from uuid import UUID
 from avtale.domain.agreement import Agreement
 from avtale.domain.change import Change, ChangeKind, ChangeStatus
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
+from avtale.domain.observations import ObservedAgreement, ObservedOrder
 from avtale.domain.periods import local_date
-from avtale.domain.ports import ObservedAgreement, ObservedOrder
 from avtale.service import settling
 from avtale.service.ids import new_id
 from avtale.service.taking import close

@@ -9,10 +9,12 @@ from uuid import UUID
 from avtale.domain.charge import Attempt, AttemptStatus, Totals
 from avtale.domain.errors import Conflict, Invalid
 from avtale.domain.gateway import GatewayName
+from avtale.domain.observations import Confirmation
 from avtale.domain.outcome import Outcome
 from avtale.domain.periods import local_date
-from avtale.domain.ports import BillingGateway, Confirmation, Gateways, IntentWish
+from avtale.domain.ports import BillingGateway, Gateways
 from avtale.domain.purchase import Purchase, PurchaseTerms
+from avtale.domain.wishes import IntentWish
 from avtale.service.buying import charge_of, new_purchase, refuse_owned, still_open
 from avtale.service.checkout import Person
 from avtale.service.confirming import SENDINGS_COUNT_MAX, confirmation

@@ -12,8 +12,9 @@ from avtale.domain.billing import read_next
 from avtale.domain.charge import AttemptStatus, ChargeStatus, RefundStatus
 from avtale.domain.errors import Conflict
 from avtale.domain.gateway import GatewayName
+from avtale.domain.observations import Confirmation
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled, Unknown
-from avtale.domain.ports import BillingGateway, Confirmation, Gateways, PaymentGateway, RecurringGateway
+from avtale.domain.ports import BillingGateway, Gateways, PaymentGateway, RecurringGateway
 from avtale.domain.purchase import Purchase
 from avtale.service import delivering, drafting, taking_billed
 from avtale.service.taking import cancel_for_changes

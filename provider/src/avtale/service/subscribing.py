@@ -9,9 +9,11 @@ from uuid import UUID
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.errors import Conflict, Invalid
 from avtale.domain.gateway import GatewayName
+from avtale.domain.observations import Confirmation, ObservedPrice
 from avtale.domain.outcome import Outcome
-from avtale.domain.ports import BillingGateway, Confirmation, Gateways, ObservedPrice, RepeatedPrice, SubscriptionWish
+from avtale.domain.ports import BillingGateway, Gateways
 from avtale.domain.purchase import PurchaseTerms
+from avtale.domain.wishes import RepeatedPrice, SubscriptionWish
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person, new_agreement
 from avtale.service.confirming import SENDINGS_COUNT_MAX, confirmation

@@ -12,9 +12,11 @@ from avtale.domain.agreement import Agreement, AgreementStatus
 from avtale.domain.change import Change, ChangeKind, ChangeStatus, Taken
 from avtale.domain.charge import Charge
 from avtale.domain.money import Money
+from avtale.domain.observations import ObservedAgreement, ObservedOrder, Standing
 from avtale.domain.periods import local_date
-from avtale.domain.ports import BillingGateway, ObservedAgreement, ObservedOrder, RepeatedPrice, Standing
-from avtale.domain.ports import SubscriptionChange as ChangeAtStripe
+from avtale.domain.ports import BillingGateway
+from avtale.domain.wishes import RepeatedPrice
+from avtale.domain.wishes import SubscriptionChange as ChangeAtStripe
 from avtale.service.taking import close, enter, terms_after
 from avtale.storage import agreements, calls, changes
 from avtale.storage.calls import Call, CallKind

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.errors import Conflict, NotFound
 from avtale.domain.gateway import GatewayName
-from avtale.domain.ports import BillingGateway, Gateways, ObservedCustomer, PaymentMethod
+from avtale.domain.observations import ObservedCustomer, PaymentMethod
+from avtale.domain.ports import BillingGateway, Gateways
 from avtale.service.checkout import Person
 from avtale.service.customers import answered, ensure_customer
 from avtale.storage import agreements, stripe_accounts

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from avtale.domain.gateway import GatewayName
-from avtale.domain.ports import WrittenRequest
+from avtale.domain.wishes import WrittenRequest
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
 

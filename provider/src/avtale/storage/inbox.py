@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from avtale.domain.gateway import GatewayName
-from avtale.domain.ports import EventSubject
+from avtale.domain.observations import EventSubject
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
 

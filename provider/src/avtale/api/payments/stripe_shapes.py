@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from avtale.api.payments.kinds import Instant, ProductId, Shape, VoucherCode, shown, visible
-from avtale.domain.ports import ObservedCustomer
+from avtale.domain.observations import ObservedCustomer
 from avtale.service.wallets import Wallet
 
 #: As Stripe's ids are: what it would refuse anyway is refused before it is asked.

@@ -8,20 +8,17 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from avtale.domain.outcome import Answered, Outcome, Refused, T, Unknown
-from avtale.domain.ports import (
+from avtale.domain.observations import (
     Confirmation,
-    IntentWish,
     ObservedAgreement,
     ObservedCustomer,
     ObservedPrice,
     PaymentMethod,
     RegisteredWebhook,
-    SubscriptionChange,
-    SubscriptionWish,
-    WrittenRequest,
 )
+from avtale.domain.outcome import Answered, Outcome, Refused, T, Unknown
 from avtale.domain.settlement import ObservedCharge
+from avtale.domain.wishes import IntentWish, SubscriptionChange, SubscriptionWish, WrittenRequest
 from avtale.gateways.stripe import translate
 from avtale.gateways.stripe.calling import API_VERSION, REPLAYED_FAULT, Json, StripeCalls, Told, kept, outcome_of
 

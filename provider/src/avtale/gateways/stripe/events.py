@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from avtale.domain.ports import EventSubject
+from avtale.domain.observations import EventSubject
 from avtale.gateways.stripe.translate import ATTEMPT
 
 #: How far a delivery's time may be from our wall time, in seconds: what Stripe's own libraries tolerate.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from avtale.domain.money import Money
+from avtale.domain.observations import NEVER_OVER, FoundAgreement, GatewayAgreementState
 from avtale.domain.outcome import Outcome
 from avtale.domain.periods import Interval, Unit
-from avtale.domain.ports import NEVER_OVER, FoundAgreement, GatewayAgreementState
 from avtale.gateways.stripe.calling import Json, StripeCalls
 from avtale.gateways.stripe.translate import instant
 

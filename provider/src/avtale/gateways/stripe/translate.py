@@ -11,24 +11,20 @@ from uuid import UUID
 from avtale.domain.charge import Totals
 from avtale.domain.gateway import GatewayName
 from avtale.domain.money import Money
-from avtale.domain.periods import Interval, Unit
-from avtale.domain.ports import (
+from avtale.domain.observations import (
     Confirmation,
     GatewayAgreementState,
-    IntentWish,
     ObservedAgreement,
     ObservedCustomer,
     ObservedOrder,
     ObservedPrice,
     PaymentMethod,
     RegisteredWebhook,
-    RepeatedPrice,
     Standing,
-    SubscriptionChange,
-    SubscriptionWish,
-    WrittenRequest,
 )
+from avtale.domain.periods import Interval, Unit
 from avtale.domain.settlement import GatewayChargeState, ObservedCharge
+from avtale.domain.wishes import IntentWish, RepeatedPrice, SubscriptionChange, SubscriptionWish, WrittenRequest
 
 Json = dict[str, Any]
 

@@ -7,16 +7,10 @@ from http import HTTPStatus
 from uuid import UUID
 
 from avtale.domain.agreement import Terms
+from avtale.domain.observations import Drafted, ObservedAgreement, RegisteredWebhook
 from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Unknown
-from avtale.domain.ports import (
-    ChargeWish,
-    Drafted,
-    DraftWish,
-    ObservedAgreement,
-    RegisteredWebhook,
-    WrittenRequest,
-)
 from avtale.domain.settlement import ObservedCharge
+from avtale.domain.wishes import ChargeWish, DraftWish, WrittenRequest
 from avtale.gateways.outbound import Answer
 from avtale.gateways.vipps import limits, translate
 from avtale.gateways.vipps.calling import CREATED, READ, Judged, VippsCalls, kept, nothing, understood

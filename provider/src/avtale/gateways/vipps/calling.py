@@ -11,7 +11,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Throttled, Unknown
-from avtale.domain.ports import WrittenRequest
+from avtale.domain.wishes import WrittenRequest
 from avtale.gateways.outbound import Answer, Call, NoAnswer, Outbound
 from avtale.gateways.vipps.credentials import VippsCredentials
 from avtale.gateways.vipps.headers import identification

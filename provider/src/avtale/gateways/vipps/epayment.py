@@ -7,8 +7,8 @@ from uuid import UUID
 
 from avtale.domain.money import Money
 from avtale.domain.outcome import Outcome, Refused, Unknown
-from avtale.domain.ports import PaymentWish, WrittenRequest
 from avtale.domain.settlement import ObservedCharge
+from avtale.domain.wishes import PaymentWish, WrittenRequest
 from avtale.gateways.vipps import translate_epayment as translate
 from avtale.gateways.vipps.calling import CREATED, READ, Judged, VippsCalls, kept, nothing, understood
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from avtale.domain.ports import EventSubject
+from avtale.domain.observations import EventSubject
 from avtale.gateways.vipps.reading import Json, object_of, optional_text, text
 
 #: How far a delivery's date may be from our wall time. Vipps states no limit, and signs each delivery anew.

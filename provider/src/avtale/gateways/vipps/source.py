@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from avtale.domain.money import Money
+from avtale.domain.observations import NEVER_OVER, FoundAgreement
 from avtale.domain.outcome import Answered, Outcome
 from avtale.domain.periods import Interval, Unit
-from avtale.domain.ports import NEVER_OVER, FoundAgreement
 from avtale.gateways.outbound import Answer
 from avtale.gateways.vipps.calling import READ, VippsCalls, understood
 from avtale.gateways.vipps.reading import Json, minor_units, object_of, optional_instant, text

@@ -12,16 +12,9 @@ from uuid import UUID
 from avtale.domain.agreement import Terms
 from avtale.domain.campaign import Campaign, CampaignKind
 from avtale.domain.charge import Totals
-from avtale.domain.ports import (
-    ChargeWish,
-    Drafted,
-    DraftWish,
-    GatewayAgreementState,
-    ObservedAgreement,
-    RegisteredWebhook,
-    WrittenRequest,
-)
+from avtale.domain.observations import Drafted, GatewayAgreementState, ObservedAgreement, RegisteredWebhook
 from avtale.domain.settlement import GatewayChargeState, ObservedCharge
+from avtale.domain.wishes import ChargeWish, DraftWish, WrittenRequest
 from avtale.gateways.vipps.limits import (
     EXTERNAL_ID_LENGTH_MAX,
     MSISDN,

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from avtale.domain.charge import Totals
 from avtale.domain.money import Money
-from avtale.domain.ports import PaymentWish, WrittenRequest
 from avtale.domain.purchase import PurchaseTerms
 from avtale.domain.settlement import GatewayChargeState, ObservedCharge
+from avtale.domain.wishes import PaymentWish, WrittenRequest
 from avtale.gateways.vipps.limits import AMOUNT_MIN, MSISDN
 from avtale.gateways.vipps.reading import Json, minor_units, object_of, optional_text, text
 from avtale.gateways.vipps.translate import json_bytes, same

@@ -16,9 +16,10 @@ from avtale.domain.gateway import GatewayName
 from avtale.domain.imports import ImportKind, RowState
 from avtale.domain.money import Money
 from avtale.domain.moving import KNOWN, Moved, Place, check_dates, place, read_moved
+from avtale.domain.observations import FoundAgreement
 from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Throttled
 from avtale.domain.periods import Interval, Unit, local_date
-from avtale.domain.ports import AgreementSource, FoundAgreement, Gateways
+from avtale.domain.ports import AgreementSource, Gateways
 from avtale.service.announcing import activated, announce
 from avtale.service.checking import RECHECK_AGREEMENT_AFTER
 from avtale.service.ids import new_id
