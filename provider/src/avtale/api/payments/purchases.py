@@ -5,7 +5,7 @@ from __future__ import annotations
 from avtale.api.contract import refusals
 from avtale.api.doors import PersonDoor, Routes, TheHouse, TheVisit
 from avtale.api.payments.paths import PurchaseId, parse_id
-from avtale.api.payments.shapes import Purchase, Purchases
+from avtale.api.payments.purchase_shapes import Purchase, Purchases
 from avtale.service.following import list_purchases, poll_purchase
 
 routes = Routes("Purchases", PersonDoor)

@@ -16,7 +16,7 @@ from avtale.api.house import House
 from avtale.api.payments.documents import document_of, page, pdf
 from avtale.api.payments.paths import ReceiptId, parse_id
 from avtale.api.payments.people import EncodedId, IssuerName, subjects
-from avtale.api.payments.shapes import Receipt, Receipts
+from avtale.api.payments.receipt_shapes import Receipt, Receipts
 from avtale.service.checkout import Person
 from avtale.service.reading import find_person, get_receipt, list_receipts
 

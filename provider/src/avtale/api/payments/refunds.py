@@ -5,7 +5,7 @@ from __future__ import annotations
 from avtale.api.contract import refusals
 from avtale.api.doors import AdminDoor, Routes, TheHouse, TheVisit
 from avtale.api.payments.paths import ChargeId, IdempotencyKey, parse_id
-from avtale.api.payments.shapes import RefundAnswer, RefundRequest
+from avtale.api.payments.purchase_shapes import RefundAnswer, RefundRequest
 from avtale.service.refunding import refund_charge
 
 routes = Routes("Refunds", AdminDoor)

@@ -1,21 +1,19 @@
-"""The shapes of requests and answers about agreements, purchases and their money, as the contract publishes them."""
+"""The shapes of requests and answers about agreements, as the contract publishes them."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from avtale.api.payments.kinds import (
-    AMOUNT_MAX,
     Day,
     Instant,
     Interval,
     MinorUnits,
     Money,
-    OneLine,
     ProductId,
     ReturnUrl,
     Shape,
@@ -28,12 +26,7 @@ from avtale.domain.agreement import AgreementStatus, Terms
 from avtale.domain.campaign import CampaignKind
 from avtale.domain.charge import Charge as DomainCharge
 from avtale.domain.charge import ChargeStatus
-from avtale.domain.gateway import GatewayName
-from avtale.domain.purchase import PurchaseStatus
-from avtale.domain.receipt import ReceiptKind
-from avtale.service.following import PurchaseView
 from avtale.service.reading import AgreementView
-from avtale.storage.receipts import Receipt as StoredReceipt
 
 
 class Charge(Shape):
@@ -255,134 +248,6 @@ class CheckoutAnswer(Shape):
     status: Literal["pending"] = "pending"
     confirmation_url: str
     expires_at: Instant
-
-
-class Purchase(Shape):
-    """A person's purchase of one product, bought once.
-
-    `authorized`: the money is reserved and access is given; `paid`: it was taken; `releasing` and `cancelled`: the
-    reservation was given up. What was given back is on its charge.
-    """
-
-    purchase_id: UUID
-    provider: Literal["vipps", "stripe"]
-    product_id: str
-    status: PurchaseStatus
-    price: Money
-    created_at: Instant
-    expires_at: Instant = Field(description="until when it can be approved")
-    confirmation_url: str | None = Field(description="where to approve it, while that is possible")
-    access_until: Instant | None
-    end_reason: str | None = Field(description="why it came to nothing, where that is known")
-    charge: Charge
-
-    @staticmethod
-    def of(view: PurchaseView) -> Purchase:
-        purchase = view.purchase
-        waiting = purchase.status is PurchaseStatus.PENDING
-        return Purchase(
-            purchase_id=purchase.id,
-            provider="stripe" if purchase.gateway == GatewayName.STRIPE else "vipps",
-            product_id=purchase.terms.product_id,
-            status=purchase.status,
-            price=Money.of(purchase.terms.price),
-            created_at=purchase.created_at,
-            expires_at=purchase.expires_at,
-            confirmation_url=purchase.confirmation_url if waiting else None,
-            access_until=view.access_until,
-            end_reason=purchase.end_reason,
-            charge=Charge.of(view.charge),
-        )
-
-
-class Purchases(Shape):
-    """A person's purchases, newest first."""
-
-    purchases: list[Purchase]
-
-
-class RefundRequest(Shape):
-    """How much to give back, and why: the person reads the reason."""
-
-    model_config = shown(amount=4900, reason="The film stopped half-way")
-
-    amount: int = Field(ge=1, le=AMOUNT_MAX, description="minor units (øre, cent)")
-    reason: OneLine
-
-
-class RefundAnswer(Shape):
-    """A refund that was passed on; `unknown` while the gateway has not answered, and it is made to."""
-
-    refund_id: UUID
-    status: Literal["accepted", "unknown"]
-    amount: MinorUnits
-
-
-class Vat(Shape):
-    """The VAT inside a gross amount."""
-
-    amount: MinorUnits
-    currency: str
-    rate_basis_points: int = Field(description="2500 is 25 %")
-
-
-class VatInNok(Shape):
-    """The VAT of another currency in NOK, by the rate that held on the day of the receipt."""
-
-    amount: MinorUnits = Field(description="øre")
-    rate: str = Field(description="what one unit of the currency was worth in NOK", examples=["11.6543"])
-    rate_date: Day = Field(description="from when on that rate held")
-
-
-class Receipt(Shape):
-    """A receipt, or a credit note that corrects one; both amounts are positive."""
-
-    receipt_id: UUID
-    number: int = Field(description="without gaps in the seller's series of this kind")
-    kind: ReceiptKind
-    agreement_id: UUID | None = Field(description="whose period it is for; null for a purchase")
-    purchase_id: UUID | None = Field(description="the purchase that it is for; null for a period")
-    charge_id: UUID
-    period: int | None
-    issued_at: Instant
-    amount: Money
-    vat: Vat
-    vat_in_nok: VatInNok | None = Field(description="null for a receipt in NOK, or where the tenant has no rate")
-    corrects_receipt_id: UUID | None
-    seller: dict[str, Any]
-    product: str
-    period_start: date
-    period_end: date
-    due_date: date | None = Field(description="when it was due; null for what was issued before that was kept")
-
-    @staticmethod
-    def of(stored: StoredReceipt) -> Receipt:
-        sums, content = stored.sums, stored.content
-        return Receipt(
-            receipt_id=stored.id,
-            number=stored.number,
-            kind=stored.kind,
-            agreement_id=stored.agreement_id,
-            purchase_id=stored.purchase_id,
-            charge_id=stored.charge_id,
-            period=content["period"],
-            issued_at=stored.issued_at,
-            amount=Money(amount=sums.gross, currency=stored.currency),
-            vat=Vat(amount=sums.vat, currency=stored.currency, rate_basis_points=sums.vat_basis_points),
-            vat_in_nok=VatInNok(**content["vatInNok"]) if "vatInNok" in content else None,
-            corrects_receipt_id=stored.corrects_id,
-            seller=content["seller"],
-            product=content["product"],
-            period_start=date.fromisoformat(content["periodStart"]),
-            period_end=date.fromisoformat(content["periodEnd"]),
-            due_date=date.fromisoformat(content["dueDate"]) if "dueDate" in content else None,
-        )
-
-
-class Receipts(Shape):
-    """A person's receipts and credit notes, newest first."""
-
-    receipts: list[Receipt]
 
 
 class WebhookAnswer(Shape):
