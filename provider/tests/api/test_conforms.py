@@ -25,6 +25,17 @@ pytestmark = pytest.mark.fuzz
 #: `make fuzz` asks so many times as often.
 FUZZ = int(os.environ.get("FUZZ", "1"))
 EXAMPLES = 12 * FUZZ
+#: So many of them are about what is there, and asked by an administrator.
+KNOWN_AT_LEAST = 6
+
+#: What is asked last, in this order.
+ENDING = [
+    "postV1AgreementsAdminStop",
+    "postV1AgreementsStop",
+    "postV1AgreementsWithdraw",
+    "deleteV1AgreementsVippsForcedelete",
+    "postV1PeopleAdminErase",
+]
 
 #: Files of a migration, as each operation takes them.
 FILES = {
@@ -56,7 +67,7 @@ CONFORMS = [
 
 def ask(operation: Any, url: str, ids: dict[str, str], tokens: list[str]) -> int:
     """Ask one operation, two times of three as the contract has it; returns how often it answered with 200."""
-    served = 0
+    asked, served = 0, 0
     name = str(operation.definition.raw["operationId"])
     rightly = operation.as_strategy(generation_mode=GenerationMode.POSITIVE)
     wrongly = operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
@@ -76,15 +87,19 @@ def ask(operation: Any, url: str, ids: dict[str, str], tokens: list[str]) -> int
         accept=st.sampled_from(["application/json", "*/*", "text/html", "application/pdf"]),
     )
     def once(case: Any, known: bool, token: str, accept: str) -> None:
-        nonlocal served
+        nonlocal asked, served
+        asked += 1
+        known, token = known or asked <= KNOWN_AT_LEAST, tokens[0] if asked <= KNOWN_AT_LEAST else token
         if known:
             case.path_parameters = {one: ids.get(one, value) for one, value in (case.path_parameters or {}).items()}
         if known and name in BODIES:
             case.body = BODIES[name]
         if known and name in FILES:
             case.body = FILES[name]
-        if "issuer" in (case.query or {}) and known:
-            case.query = {one: value for one, value in case.query.items() if one != "issuer"}
+        if known:
+            case.query = {one: value for one, value in (case.query or {}).items() if one not in ("issuer", "reason")}
+            # One that another operation was sent is refused, and the same few are drawn for all of them.
+            case.headers = {k: v for k, v in (case.headers or {}).items() if k != "Idempotency-Key"}
         case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token}", "Accept": accept}
         answer = case.call_and_validate(base_url=url, checks=CONFORMS, timeout=20)
         served += answer.status_code == 200
@@ -103,8 +118,8 @@ async def test_every_answer_is_as_the_contract_says(world: World) -> None:
     }
     described = schemathesis.openapi.from_dict(create_contract(__version__).openapi())
     found = [one.ok() for one in described.get_all_operations()]
-    # Whoever has withdrawn has nothing left to be charged or given back.
-    found.sort(key=lambda one: one.definition.raw["operationId"] == "postV1AgreementsWithdraw")
+    # Whoever has stopped has nothing left to be changed or charged, and whoever is erased nothing to be read.
+    found.sort(key=lambda one: ENDING.index(name) if (name := one.definition.raw["operationId"]) in ENDING else -1)
     assert len(found) >= 24
     unserved: set[str] = set()
     for operation in found:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
+from avtale.api.contract import refusals
 from avtale.api.house import House
 from avtale.api.identity import AdminOnly, Caller, Identity
 from avtale.api.problems import BodyTooLarge, BodyTooSlow, MediaTypeUnknown
@@ -116,6 +117,7 @@ class Routes(APIRouter):
         """Add the route as it is published, and its other form beside it."""
         if self._acts and set(settings.get("methods") or ["GET"]) != {"GET"}:
             settings["dependencies"] = [*(settings.get("dependencies") or []), Depends(_take_reason)]
+            settings["responses"] = refusals(400) | (settings.get("responses") or {})
         super().add_api_route(path, endpoint, **settings)
         other = path[:-1] if path.endswith("/") else f"{path}/"
         super().add_api_route(other, endpoint, **settings | {"include_in_schema": False})
