@@ -63,9 +63,12 @@ async def test_settings_of_the_person_who_runs_it_do_not_leak_into_a_process(
     assert printed == "['AVTALE_CLOCK']\n"
 
 
+#: SIGINT is ignored by whatever a shell has put into the background; a runner in a terminal hears it.
 RUNNER = """
-import asyncio, json, sys
+import asyncio, json, signal, sys
 from stories.processes import Processes
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 async def main():
     processes = Processes()
@@ -91,7 +94,10 @@ def test_a_runner_that_is_killed_leaves_nothing_behind(signum: signal.Signals) -
         made = json.loads(runner.stdout.readline())
         assert all(alive(pid, group=True) for pid in made["pids"])
         os.kill(runner.pid, signum)
-        runner.wait()
+        try:
+            runner.wait(timeout=60)
+        finally:
+            runner.kill()
         # The guardian holds the runner's output until it is done.
         assert runner.stdout.read() == b""
     assert not any(alive(pid, group=True) for pid in made["pids"])
