@@ -27,6 +27,7 @@ from avtale.storage import (
     overview,
     purchases,
     receipts,
+    refunds,
 )
 from avtale.storage.acts import Act
 from avtale.storage.agreements import Draft
@@ -140,7 +141,7 @@ async def open_file(db: Database, tenant: Tenant, agreement_id: UUID) -> Agreeme
         ids = [charge.id for charge in owed]
         tried = await charges.attempts_of(tx, ids)
         made = await charges.attempt_times(tx, ids)
-        wishes = await charges.refunds_of(tx, ids)
+        wishes = await refunds.refunds_of(tx, ids)
         drafts = await agreements.drafts_of(tx, [agreement_id])
         access = (await entitlements.entitlements_of(tx, [agreement_id])).get(agreement_id)
         told = await events.events_of(tx, agreement_id)

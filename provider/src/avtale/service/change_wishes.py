@@ -9,11 +9,15 @@ from uuid import UUID
 from avtale.domain import change as rules
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.change import Change, ChangeKind, ChangeStatus
-from avtale.domain.errors import Conflict, IllegalStep, Invalid
+from avtale.domain.errors import Conflict, IllegalStep, Invalid, NotFound
 from avtale.domain.gateway import GatewayName
 from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways
 from avtale.service.checkout import Person
+from avtale.service.ids import new_id
+from avtale.service.noting import note
+from avtale.service.repeating import first_use
+from avtale.service.stopping import may_see
 from avtale.storage import agreements, changes, locks, tenants
 from avtale.storage.database import Transaction
 from avtale.storage.tenants import Tenant
@@ -34,22 +38,47 @@ class ChangeWish:
     noticed_on: date | None = None
 
 
-async def made_before(tx: Transaction, change_id: UUID) -> Change:
-    """The change that an earlier request with the same key has made. Raises Conflict (`idempotency_conflict`)."""
-    change = await changes.get_change(tx, change_id)
-    if change is None:
-        raise Conflict("this Idempotency-Key was used for something else", code="idempotency_conflict")
-    return change
+async def admit(
+    tx: Transaction,
+    gateways: Gateways,
+    tenant: Tenant,
+    owner: Person | None,
+    by: Person,
+    agreement_id: UUID,
+    wish: ChangeWish,
+    key: str | None,
+) -> tuple[UUID, Agreement] | Change:
+    """The id of a new change and its agreement, which is locked; or the change that this key has made already.
+
+    What the merchant asks (`owner` None) is in the log. Raises what `change_agreement` says.
+    """
+    new = new_id()
+    made = await first_use(tx, by, "change", key, (agreement_id, wish), new)
+    if made != new:
+        change = await changes.get_change(tx, made)
+        if change is None:
+            raise Conflict("this Idempotency-Key was used for something else", code="idempotency_conflict")
+        return change
+    if wish.product_id is not None:
+        await _lock_product(tx, agreement_id, wish.product_id)
+    agreement = await agreements.get_agreement(tx, agreement_id, lock=True)
+    if agreement is None or not may_see(owner, agreement):
+        raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
+    await _check(tx, gateways, tenant, owner, agreement, wish)
+    if owner is None:
+        about = f"agreement {agreement_id}"
+        await note(tx, by, f"change: {wish.kind.value}", about, "", agreement_id=agreement_id, change=str(new))
+    return new, agreement
 
 
-async def lock_product(tx: Transaction, agreement_id: UUID, product_id: str) -> None:
+async def _lock_product(tx: Transaction, agreement_id: UUID, product_id: str) -> None:
     """The lock of a checkout of that product, which is taken before the agreement's."""
     agreement = await agreements.get_agreement(tx, agreement_id)
     if agreement is not None:
         await locks.lock_person_and_product(tx, agreement.issuer, agreement.subject, product_id)
 
 
-async def check(
+async def _check(
     tx: Transaction,
     gateways: Gateways,
     tenant: Tenant,

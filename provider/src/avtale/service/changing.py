@@ -13,14 +13,11 @@ from avtale.domain.errors import Conflict, Invalid, NotFound
 from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways, RecurringGateway
 from avtale.service import announcing
-from avtale.service.change_wishes import ChangeWish, check, check_active, lock_product, made_before
+from avtale.service.change_wishes import ChangeWish, admit, check_active
 from avtale.service.changing_billed import change_billed
 from avtale.service.checking import read_attempts_now
 from avtale.service.checkout import Person
 from avtale.service.desks import desk_of_agreement
-from avtale.service.ids import new_id
-from avtale.service.noting import note
-from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.stopping import may_see
 from avtale.service.taking import cancel_call, take
@@ -57,19 +54,10 @@ async def change_agreement(
         return await change_billed(db, gateways, at.billing, tenant, owner, by, agreement_id, wish, key)
     gateway = await gateways.recurring(tenant.id)
     async with db.tenant(tenant.id) as tx:
-        new = new_id()
-        made = await first_use(tx, by, "change", key, (agreement_id, wish), new)
-        if made != new:
-            return await made_before(tx, made)
-        if wish.product_id is not None:
-            await lock_product(tx, agreement_id, wish.product_id)
-        agreement = await agreements.get_agreement(tx, agreement_id, lock=True)
-        if agreement is None or not may_see(owner, agreement):
-            raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
-        await check(tx, gateways, tenant, owner, agreement, wish)
-        if owner is None:
-            about = f"agreement {agreement_id}"
-            await note(tx, by, f"change: {wish.kind.value}", about, "", agreement_id=agreement_id, change=str(new))
+        admitted = await admit(tx, gateways, tenant, owner, by, agreement_id, wish, key)
+        if isinstance(admitted, Change):
+            return admitted
+        new, agreement = admitted
         change, written = await _begin(tx, tenant, gateway, agreement, wish, new, by)
         await calls.write_calls(tx, written, lease_seconds(gateways, len(written)))
     if written:

@@ -7,20 +7,17 @@ from uuid import UUID
 
 from avtale.domain.agreement import Agreement, Terms
 from avtale.domain.change import Change, ChangeKind, ChangeStatus
-from avtale.domain.errors import Conflict, Invalid, NotFound
+from avtale.domain.errors import Conflict, Invalid
 from avtale.domain.observations import ObservedAgreement, Standing
 from avtale.domain.periods import local_date, start_of
 from avtale.domain.ports import BillingGateway, Gateways
 from avtale.domain.wishes import SubscriptionChange
 from avtale.service import announcing
 from avtale.service.activating import settle_draft
-from avtale.service.change_wishes import ChangeWish, check, lock_product, made_before
+from avtale.service.change_wishes import ChangeWish, admit
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person
 from avtale.service.customers import answered
-from avtale.service.ids import new_id
-from avtale.service.noting import note
-from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.stopping import may_see
 from avtale.service.subscribing import price_at_stripe
@@ -52,22 +49,13 @@ async def change_billed(
     won, observed = await read_standing(db, billing, tenant, owner, agreement_id)
     plan = await _other_plan(db, billing, tenant, wish)
     async with db.tenant(tenant.id) as tx:
-        new = new_id()
-        made = await first_use(tx, by, "change", key, (agreement_id, wish), new)
-        if made != new:
-            return await made_before(tx, made)
-        if wish.product_id is not None:
-            await lock_product(tx, agreement_id, wish.product_id)
-        agreement = await agreements.get_agreement(tx, agreement_id, lock=True)
-        if agreement is None or not may_see(owner, agreement):
-            raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
-        await check(tx, gateways, tenant, owner, agreement, wish)
+        admitted = await admit(tx, gateways, tenant, owner, by, agreement_id, wish, key)
+        if isinstance(admitted, Change):
+            return admitted
+        new, agreement = admitted
         standing = check_standing(observed, wish.kind)
         if wish.amount is not None and wish.amount < billing.amount_min(agreement.terms.price.currency):
             raise Invalid("Stripe does not take so little", code="price_unsuited")
-        if owner is None:
-            about = f"agreement {agreement_id}"
-            await note(tx, by, f"change: {wish.kind.value}", about, "", agreement_id=agreement_id, change=str(new))
         change = await _insert(tx, tenant, agreement, wish, new, by)
         if won is None or observed is None:
             raise RuntimeError("an active agreement has a subscription")

@@ -11,7 +11,7 @@ from avtale.domain.charge import OPEN_REFUNDS, Attempt, Charge, Refund
 from avtale.domain.errors import NotFound
 from avtale.domain.periods import local_date, start_of
 from avtale.domain.purchase import Purchase
-from avtale.storage import agreements, charges, overview, purchases, receipts
+from avtale.storage import agreements, charges, overview, purchases, receipts, refunds
 from avtale.storage.database import Database
 from avtale.storage.overview import Flow, MonthFlow, Movement, Stuck, Unpaid
 from avtale.storage.receipts import Receipt
@@ -96,7 +96,7 @@ async def inspect_charge(db: Database, tenant: Tenant, charge_id: UUID) -> Charg
             charge=charge,
             owner=owner,
             attempts=tuple(await charges.attempts_of(tx, [charge_id])),
-            refunds=tuple(await charges.refunds_of(tx, [charge_id])),
+            refunds=tuple(await refunds.refunds_of(tx, [charge_id])),
             documents=tuple(await receipts.receipts_of_charges(tx, [charge_id])),
         )
 

@@ -16,7 +16,7 @@ from avtale.service.noting import note
 from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.settling import write_refund
-from avtale.storage import agreements, calls, charges, purchases
+from avtale.storage import agreements, calls, charges, purchases, refunds
 from avtale.storage.database import Database, Transaction
 from avtale.storage.tenants import Tenant
 
@@ -71,7 +71,7 @@ async def refund_charge(
 
 async def _made_before(tx: Transaction, charge_id: UUID, refund_id: UUID) -> RefundAnswer:
     """What became of the refund that this key was first used for."""
-    refund = next(one for one in await charges.refunds_of(tx, [charge_id]) if one.id == refund_id)
+    refund = next(one for one in await refunds.refunds_of(tx, [charge_id]) if one.id == refund_id)
     if refund.status is RefundStatus.REJECTED:
         raise GatewayRefused("the refund that this Idempotency-Key was used for was refused", reason="refused_before")
     return RefundAnswer(refund_id, "accepted" if refund.status is RefundStatus.ACCEPTED else "unknown", refund.amount)
@@ -86,7 +86,7 @@ async def _refundable(tx: Transaction, charge_id: UUID, amount: int) -> tuple[Ch
         await agreements.lock_agreements(tx, [found.agreement_id])
     else:
         await purchases.get_purchase(tx, found.owner_id, lock=True)
-    wishes = await charges.refunds_of(tx, [charge_id])
+    wishes = await refunds.refunds_of(tx, [charge_id])
     left = 0
     for attempt in await charges.attempts_of(tx, [charge_id]):
         reserved = sum(r.amount for r in wishes if r.attempt_id == attempt.id and r.status in OPEN_REFUNDS)

@@ -18,7 +18,7 @@ from avtale.domain.ports import BillingGateway, Gateways, PaymentGateway, Recurr
 from avtale.domain.purchase import Purchase
 from avtale.service import delivering, drafting, taking_billed
 from avtale.service.taking import cancel_for_changes
-from avtale.storage import agreements, calls, charges, checks
+from avtale.storage import agreements, calls, charges, checks, refunds
 from avtale.storage.calls import ORDERS, REFUNDS, Call, CallKind, resend_seconds
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Job, Transaction
@@ -161,7 +161,7 @@ async def record(tx: Transaction, tenant: Tenant, gateway: RecurringGateway | No
     await charges.mark_attempts(
         tx, [call.subject_id for call, _ in unknown if call.kind in ORDERS], AttemptStatus.UNKNOWN
     )
-    await charges.mark_refunds(
+    await refunds.mark_refunds(
         tx, [call.request.id for call, _ in unknown if call.kind in REFUNDS], RefundStatus.UNKNOWN
     )
     await drafting.record_unknown(tx, [call for call, _ in unknown])
@@ -209,7 +209,7 @@ async def _record_refused(
         reason = f"{outcome.code}: {outcome.detail}"
         await calls.close_calls(tx, [call.request.id], "rejected", f"{outcome.status} {reason}")
         if call.kind in REFUNDS:
-            await charges.mark_refunds(tx, [call.request.id], RefundStatus.REJECTED)
+            await refunds.mark_refunds(tx, [call.request.id], RefundStatus.REJECTED)
         if call.kind is CallKind.SUBSCRIPTION:
             await drafting.record_refused(tx, call, reason)
         if call.kind is CallKind.UPDATE and call.request.gateway is GatewayName.STRIPE:

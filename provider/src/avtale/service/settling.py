@@ -28,7 +28,7 @@ from avtale.service.ending import finish_stops
 from avtale.service.granting import grant as grant
 from avtale.service.ids import new_id
 from avtale.service.taking import take_waiting
-from avtale.storage import agreements, calls, charges, receipts
+from avtale.storage import agreements, calls, charges, receipts, refunds
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Transaction
 from avtale.storage.tenants import Tenant
@@ -72,7 +72,7 @@ async def settle_charges(
     locked = await agreements.lock_agreements(tx, {charge.agreement_id for charge in owed if charge.agreement_id})
     now_attempts = await charges.get_attempts(tx, by_attempt)
     now_charges = await charges.get_charges(tx, charge_ids)
-    wishes = await charges.refunds_of(tx, charge_ids)
+    wishes = await refunds.refunds_of(tx, charge_ids)
 
     settled: list[tuple[Charge, Attempt, Settlement]] = []
     for attempt_id in sorted(now_attempts):
@@ -142,7 +142,7 @@ async def write_refund(
     requested_by: str,
 ) -> Call:
     """Write a wish to give money back, and return the call that does it."""
-    await charges.insert_refund(tx, wish, requested_by)
+    await refunds.insert_refund(tx, wish, requested_by)
     if attempt.gateway_agreement_id is None and payments is not None:
         amount = Money(wish.amount, charge.price.currency)
         return Call(payments.write_refund(wish.id, attempt.id, amount), CallKind.PAYMENT_REFUND, attempt.id)

@@ -112,11 +112,8 @@ async def _prices(
     wanted: dict[UUID, tuple[UUID, Money]] = {}
     for agreement in among:
         begins = local_date(found[agreement.id][1].renews_at, tenant.zone)
-        due, campaign, price = (
-            _holding(planned.get(agreement.id, ()), begins),
-            agreement.terms.campaign,
-            agreement.terms.price,
-        )
+        due = _holding(planned.get(agreement.id, ()), begins)
+        campaign, price = agreement.terms.campaign, agreement.terms.price
         lasts = campaign is not None and (campaign.until is None or begins < campaign.until)
         billed = agreement.status is AgreementStatus.ACTIVE and found[agreement.id][1].item_id is not None
         if lasts or not billed or agreement.id in waiting:

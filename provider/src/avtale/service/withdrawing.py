@@ -21,7 +21,7 @@ from avtale.service.ids import new_id
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.settling import write_refund
 from avtale.service.stopping import may_see
-from avtale.storage import agreements, calls, charges
+from avtale.storage import agreements, calls, charges, refunds
 from avtale.storage.calls import Call
 from avtale.storage.database import Database, Transaction
 from avtale.storage.tenants import Tenant
@@ -85,7 +85,7 @@ async def _give_back(tx: Transaction, tenant: Tenant, at: Desk, agreement: Agree
     owed = [charge for charge in await charges.charges_of(tx, [agreement.id]) if charge.period is not None]
     keep = {charge.id: may_be_kept(charge, agreement.consented_at is not None, today) for charge in owed}
     await charges.keep_at_most(tx, keep)
-    wishes = await charges.refunds_of(tx, keep)
+    wishes = await refunds.refunds_of(tx, keep)
     attempts = await charges.attempts_of(tx, keep)
     written = []
     for charge in owed:

@@ -1,4 +1,4 @@
-"""Rows of charges, their attempts and the wishes to give money back."""
+"""Rows of charges and their attempts."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from avtale.domain.access import PAID
 from avtale.domain.charge import (
     OPEN_ATTEMPTS,
-    OPEN_REFUNDS,
     Attempt,
     AttemptStatus,
     Charge,
     ChargeKind,
     ChargeStatus,
-    Refund,
     RefundStatus,
     Totals,
 )
 from avtale.domain.gateway import GatewayName
 from avtale.domain.money import Money
 from avtale.domain.settlement import Settlement
+from avtale.storage import refunds
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
 
@@ -59,23 +58,6 @@ async def insert_attempts(tx: Transaction, attempts: Sequence[Attempt]) -> None:
                 for a in attempts
             ],
         )
-
-
-async def insert_refund(tx: Transaction, refund: Refund, requested_by: str) -> None:
-    """Write a wish to give money back."""
-    await tx.conn.execute(
-        insert(t.refunds).values(
-            tenant_id=tx.tenant_id,
-            id=refund.id,
-            charge_id=refund.charge_id,
-            attempt_id=refund.attempt_id,
-            amount=refund.amount,
-            reason=refund.reason,
-            status=refund.status,
-            requested_by=requested_by,
-            created_at=tx.now,
-        )
-    )
 
 
 async def get_charges(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Charge]:
@@ -170,19 +152,6 @@ async def open_attempts(tx: Transaction, agreement_ids: Collection[UUID]) -> lis
     return [_attempt(row) for row in rows]
 
 
-async def refunds_of(tx: Transaction, charge_ids: Collection[UUID]) -> list[Refund]:
-    """The wishes to give money back for these charges, in the order in which they were written."""
-    c = t.refunds.c
-    rows = await tx.conn.execute(
-        select(t.refunds)
-        .where(c.tenant_id == tx.tenant_id, c.charge_id.in_(sorted(charge_ids)))
-        .order_by(c.created_at, c.id)
-    )
-    return [
-        Refund(row.id, row.charge_id, row.attempt_id, row.amount, row.reason, RefundStatus(row.status)) for row in rows
-    ]
-
-
 async def save_settlements(tx: Transaction, settled: Sequence[tuple[Charge, Attempt, Settlement]]) -> None:
     """Write what readings changed; the owners of these charges are locked by this transaction."""
     if not settled:
@@ -213,22 +182,8 @@ async def save_settlements(tx: Transaction, settled: Sequence[tuple[Charge, Atte
             for charge, _, s in settled
         ],
     )
-    await mark_refunds(tx, [r for _, _, s in settled for r in s.accepted_refunds], RefundStatus.ACCEPTED)
-    if failed := sorted({one for _, _, s in settled for one in s.failed_refunds}):
-        refunds = t.refunds.c
-        mine = (refunds.tenant_id == tx.tenant_id) & refunds.id.in_(failed)
-        await tx.conn.execute(update(t.refunds).where(mine).values(status=RefundStatus.FAILED))
-
-
-async def mark_refunds(tx: Transaction, ids: Sequence[UUID], status: RefundStatus) -> None:
-    """Move open refunds to a state; one that has ended stays as it is."""
-    if ids:
-        c = t.refunds.c
-        await tx.conn.execute(
-            update(t.refunds)
-            .where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids)), c.status.in_(sorted(OPEN_REFUNDS)))
-            .values(status=status)
-        )
+    await refunds.mark_refunds(tx, [r for _, _, s in settled for r in s.accepted_refunds], RefundStatus.ACCEPTED)
+    await refunds.fail_refunds(tx, {one for _, _, s in settled for one in s.failed_refunds})
 
 
 async def mark_attempts(tx: Transaction, ids: Sequence[UUID], status: AttemptStatus) -> set[UUID]:

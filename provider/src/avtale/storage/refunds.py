@@ -1,0 +1,61 @@
+"""Rows of wishes to give money back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from sqlalchemy import insert, select, update
+
+from avtale.domain.charge import OPEN_REFUNDS, Refund, RefundStatus
+from avtale.storage import tables as t
+from avtale.storage.database import Transaction
+
+
+async def insert_refund(tx: Transaction, refund: Refund, requested_by: str) -> None:
+    """Write a wish to give money back."""
+    await tx.conn.execute(
+        insert(t.refunds).values(
+            tenant_id=tx.tenant_id,
+            id=refund.id,
+            charge_id=refund.charge_id,
+            attempt_id=refund.attempt_id,
+            amount=refund.amount,
+            reason=refund.reason,
+            status=refund.status,
+            requested_by=requested_by,
+            created_at=tx.now,
+        )
+    )
+
+
+async def refunds_of(tx: Transaction, charge_ids: Collection[UUID]) -> list[Refund]:
+    """The wishes to give money back for these charges, in the order in which they were written."""
+    c = t.refunds.c
+    rows = await tx.conn.execute(
+        select(t.refunds)
+        .where(c.tenant_id == tx.tenant_id, c.charge_id.in_(sorted(charge_ids)))
+        .order_by(c.created_at, c.id)
+    )
+    return [
+        Refund(row.id, row.charge_id, row.attempt_id, row.amount, row.reason, RefundStatus(row.status)) for row in rows
+    ]
+
+
+async def mark_refunds(tx: Transaction, ids: Sequence[UUID], status: RefundStatus) -> None:
+    """Move open refunds to a state; one that has ended stays as it is."""
+    if ids:
+        c = t.refunds.c
+        await tx.conn.execute(
+            update(t.refunds)
+            .where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids)), c.status.in_(sorted(OPEN_REFUNDS)))
+            .values(status=status)
+        )
+
+
+async def fail_refunds(tx: Transaction, ids: Collection[UUID]) -> None:
+    """Say of refunds, also of those that were accepted, that the money came back."""
+    if ids:
+        c = t.refunds.c
+        mine = (c.tenant_id == tx.tenant_id) & c.id.in_(sorted(ids))
+        await tx.conn.execute(update(t.refunds).where(mine).values(status=RefundStatus.FAILED))
