@@ -79,7 +79,8 @@ def nothing_paid_to_both(books: Books) -> Iterator[Difference]:
 
 
 def calendar_allows(books: Books) -> Iterator[Difference]:
-    """Nothing is taken for a period before it begins, nor for one that begins after the agreement stopped."""
+    """Nothing is taken for a period before it begins, nor for one that begins after the agreement stopped; what a
+    change asked at once, in time that is paid already, is the exception."""
     for agreement in books.provider.agreements:
         for match in books.money_of(agreement):
             if match.period == 0:
@@ -87,7 +88,7 @@ def calendar_allows(books: Books) -> Iterator[Difference]:
             starts = books.starts(agreement, match.period)
             stopped = match.drawn_on.stop
             first = min(match.gateway.captures, default=books.sandbox.now)
-            if starts is None or starts > local_day(first, agreement.zone):
+            if starts is None or (starts > local_day(first, agreement.zone) and not match.gateway.ahead):
                 yield Difference(
                     "captured_too_early",
                     agreement.agreement_id,

@@ -8,7 +8,8 @@ from datetime import date, datetime
 
 @dataclass(frozen=True)
 class GatewayCharge:
-    """One charge as the gateway keeps it; sums in minor units, `captures` the instants of its captures."""
+    """One charge as the gateway keeps it; sums in minor units, `captures` the instants of its captures. One that is
+    `ahead` was asked by a change, at once, for days that may be yet to come."""
 
     charge_id: str
     external_id: str | None
@@ -21,6 +22,7 @@ class GatewayCharge:
     history_captured: int
     history_refunded: int
     captures: tuple[datetime, ...]
+    ahead: bool = False
 
 
 @dataclass(frozen=True)

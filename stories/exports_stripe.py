@@ -63,6 +63,7 @@ def _invoice(node: Node) -> GatewayCharge:
         history_captured=history_captured,
         history_refunded=history_refunded,
         captures=tuple(n.instant("at") for n in captures),
+        ahead=node.text("reason") == "subscription_update",
     )
 
 

@@ -41,6 +41,7 @@ def _invoice(charge: Json) -> Json:
     return {
         "invoice": f"in_{charge['chargeId']}",
         "status": "paid",
+        "reason": "subscription_cycle",
         "currency": charge["currency"],
         "amount": charge["amount"],
         "periodStart": f"{charge['due']}T09:00:00Z",

@@ -10,6 +10,8 @@ from stories.world import World
 pytestmark = pytest.mark.story
 
 CREATE = {"operationId": "PostSubscriptions"}
+#: Ten days of the twenty-eight that a month from 28 February has.
+SHARE = 3536
 
 
 async def test_three_who_pay_with_stripe_and_one_with_vipps(world: World) -> None:
@@ -64,6 +66,25 @@ async def test_what_is_changed_in_agreements_that_stripe_bills(world: World) -> 
     assert await ida.charges() == [("2027-01-31", 9900, "paid"), ("2027-03-10", 12900, "paid")]
     assert sorted(one[1:] for one in await jon.charges()) == [(4900, "paid"), (9900, "paid"), (9900, "paid")]
     assert [one["agreementId"] for one in await admin.dunning("recovered")] == [jon.agreement_id]
+
+
+async def test_another_charge_day_costs_the_same_with_stripe_as_with_vipps(world: World) -> None:
+    """Ida and Anna move from the end of the month to the tenth; Jon stops before his new day, and keeps what he paid
+    until then."""
+    ida = await world.shop.subscribe_with_stripe(await world.person("Ida"))
+    jon = await world.shop.subscribe_with_stripe(await world.person("Jon"))
+    anna = await world.shop.subscribe(await world.person("Anna"))
+    for deal in (ida, jon, anna):
+        moved = await deal.person.provider.change(deal.agreement_id, "charge-day", day=10)
+        await world.settle()
+        assert moved["takesEffect"] == "2027-02-28"
+    assert await ida.charges() == [("2027-01-31", 9900, "paid"), ("2027-02-28", SHARE, "paid")]
+    await jon.person.provider.stop(jon.agreement_id)
+    await world.advance_to("2027-03-10T15:00")
+    expected = [("2027-01-31", 9900, "paid"), ("2027-02-28", SHARE, "paid"), ("2027-03-10", 9900, "paid")]
+    assert await ida.charges() == expected
+    assert [(one.due, one.captured, one.status) for one in await anna.charges()] == expected
+    assert (await jon.now())["accessUntil"] == "2027-03-09T23:00:00Z"
 
 
 async def test_answers_and_webhooks_that_never_come_cost_time_and_no_money(world: World) -> None:

@@ -107,9 +107,45 @@ async def test_another_plan_begins_when_what_is_paid_ends(shop: Shop, stripe: St
         (9900, "2027-02-15", "film-month"),
         (99000, "2028-02-15", "film-year"),
     ]
-    with pytest.raises(Conflict) as refused:
-        await change(shop, agreement_id, ChangeKind.CHARGE_DAY, charge_day=20)
-    assert refused.value.code == "change_not_offered"
+
+
+async def test_the_days_until_another_charge_day_are_paid_at_once_or_given_where_they_are_too_cheap(
+    shop: Shop, stripe: StripeShop
+) -> None:
+    agreement_id = await stripe.subscribe()
+    await change(shop, agreement_id, ChangeKind.PRICE, amount=3000, day=date(2027, 3, 1))
+    await stripe.script("PostSubscriptionsSubscriptionExposedId", kind="effect-then-close")
+    # The answer is lost; what the subscription and its invoice say is enough.
+    await change(shop, agreement_id, ChangeKind.CHARGE_DAY, charge_day=20)
+    await shop.work()
+    assert (await charged(shop, agreement_id))[1:] == [(2, "2027-02-15", 1768, ChargeStatus.PAID)]
+    moved = (await list_changes(shop.db, shop.tenant, None, agreement_id))[-1]
+    assert (moved.status, moved.takes_effect, moved.amount) == (ChangeStatus.DONE, date(2027, 2, 15), 1768)
+    assert (await shop.see(agreement_id)).paid_until == date(2027, 2, 20)
+    await shop.advance_to(at("2027-02-20", 14))
+    assert (await charged(shop, agreement_id))[2:] == [(3, "2027-02-20", 9900, ChargeStatus.PAID)]
+    # What two days of a cheap month cost is less than Stripe takes.
+    await shop.advance_to(at("2027-03-20", 14))
+    given = await change(shop, agreement_id, ChangeKind.CHARGE_DAY, charge_day=22)
+    assert (given.status, given.takes_effect, given.amount) == (ChangeStatus.DONE, date(2027, 4, 20), 0)
+    await shop.advance_to(at("2027-04-22", 14))
+    assert (await charged(shop, agreement_id))[3:] == [
+        (4, "2027-03-20", 3000, ChargeStatus.PAID),
+        (5, "2027-04-20", 0, ChargeStatus.WAIVED),
+        (6, "2027-04-22", 3000, ChargeStatus.PAID),
+    ]
+    await shop.books()
+
+
+async def test_a_card_that_declines_the_days_until_another_charge_day_changes_nothing(
+    shop: Shop, stripe: StripeShop
+) -> None:
+    agreement_id = await stripe.subscribe("sandboxFailsOnRenewal")
+    refused = await change(shop, agreement_id, ChangeKind.CHARGE_DAY, charge_day=20)
+    assert refused.status is ChangeStatus.DROPPED
+    assert await charged(shop, agreement_id) == [(1, "2027-01-15", 9900, ChargeStatus.PAID)]
+    (theirs,) = await stripe.subscriptions()
+    assert theirs["periodEnd"].startswith("2027-02-15")
 
 
 async def test_something_besides_is_taken_at_once_or_not_at_all(shop: Shop, stripe: StripeShop) -> None:

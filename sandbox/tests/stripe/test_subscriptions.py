@@ -438,3 +438,32 @@ async def test_a_trial_in_between_moves_the_day_and_another_interval_begins_at_o
     assert at(changed["items"].data[0].current_period_end) == "2028-04-10T12:00Z"
     last = (await shop.invoices(subscription))[-1]
     assert (last.billing_reason, last.amount_paid) == ("subscription_update", 99000)
+
+
+async def test_what_is_added_to_a_trial_in_between_is_paid_at_once_or_nothing_changes(shop: Any) -> None:
+    subscription = await shop.subscribe()
+    ends = subscription["items"].data[0].current_period_end
+    until = ends + 5 * 86_400
+    product = subscription["items"].data[0].price.product
+    days = {side: {"type": "timestamp", "timestamp": day} for side, day in (("start", ends), ("end", until))}
+    share = {"price_data": {"currency": "nok", "product": product, "unit_amount": 1768}, "period": days}
+    wish = {
+        "trial_end": until,
+        "proration_behavior": "none",
+        "payment_behavior": "error_if_incomplete",
+        "add_invoice_items": [share],
+    }
+    declined = await shop.subscribe("pm_card_sandboxFailsOnRenewal")
+    with pytest.raises(stripe.CardError):
+        await change(shop, declined, **wish)
+    assert (await shop.fetch(declined)).status == "active"
+    assert len(await shop.invoices(declined)) == 1
+    await change(shop, subscription, **wish)
+    (_, invoice) = await shop.invoices(subscription)
+    assert (invoice.billing_reason, invoice.amount_paid) == ("subscription_update", 1768)
+    assert [(line.amount, line.period.start, line.parent.type) for line in invoice.lines.data] == [
+        (0, invoice.created, "subscription_item_details"),
+        (1768, ends, "invoice_item_details"),
+    ]
+    with pytest.raises(stripe.InvalidRequestError):
+        await change(shop, subscription, add_invoice_items=[share])

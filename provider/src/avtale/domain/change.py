@@ -48,9 +48,10 @@ class Change:
     """A wish to change an agreement, and what became of it.
 
     `day` is the last day of a pause (not included), when to resume, or from when a price holds; `amount` the price
-    in minor units, `charge_day` a day of the month, `product_id` the product of another plan. `version` counts the
-    changes of an agreement. With `from_period` the charges from that period on were to be cancelled first;
-    `deferred` says that one of them was captured all the same, so that the change holds from the period after it.
+    in minor units, or what Stripe is to ask for the days until another charge day; `charge_day` a day of the month,
+    `product_id` the product of another plan. `version` counts the changes of an agreement. With `from_period` the
+    charges from that period on were to be cancelled first; `deferred` says that one of them was captured all the same,
+    so that the change holds from the period after it.
     """
 
     id: UUID

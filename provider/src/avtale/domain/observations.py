@@ -29,7 +29,10 @@ class GatewayAgreementState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObservedOrder:
-    """An order that the gateway made by itself, an invoice: the period that it is for, and what it asks."""
+    """An order that the gateway made by itself, an invoice: the period that it is for, and what it asks.
+
+    `change` is the change of ours that it was made for.
+    """
 
     order_id: str
     starts_at: datetime
@@ -38,6 +41,7 @@ class ObservedOrder:
     is_first: bool
     is_paid: bool
     is_void: bool = False
+    change: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

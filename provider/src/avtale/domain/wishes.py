@@ -108,11 +108,22 @@ class IntentWish:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedOnce:
+    """What a subscription asks besides its price, at once, for the time between two instants."""
+
+    product_id: str
+    amount: Money
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionChange:
     """What becomes different in a subscription from its next period on; None leaves a thing as it is.
 
     `collects`: whether its invoices are owed at all. Until `free_until` nothing is charged, and its periods are counted
-    from there. Its `item_id` gets another price: one that is there (`price_id`), or a new one.
+    from there. Its `item_id` gets another price: one that is there (`price_id`), or a new one. What is `asked_once` is
+    paid at once, or nothing is changed.
     """
 
     change_id: UUID
@@ -122,3 +133,4 @@ class SubscriptionChange:
     item_id: str | None = None
     price_id: str | None = None
     price: RepeatedPrice | None = None
+    asked_once: AskedOnce | None = None

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from avtale.domain.agreement import Agreement, AgreementStatus, AgreementVerb, step
 from avtale.domain.billing import plan_at
-from avtale.domain.change import ChangeStatus
+from avtale.domain.change import ChangeKind, ChangeStatus
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.gateway import GatewayName
 from avtale.domain.observations import GatewayAgreementState, ObservedAgreement
@@ -18,7 +18,7 @@ from avtale.domain.ports import AgreementGateway
 from avtale.service import announcing, settling
 from avtale.service.ids import new_id
 from avtale.service.invoicing import learn_all_orders, learn_orders
-from avtale.service.taking_billed import take_arrived
+from avtale.service.taking_billed import before_bridge, take_arrived
 from avtale.storage import agreements, calls, changes, charges, checks, dunnings, locks, phases
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import Call, CallKind
@@ -58,6 +58,7 @@ async def settle_draft(
             return await agreements.get_agreement(tx, agreement.id)
         if observed.orders:
             stray = agreement.stop_reason == "duplicate"
+            agreement = await _cross_bridge(tx, tenant, agreement, observed)
             agreement = await learn_orders(tx, tenant, agreement, observed, stray=stray)
         return await _stop(tx, tenant, agreement, observed.stopped_at or tx.now)
     if agreement.gateway_agreement_id is not None:
@@ -109,6 +110,8 @@ async def follow_agreements(
     if not news:
         return
     locked = await agreements.lock_agreements(tx, news)
+    for agreement_id in sorted(waiting):
+        locked[agreement_id] = await _cross_bridge(tx, tenant, locked[agreement_id], news[agreement_id])
     billed = [(agreement, news[agreement.id]) for agreement in locked.values() if news[agreement.id].orders]
     strays = {agreement.id for agreement, _ in billed if agreement.stop_reason == "duplicate"}
     locked |= await learn_all_orders(tx, tenant, billed, strays)
@@ -116,6 +119,20 @@ async def follow_agreements(
     await agreements.save_agreements(tx, [after for before, after in noted if after is not before])
     for agreement_id in sorted(waiting):
         await take_arrived(tx, tenant, locked[agreement_id], news[agreement_id])
+
+
+async def _cross_bridge(
+    tx: Transaction, tenant: Tenant, agreement: Agreement, observed: ObservedAgreement
+) -> Agreement:
+    """Take another charge day that has arrived before what was billed because of it is learnt: the period until it is
+    counted as the change says."""
+    waiting = (await changes.changes_with(tx, ChangeStatus.WAITING, [agreement.id])).get(agreement.id, ())
+    for change in waiting:
+        if change.kind is ChangeKind.CHARGE_DAY:
+            earlier = replace(observed, orders=before_bridge(tenant, change, observed))
+            agreement = await learn_orders(tx, tenant, agreement, earlier)
+            agreement = await take_arrived(tx, tenant, agreement, observed)
+    return agreement
 
 
 def _noted_limit(agreement: Agreement, observed: ObservedAgreement) -> Agreement:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 from avtale.domain.agreement import Agreement
-from avtale.domain.change import Change
+from avtale.domain.change import Change, ChangeKind
 from avtale.domain.charge import Attempt, Charge, ChargeStatus
 from avtale.domain.dunning import Dunning
 from avtale.domain.event import EventKind, Fact
@@ -62,6 +62,7 @@ def stopped(agreement: Agreement) -> Fact:
 
 def changed(agreement: Agreement, change: Change) -> Fact:
     """A change of an agreement is planned for its day, has been taken into it, or was dropped."""
+    is_price = change.kind is ChangeKind.PRICE
     return Fact(
         EventKind.AGREEMENT_CHANGED,
         agreement,
@@ -70,9 +71,9 @@ def changed(agreement: Agreement, change: Change) -> Fact:
             "change": change.kind.value,
             "status": change.status.value,
             "version": change.version,
-            "takesEffect": _day(change.takes_effect or (change.day if change.amount is not None else None)),
+            "takesEffect": _day(change.takes_effect or (change.day if is_price else None)),
             "deferred": change.deferred,
-            "price": money(replace(agreement.terms.price, amount=change.amount)) if change.amount is not None else None,
+            "price": money(replace(agreement.terms.price, amount=change.amount or 0)) if is_price else None,
             "productId": change.product_id,
         },
     )

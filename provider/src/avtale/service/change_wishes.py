@@ -10,7 +10,6 @@ from avtale.domain import change as rules
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.change import Change, ChangeKind, ChangeStatus
 from avtale.domain.errors import Conflict, IllegalStep, Invalid, NotFound
-from avtale.domain.gateway import GatewayName
 from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways
 from avtale.service.checkout import Person
@@ -101,9 +100,6 @@ async def _check(
         raise Conflict("the agreement is paused: resume it first", code="agreement_paused")
     check_day(wish, today)
     if wish.charge_day is not None:
-        if agreement.gateway is not GatewayName.VIPPS:
-            detail = "Stripe cannot charge the days until another day at their share: pause the agreement until then"
-            raise Conflict(detail, code="change_not_offered")
         rules.check_charge_day(agreement, wish.charge_day)
     if wish.product_id is not None:
         await _check_plan(tx, agreement, wish.product_id)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from avtale.domain import change as rules
 from avtale.domain.agreement import Agreement, Terms
 from avtale.domain.change import Change, ChangeKind, ChangeStatus
 from avtale.domain.errors import Conflict, Invalid
+from avtale.domain.money import Money
 from avtale.domain.observations import ObservedAgreement, Standing
 from avtale.domain.periods import local_date, start_of
 from avtale.domain.ports import BillingGateway, Gateways
-from avtale.domain.wishes import SubscriptionChange
+from avtale.domain.wishes import AskedOnce, SubscriptionChange
 from avtale.service import announcing
 from avtale.service.activating import settle_draft
 from avtale.service.change_wishes import ChangeWish, admit
@@ -32,6 +35,8 @@ from avtale.storage.tenants import Tenant
 SOON = timedelta(minutes=1)
 #: Periods begin at this time of day, local to the tenant: everywhere in the Nordics the same date as in UTC.
 NOON = timedelta(hours=12)
+#: What these change is the price of the one thing that a subscription is about, or counted from it.
+_ABOUT_PRICE = (ChangeKind.PLAN, ChangeKind.PRICE, ChangeKind.CHARGE_DAY)
 
 
 async def change_billed(
@@ -56,13 +61,16 @@ async def change_billed(
         standing = check_standing(observed, wish.kind)
         if wish.amount is not None and wish.amount < billing.amount_min(agreement.terms.price.currency):
             raise Invalid("Stripe does not take so little", code="price_unsuited")
-        change = await _insert(tx, tenant, agreement, wish, new, by)
+        bridge = _bridge(tenant, billing, agreement, wish)
+        change = await _insert(tx, tenant, agreement, wish, new, by, bridge)
         if won is None or observed is None:
             raise RuntimeError("an active agreement has a subscription")
         if wish.kind is ChangeKind.PRICE:
             written = await price_calls(tx, tenant, billing, [(agreement, won.id, observed)])
         else:
             wanted = _wanted(tx, tenant, agreement, change, standing, plan)
+            if bridge is not None:
+                wanted = _bridged(wanted, tx.now, tenant.zone, standing, bridge)
             written = [Call(billing.write_change(wanted), CallKind.UPDATE, won.id)]
         await calls.write_calls(tx, written, lease_seconds(gateways, len(written)))
     if written:
@@ -70,6 +78,40 @@ async def change_billed(
         await read_now(db, billing, tenant, won)
     async with db.tenant(tenant.id) as tx:
         return await changes.get_change(tx, change.id) or change
+
+
+@dataclass(frozen=True, slots=True)
+class _Bridge:
+    """The days between what is paid and another charge day, and what they cost: nothing, if that is less than Stripe
+    takes."""
+
+    start: date
+    first: date
+    price: Money
+
+
+def _bridge(tenant: Tenant, billing: BillingGateway, agreement: Agreement, wish: ChangeWish) -> _Bridge | None:
+    """What is between an agreement's periods and another charge day; None where the day stays the same."""
+    if wish.charge_day is None:
+        return None
+    start, price = agreement.next_period.start, agreement.terms.price
+    least = billing.amount_min(price.currency)
+    moved = rules.move_charge_day(agreement, start, wish.charge_day, least, tenant.rules, tenant.zone).agreement
+    first, share = moved.phase_start, moved.next_amount
+    if moved.bridge_start is None or first is None or share is None:
+        return None
+    return _Bridge(start, first, replace(price, amount=share))
+
+
+def _bridged(
+    wanted: SubscriptionChange, now: datetime, zone: str, standing: Standing, bridge: _Bridge
+) -> SubscriptionChange:
+    """Nothing more is charged until the new day but the bridge, which is paid at once."""
+    until = _begins_on(bridge.first, now, zone)
+    asked = None
+    if bridge.price.amount and standing.product_id is not None:
+        asked = AskedOnce(standing.product_id, bridge.price, min(_begins_on(bridge.start, now, zone), until), until)
+    return replace(wanted, free_until=until, asked_once=asked)
 
 
 async def read_standing(
@@ -94,7 +136,7 @@ def check_standing(observed: ObservedAgreement | None, kind: ChangeKind) -> Stan
     standing = observed.standing if observed is not None else None
     if standing is None:
         raise Conflict("Stripe says that this subscription has ended", code="change_not_offered")
-    if standing.item_id is None and kind in (ChangeKind.PLAN, ChangeKind.PRICE):
+    if standing.item_id is None and kind in _ABOUT_PRICE:
         detail = "this subscription is about several things at Stripe: change it there"
         raise Conflict(detail, code="change_not_offered")
     if standing.is_billing and kind is not ChangeKind.PRICE:
@@ -116,7 +158,13 @@ async def _other_plan(
 
 
 async def _insert(
-    tx: Transaction, tenant: Tenant, agreement: Agreement, wish: ChangeWish, change_id: UUID, by: Person
+    tx: Transaction,
+    tenant: Tenant,
+    agreement: Agreement,
+    wish: ChangeWish,
+    change_id: UUID,
+    by: Person,
+    bridge: _Bridge | None,
 ) -> Change:
     is_price = wish.kind is ChangeKind.PRICE
     change = Change(
@@ -128,7 +176,8 @@ async def _insert(
         requested_by=by.subject,
         created_at=tx.now,
         day=wish.day,
-        amount=wish.amount,
+        amount=bridge.price.amount if bridge is not None else wish.amount,
+        charge_day=wish.charge_day,
         product_id=wish.product_id,
         noticed_on=(wish.noticed_on or local_date(tx.now, tenant.zone)) if is_price else None,
     )

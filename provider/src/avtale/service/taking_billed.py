@@ -10,15 +10,17 @@ from uuid import UUID, uuid5
 from avtale.domain import change as rules
 from avtale.domain.agreement import Agreement, AgreementStatus
 from avtale.domain.change import Change, ChangeKind, ChangeStatus, Taken
-from avtale.domain.charge import Charge
+from avtale.domain.charge import Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.money import Money
 from avtale.domain.observations import ObservedAgreement, ObservedOrder, Standing
 from avtale.domain.periods import local_date
 from avtale.domain.ports import BillingGateway
 from avtale.domain.wishes import RepeatedPrice
 from avtale.domain.wishes import SubscriptionChange as ChangeAtStripe
+from avtale.service.granting import grant
+from avtale.service.ids import new_id
 from avtale.service.taking import close, enter, terms_after
-from avtale.storage import agreements, calls, changes
+from avtale.storage import agreements, calls, changes, charges
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Transaction
 from avtale.storage.phases import Phase
@@ -27,13 +29,12 @@ from avtale.storage.tenants import Tenant
 
 async def take_arrived(tx: Transaction, tenant: Tenant, agreement: Agreement, observed: ObservedAgreement) -> Agreement:
     """Take the waiting change that this reading shows into its agreement, which is locked; gives it as it is now."""
-    standing = observed.standing
-    if standing is None or standing.last_change is None:
-        return agreement
+    standing, asked = observed.standing, {order.change for order in observed.orders}
     waiting = (await changes.changes_with(tx, ChangeStatus.WAITING, [agreement.id])).get(agreement.id, ())
     answered = await calls.states(tx, [change.id for change in waiting])
     for change in waiting:
-        if str(change.id) != standing.last_change and answered.get(change.id) != "accepted":
+        shown = standing.last_change if standing is not None else None
+        if str(change.id) not in {shown, *asked} and answered.get(change.id) != "accepted":
             continue
         terms = await terms_after(tx, agreement, change)
         if agreement.status is not AgreementStatus.ACTIVE or terms is None:
@@ -41,6 +42,12 @@ async def take_arrived(tx: Transaction, tenant: Tenant, agreement: Agreement, ob
             continue
         start = agreement.paused_from or agreement.next_period.start
         match change.kind:
+            case ChangeKind.CHARGE_DAY:
+                # Whether its share is too little was decided when it was asked for.
+                taken = rules.move_charge_day(
+                    agreement, start, change.charge_day or start.day, 0, tenant.rules, tenant.zone
+                )
+                taken = replace(taken, agreement=replace(taken.agreement, next_amount=None))
             case ChangeKind.PAUSE:
                 taken = rules.pause(agreement, start, change.day, tx.now, tenant.rules, tenant.zone)
             case ChangeKind.RESUME:
@@ -52,12 +59,53 @@ async def take_arrived(tx: Transaction, tenant: Tenant, agreement: Agreement, ob
         taken = Taken(replace(taken.agreement, next_charge_at=None), taken.stretches)
         await enter(tx, tenant, agreement, change, taken, start)
         agreement = replace(taken.agreement, version=agreement.version + 1)
+        if agreement.bridge_start is not None and change.amount == 0:
+            agreement = await _give_bridge(tx, tenant, agreement)
     return agreement
 
 
-def _free_until(tenant: Tenant, standing: Standing, asked_at: datetime) -> date | None:
+def before_bridge(tenant: Tenant, change: Change, observed: ObservedAgreement) -> tuple[ObservedOrder, ...]:
+    """The orders of a reading which were made before another charge day was asked for."""
+    first = _free_until(tenant, observed.standing, change.created_at)
+    found: list[ObservedOrder] = []
+    for order in observed.orders:
+        if order.change == str(change.id) or (first and local_date(order.starts_at, tenant.zone) >= first):
+            break
+        found.append(order)
+    return tuple(found)
+
+
+async def _give_bridge(tx: Transaction, tenant: Tenant, agreement: Agreement) -> Agreement:
+    """The days until another charge day, where their share is less than Stripe takes: they cost nothing."""
+    days, terms = agreement.next_period, agreement.terms
+    charge = Charge(
+        id=new_id(),
+        agreement_id=agreement.id,
+        purchase_id=None,
+        kind=ChargeKind.RECURRING,
+        period=days.number,
+        period_start=days.start,
+        period_end=days.end,
+        due=days.start,
+        price=replace(terms.price, amount=0),
+        vat_basis_points=terms.vat_basis_points,
+        status=ChargeStatus.WAIVED,
+        totals=Totals(),
+        failure_reason=None,
+        version=1,
+        product_id=terms.product_id,
+        product_name=terms.name,
+    )
+    await charges.insert_charges(tx, [charge])
+    begun = replace(agreement, last_period=days.number)
+    await agreements.save_agreements(tx, [begun])
+    await grant(tx, tenant, [agreement.id])
+    return replace(begun, version=begun.version + 1)
+
+
+def _free_until(tenant: Tenant, standing: Standing | None, asked_at: datetime) -> date | None:
     """The day until which nothing is charged, if that is what was asked for then."""
-    until = standing.free_until
+    until = standing.free_until if standing is not None else None
     return local_date(until, tenant.zone) if until is not None and until > asked_at else None
 
 

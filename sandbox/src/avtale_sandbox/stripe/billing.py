@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from ..clock import Agenda
@@ -12,7 +13,7 @@ from .events import Events
 from .methods import Methods
 from .payments import Payments
 from .refusals import invalid
-from .resources import Charge, Invoice, PaymentIntent, PaymentMethod, Subscription
+from .resources import Charge, Invoice, Line, PaymentIntent, PaymentMethod, Subscription
 
 HOUR, DAY = 3_600, 86_400
 # A renewal's draft waits an hour for the merchant, and up to three days while its webhook is not answered.
@@ -62,9 +63,11 @@ class Billing:
         *,
         before: tuple[int, int],
         is_free: bool,
+        added: Sequence[Line] = (),
     ) -> Invoice:
         """Make a draft for a subscription's period, and tell of it; see `drafted`."""
         invoice = drafted(self._books, subscription, reason, key, number, before=before, is_free=is_free)
+        invoice.lines += added
         self._books.invoices.put(invoice)
         invoice.created_event = self._events.tell("invoice.created", invoice)
         self._books.invoices.put(invoice)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from .books import Books
+from .params import merged
 from .payments import client_secret
-from .resources import Invoice, InvoicePayment, Item, Line, PaymentIntent, PaymentMethod, Subscription
+from .refusals import invalid, required
+from .resources import Invoice, InvoicePayment, Item, Line, PaymentIntent, PaymentMethod, Price, Subscription
 from .wire.customers import invoice_prefix
 
 Reason = Literal["subscription_create", "subscription_cycle", "subscription_update"]
@@ -81,6 +83,38 @@ def intent_for(books: Books, invoice: Invoice, method: PaymentMethod | None) -> 
     )
     books.invoice_payments.put(payment)
     return intent
+
+
+def added_line(books: Books, price: Price, given: dict[str, Any], days: tuple[int, int]) -> Line:
+    """A line for an item that is asked once, besides the prices of a subscription."""
+    product, quantity = books.products.at(price.product), given.get("quantity", 1)
+    return Line(
+        id=books.part_id("il"),
+        item=books.part_id("ii"),
+        price=price.id,
+        product=product.id,
+        amount=price.unit_amount * quantity,
+        unit_amount=price.unit_amount,
+        quantity=quantity,
+        description=product.name,
+        start=days[0],
+        end=days[1],
+        metadata=merged({}, given.get("metadata")),
+        is_added=True,
+    )
+
+
+def added_days(period: dict[str, Any] | None, trial: tuple[int, int], param: str) -> tuple[int, int]:
+    """The period that an added item says it is for, without a word the trial that begins; raises Refused."""
+    if period is None:
+        return trial
+    for side in ("start", "end"):
+        if period[side]["type"] == "timestamp" and not isinstance(period[side].get("timestamp"), int):
+            raise required(f"{param}[period][{side}][timestamp]")
+    start, end = period["start"].get("timestamp") or trial[0], period["end"].get("timestamp") or trial[1]
+    if end < start:
+        raise invalid("The period's end must not be before its start.", param=f"{param}[period][end][timestamp]")
+    return start, end
 
 
 def _line(books: Books, item: Item, start: int, end: int, is_free: bool) -> Line:

@@ -37,7 +37,7 @@ def _subscription(books: Books, row: Subscription) -> dict[str, Any]:
 
 def _invoice(books: Books, row: Invoice) -> dict[str, Any]:
     intent = None if row.payment_intent is None else books.intents.at(row.payment_intent)
-    line = row.lines[0]
+    line = next((one for one in row.lines if one.amount), row.lines[0])
     return {
         "invoice": row.id,
         "status": row.status,

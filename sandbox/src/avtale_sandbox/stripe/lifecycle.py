@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..clock import Agenda
 from ..instants import add_units
 from .billing import DAY, HOUR, Billing
 from .books import Books
 from .events import Events
 from .payments import Payments
-from .resources import Invoice, PaymentIntent, PaymentMethod, Subscription
+from .resources import Invoice, Line, PaymentIntent, PaymentMethod, Subscription
 from .setups import Setups
 
 # A first invoice that is not paid for so long takes its subscription with it.
@@ -79,12 +81,15 @@ class Lifecycle:
         """Store one that an earlier system made, and let time have its way with it; nobody is told."""
         self._schedule(subscription)
 
-    def begin_trial(self, subscription: Subscription, end: int, before: dict[str, object]) -> Subscription:
-        """Charge nothing until `end`, from which the periods are counted anew; an invoice of nothing says so."""
+    def begin_trial(
+        self, subscription: Subscription, end: int, before: dict[str, object], added: Sequence[Line] = ()
+    ) -> Subscription:
+        """Charge nothing until `end`, from which the periods are counted anew; an invoice of nothing says so, or of
+        what is `added` to it."""
         now = self._books.now
         subscription.status, subscription.is_trial_end_told = "trialing", False
         subscription.trial_start, subscription.trial_end, subscription.anchor = now, end, end
-        return self._begin_period(subscription, now, end, before, is_free=True)
+        return self._begin_period(subscription, now, end, before, is_free=True, added=added)
 
     def begin_anew(self, subscription: Subscription, before: dict[str, object]) -> Subscription:
         """Periods of another length are counted from now, and the first of them is charged at once."""
@@ -93,14 +98,23 @@ class Lifecycle:
         return self._begin_period(subscription, now, self.period_after(subscription, now), before, is_free=False)
 
     def _begin_period(
-        self, subscription: Subscription, start: int, end: int, before: dict[str, object], *, is_free: bool
+        self,
+        subscription: Subscription,
+        start: int,
+        end: int,
+        before: dict[str, object],
+        *,
+        is_free: bool,
+        added: Sequence[Line] = (),
     ) -> Subscription:
         used = subscription.period_start, start
         subscription.period_start, subscription.period_end = start, end
         key, number = self._books.new_id("in")
         subscription.latest_invoice = key
         self.save(subscription, before)
-        invoice = self._billing.draft(subscription, "subscription_update", key, number, before=used, is_free=is_free)
+        invoice = self._billing.draft(
+            subscription, "subscription_update", key, number, before=used, is_free=is_free, added=added
+        )
         invoice = self._billing.finalize(invoice, self._billing.method_of(subscription))
         if invoice.status == "open":
             self._billing.collect(invoice)

@@ -105,9 +105,9 @@ class Payments:
             self._failed(intent, None, _AUTHENTICATION_FAILED, method)
         return self._books.intents.at(intent.id)
 
-    def foretell(self, customer: str, method: PaymentMethod) -> Verdict:
-        """What the bank would say to a try now, its owner being there."""
-        return self._verdict(customer, method, owner_is_there=True, is_authenticated=False)
+    def foretell(self, customer: str, method: PaymentMethod, *, owner_is_there: bool = True) -> Verdict:
+        """What the bank would say to a try now, its owner being there or not."""
+        return self._verdict(customer, method, owner_is_there=owner_is_there, is_authenticated=False)
 
     def fail_without_method(self, intent: PaymentIntent) -> None:
         """A try for which there is no card at all."""

@@ -156,7 +156,7 @@ class Subscription(Row, kw_only=True):
 
 
 class Line(Struct, kw_only=True, omit_defaults=True):
-    """One line of an invoice."""
+    """One line of an invoice: of a subscription's item, or `is_added`, of an invoice item that was asked once."""
 
     id: str
     item: str
@@ -169,6 +169,7 @@ class Line(Struct, kw_only=True, omit_defaults=True):
     start: int
     end: int
     metadata: dict[str, str] = {}
+    is_added: bool = False
 
 
 class Invoice(Row, kw_only=True):

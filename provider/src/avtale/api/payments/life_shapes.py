@@ -123,7 +123,9 @@ class Change(Shape):
     on: date | None = Field(description="of a resumption: the day that was asked for")
     charge_day: int | None
     product_id: str | None
-    price: Money | None
+    price: Money | None = Field(
+        description="of a price; of another charge day that Stripe bills: what the days until it cost, taken at once"
+    )
     effective_date: date | None = Field(description="of a price: from when it holds")
     notice_date: date | None = Field(description="of a price: when the owner was told")
 

@@ -118,7 +118,8 @@ async def charge_day(
 ) -> ChangeAnswer:
     """The days between what is paid and the new day are one short period, at its share of the price.
 
-    An agreement that Stripe bills has no such change: pause it until the day instead.
+    Vipps charges the share when that period begins; a share below its least is given. Stripe takes it at once, together
+    with the change: a card that declines leaves everything as it was (`dropped`).
     """
     said = ChangeWish(ChangeKind.CHARGE_DAY, charge_day=wish.day)
     return await _changed(house, visit, agreement_id, said, idempotency_key)

@@ -24,7 +24,14 @@ from avtale.domain.observations import (
 )
 from avtale.domain.periods import Interval, Unit
 from avtale.domain.settlement import GatewayChargeState, ObservedCharge
-from avtale.domain.wishes import IntentWish, RepeatedPrice, SubscriptionChange, SubscriptionWish, WrittenRequest
+from avtale.domain.wishes import (
+    AskedOnce,
+    IntentWish,
+    RepeatedPrice,
+    SubscriptionChange,
+    SubscriptionWish,
+    WrittenRequest,
+)
 
 Json = dict[str, Any]
 
@@ -108,6 +115,9 @@ def write_change(change: SubscriptionChange) -> WrittenRequest:
         params["items"] = [{"id": change.item_id, "price": change.price_id}]
     elif change.price is not None:
         params["items"] = [{"id": change.item_id, "price_data": _new_price(change.price)}]
+    if change.asked_once is not None:
+        params["add_invoice_items"] = [_asked_once(change.asked_once)]
+        params["payment_behavior"] = "error_if_incomplete"
     return _written(change.change_id, f"{SUBSCRIPTIONS}/{change.gateway_agreement_id}", params)
 
 
@@ -118,6 +128,19 @@ def _new_price(price: RepeatedPrice) -> Json:
         "currency": price.amount.currency.lower(),
         "unit_amount": price.amount.amount,
         "recurring": {"interval": _WORDS[price.interval.unit], "interval_count": price.interval.count},
+    }
+
+
+def _asked_once(asked: AskedOnce) -> Json:
+    """An item of the invoice that a change makes: other than the trial that begins with it, it has its own time."""
+    days = (("start", asked.starts_at), ("end", asked.ends_at))
+    return {
+        "price_data": {
+            "product": asked.product_id,
+            "currency": asked.amount.currency.lower(),
+            "unit_amount": asked.amount.amount,
+        },
+        "period": {side: {"type": "timestamp", "timestamp": int(at.timestamp())} for side, at in days},
     }
 
 
@@ -216,8 +239,11 @@ def _is_owed(invoice: Json) -> bool:
 
 
 def _order(invoice: Json) -> ObservedOrder:
-    """An invoice as what is owed for the period that its lines are for."""
-    periods = [line["period"] for line in invoice["lines"]["data"]]
+    """An invoice as what is owed for the period that its lines are for: those that ask for money, where any does."""
+    lines = invoice["lines"]["data"]
+    periods = [line["period"] for line in [line for line in lines if line["amount"]] or lines]
+    snapshot = (invoice["parent"].get("subscription_details") or {}).get("metadata") or {}
+    is_change = invoice["billing_reason"] == "subscription_update"
     return ObservedOrder(
         order_id=invoice["id"],
         starts_at=instant(min(one["start"] for one in periods)),
@@ -226,6 +252,7 @@ def _order(invoice: Json) -> ObservedOrder:
         is_first=invoice["billing_reason"] == "subscription_create",
         is_paid=invoice["status"] == "paid",
         is_void=invoice["status"] == "void",
+        change=snapshot.get(CHANGE) if is_change else None,
     )
 
 

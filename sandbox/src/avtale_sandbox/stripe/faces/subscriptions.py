@@ -7,16 +7,17 @@ from typing import Any
 from ..billing import DAY, Billing
 from ..books import Books
 from ..calls import Action, Actions, Call
+from ..drafting import added_days, added_line
 from ..events import Events
 from ..lifecycle import ENDED, Lifecycle
 from ..methods import Methods
 from ..params import Params, boolean, choice, integer, items, listing, merged, shape, text
 from ..payments import Payments
 from ..refusals import Refused, invalid, not_played, required
-from ..resources import Item, PaymentMethod, Price, Subscription
+from ..resources import Item, Line, PaymentMethod, Price, Subscription
 from ..wire.speller import Speller
 from .catalogue import Catalogue
-from .terms import BOTH, CANCELLATION, CHANGED_ITEM, ITEM, PAUSE, STATUSES
+from .terms import ADDED, BOTH, CANCELLATION, CHANGED_ITEM, ITEM, PAUSE, STATUSES
 
 
 class Subscriptions:
@@ -62,7 +63,11 @@ class Subscriptions:
             "GetSubscriptionsSubscriptionExposedId": Action(Params(), self.retrieve),
             "PostSubscriptionsSubscriptionExposedId": Action(
                 Params(
-                    items=items(CHANGED_ITEM, 20), cancellation_details=CANCELLATION, pause_collection=PAUSE, **BOTH
+                    items=items(CHANGED_ITEM, 20),
+                    add_invoice_items=items(ADDED, 20),
+                    cancellation_details=CANCELLATION,
+                    pause_collection=PAUSE,
+                    **BOTH,
                 ),
                 self.update,
             ),
@@ -144,6 +149,7 @@ class Subscriptions:
         if "items" in params:
             self._change_items(subscription, params)
         trial_end = self._later_trial(subscription, params)
+        added = self._added(subscription, params, trial_end)
         if "pause_collection" in params:
             self._change_pause(subscription, params["pause_collection"])
         self._change(subscription, params)
@@ -151,7 +157,7 @@ class Subscriptions:
             self._books.subscriptions.put(subscription)
             return subscription
         if trial_end is not None:
-            return self._lifecycle.begin_trial(subscription, trial_end, before)
+            return self._lifecycle.begin_trial(subscription, trial_end, before, added)
         if self._interval(subscription) != interval and subscription.status in ("active", "past_due"):
             return self._lifecycle.begin_anew(subscription, before)
         return self._lifecycle.save(subscription, before)
@@ -219,6 +225,26 @@ class Subscriptions:
             raise not_played("prorations: pass proration_behavior=none", "proration_behavior")
         return self._trial_end({"trial_end": given}, [])
 
+    def _added(self, subscription: Subscription, params: dict[str, Any], trial_end: int | None) -> list[Line]:
+        """What the invoice of a change asks besides; with `error_if_incomplete` nothing changes unless it is paid."""
+        if not params.get("add_invoice_items"):
+            return []
+        if trial_end is None:
+            raise not_played("invoice items that wait for the next invoice", "add_invoice_items")
+        lines = []
+        for place, given in enumerate(params["add_invoice_items"]):
+            param = f"add_invoice_items[{place}]"
+            price = self._price(subscription.account, given, param)
+            if price.interval is not None:
+                message = "The price specified is set to `type=recurring` but this field only accepts one-time prices."
+                raise invalid(message, param=f"{param}[price]")
+            days = added_days(given.get("period"), (self._books.now, trial_end), param)
+            lines.append(added_line(self._books, price, given, days))
+        if params.get("payment_behavior") == "error_if_incomplete" and sum(line.amount for line in lines):
+            method = self._billing.method_of(subscription)
+            self._check_method(method, "error_if_incomplete", subscription.customer, owner_is_there=False)
+        return lines
+
     def _change_pause(self, subscription: Subscription, given: dict[str, Any]) -> None:
         resumes_at = given.get("resumes_at") or None
         if resumes_at is not None and resumes_at <= self._books.now:
@@ -239,7 +265,9 @@ class Subscriptions:
             days = prices[0].trial_period_days
         return None if days is None or given == "now" else now + days * DAY
 
-    def _check_method(self, method: PaymentMethod | None, behavior: str, customer: str) -> None:
+    def _check_method(
+        self, method: PaymentMethod | None, behavior: str, customer: str, *, owner_is_there: bool = True
+    ) -> None:
         """Whether a subscription that wants its money at once can begin; raises Refused."""
         if method is None:
             message = (
@@ -248,7 +276,7 @@ class Subscriptions:
             )
             raise invalid(message, code="resource_missing")
         if behavior == "error_if_incomplete":
-            found = self._payments.foretell(customer, method)
+            found = self._payments.foretell(customer, method, owner_is_there=owner_is_there)
             if found.needs_action:
                 message = "Payment for this subscription requires additional user action before it can be completed."
                 raise Refused(402, "card_error", message, code="subscription_payment_intent_requires_action")

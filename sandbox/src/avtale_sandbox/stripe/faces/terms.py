@@ -12,6 +12,18 @@ _PRICE_DATA = shape(
     product=text(),
     **NEW_PRICE,
 )
+_NEW_ONCE = {name: kind for name, kind in NEW_PRICE.items() if name != "recurring"}
+ADDED = shape(
+    price=text(),
+    price_data=shape(["currency", "product"], product=text(), **_NEW_ONCE),
+    quantity=integer(1, 999_999),
+    metadata=metadata,
+    period=shape(
+        ["start", "end"],
+        start=shape(["type"], type=choice("max_item_period_start", "now", "timestamp"), timestamp=instant()),
+        end=shape(["type"], type=choice("min_item_period_end", "timestamp"), timestamp=instant()),
+    ),
+)
 ITEM = shape(price=text(), price_data=_PRICE_DATA, quantity=integer(1, 999_999), metadata=metadata)
 CHANGED_ITEM = shape(
     id=text(),

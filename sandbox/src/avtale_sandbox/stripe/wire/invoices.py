@@ -77,9 +77,9 @@ def invoice(books: Books, row: Invoice) -> dict[str, Any]:
 
 def line(parent: Invoice, row: Line) -> dict[str, Any]:
     """One line, with the period that it is for."""
-    details = shaped(
-        "line_item.subscription_item_details", subscription=parent.subscription, subscription_item=row.item
-    )
+    kind = "invoice_item_details" if row.is_added else "subscription_item_details"
+    of_item = {"invoice_item" if row.is_added else "subscription_item": row.item}
+    details = shaped(f"line_item.{kind}", subscription=parent.subscription, **of_item)
     return shaped(
         "line_item",
         id=row.id,
@@ -90,11 +90,7 @@ def line(parent: Invoice, row: Line) -> dict[str, Any]:
         discountable=True,
         invoice=parent.id,
         metadata=row.metadata,
-        parent={
-            "invoice_item_details": None,
-            "subscription_item_details": details,
-            "type": "subscription_item_details",
-        },
+        parent={"invoice_item_details": None, "subscription_item_details": None, kind: details, "type": kind},
         period={"end": row.end, "start": row.start},
         pretax_credit_amounts=[],
         pricing={
