@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from avtale.api.contract import Api
 from avtale.api.crossing import Crossing
+from avtale.api.directory import serving
 from avtale.api.doors import Hall
 from avtale.api.envelope import Envelope
 from avtale.api.house import House
@@ -82,8 +83,7 @@ def create_contract(version: str) -> Api:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for routes in ROUTES:
-        app.include_router(routes)
+    app.router.routes += serving(ROUTES)
     return app
 
 

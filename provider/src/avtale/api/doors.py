@@ -128,16 +128,21 @@ def hall_of(request: Request) -> Hall:
     return cast(Hall, request.app.state.hall)
 
 
-def _house(request: Request) -> House:
-    return hall_of(request).house
-
-
 def visit_of(request: Request) -> Visit:
     """Who came through the door, and to which tenant."""
     return cast(Visit, request.state.visit)
 
 
-def _take_reason(
+# What FastAPI asks for is `async`, although nothing is waited for: it would call anything else in a thread.
+async def _house(request: Request) -> House:
+    return hall_of(request).house
+
+
+async def _visit(request: Request) -> Visit:
+    return visit_of(request)
+
+
+async def _take_reason(
     request: Request,
     reason: Annotated[
         str | None,
@@ -153,7 +158,7 @@ def _take_reason(
 
 #: For endpoints: the house, and behind a PersonDoor or AdminDoor the visit.
 TheHouse = Annotated[House, Depends(_house)]
-TheVisit = Annotated[Visit, Depends(visit_of)]
+TheVisit = Annotated[Visit, Depends(_visit)]
 
 
 async def read_body(request: Request) -> bytes:

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from avtale.api.contract import without_framework_faults
+from avtale.api.directory import serving
 from avtale.api.doors import Hall, PersonDoor, Routes, TheHouse, TheVisit, hall_of
 from avtale.api.vipps_agreements import shapes
 from avtale.api.vipps_agreements.faults import tell
@@ -161,6 +162,6 @@ def customer_app(hall: Hall, version: str) -> CustomerApi:
         redirect_slashes=False,
     )
     app.state.hall = hall
-    app.include_router(routes)
+    app.router.routes += serving([routes])
     app.add_exception_handler(HTTPException, tell)
     return app
