@@ -26,6 +26,8 @@ DASHBOARD_SECONDS_MAX = 10.0
 #: How many people do something at a time, and how long before it holds a new price is told.
 HANDS_COUNT_MAX = 24
 PRICE_AHEAD = timedelta(days=45)
+#: The metadata of a subscription by which its agreement is known.
+REFERENCE = "avtale_reference"
 _TRY_AGAIN = frozenset({500, 502, 503, 504})
 
 
@@ -149,14 +151,17 @@ class Deeds:
         return started
 
     async def _in_dashboard(self, life: Life) -> None:
-        """The merchant cancels a subscription in Stripe's own dashboard."""
-        sandbox = await self._houses.sandbox.export()
-        provider = await self._as(self._houses.provider.token or "", lambda p: p.export())
-        mine = {a["agreementId"]: a["gatewayAgreementIds"] for a in (provider or {}).get("agreements", [])}
-        ids = mine.get(self._agreements.get(life.number, ""), [])
-        for one in sandbox["stripe"]["subscriptions"]:
-            if one["subscription"] in ids and one["status"] == "active":
-                await self._cancel(str(one["subscription"]))
+        """The merchant looks a subscription up in Stripe's own dashboard, and cancels it there."""
+        agreement_id, after = self._agreements.get(life.number), ""
+        while agreement_id is not None:
+            page = await self._houses.stripe.call("GET", f"/subscriptions?status=active&limit=100{after}")
+            for one in page["data"]:
+                if one["metadata"].get(REFERENCE) == agreement_id:
+                    await self._cancel(str(one["id"]))
+                    return
+            if not page["has_more"]:
+                return
+            after = f"&starting_after={page['data'][-1]['id']}"
 
     async def _cancel(self, subscription: str) -> None:
         """Until it is done: the faults that are scripted for the provider's calls meet this one too."""

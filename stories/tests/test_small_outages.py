@@ -96,7 +96,7 @@ async def test_a_crowd_at_a_full_pool_is_sent_away_and_nothing_is_half_done(data
     settings = {"AVTALE_DATABASE_CONNECTIONS_MAX": "2"}
     async with (
         Houses(size=Size(workers=1), database=database, settings=settings) as houses,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=PATIENCE) as crowd,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True), timeout=PATIENCE) as crowd,
     ):
         world = World(houses)
         people = [await world.person(name) for name in ("Anna", "Bjørn", "Cecilie", "David")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,6 +14,7 @@ from avtale.domain.charge import AttemptStatus, ChargeStatus
 from avtale.domain.errors import GatewayBusy, GatewayRefused, GatewayUnknown
 from avtale.domain.gateway import GatewayName
 from avtale.domain.observations import EventSubject
+from avtale.service.auditing import audit, export
 from avtale.service.billing import bill, plan_charges
 from avtale.service.checking import check
 from avtale.service.ids import new_id
@@ -20,8 +22,10 @@ from avtale.service.refunding import refund_charge
 from avtale.service.sending import resend
 from avtale.service.stopping import stop_agreement
 from avtale.service.turning import turn_clock
-from avtale.storage import agreements, calls, charges, database, inbox
+from avtale.storage import agreements, calls, charges, database, inbox, receipts
+from avtale.storage.database import Transaction
 from avtale.storage.inbox import Arrival
+from avtale.storage.receipts import LedgerEntry
 
 from ..conftest import START
 from .conftest import OPERATOR, PHONE, Shop
@@ -122,6 +126,36 @@ async def test_a_charge_without_an_answer_is_sent_again_and_taken_once(shop: Sho
     assert [c["captured"] for c in theirs["charges"]] == [9900, 9900]
     assert [c.status for c in (await shop.see(agreement_id)).charges] == [ChargeStatus.PAID] * 2
     await shop.books()
+
+
+@pytest.mark.parametrize("kind", ["effect-then-hang", "status"])
+async def test_charges_that_have_no_answer_together_are_each_sent_again_and_taken_once(shop: Shop, kind: str) -> None:
+    people = [replace(shop.anna, subject=name) for name in ("anna", "berit", "cecilie")]
+    ids = [await shop.subscribe(person) for person in people]
+    await script(shop, CREATE, 3, kind=kind, **({"status": 500} if kind == "status" else {}))
+    await shop.advance_to(AFTER_RENEWAL)
+    assert [[c["captured"] for c in theirs["charges"]] for theirs in await shop.theirs()] == [[9900, 9900]] * 3
+    for person, agreement_id in zip(people, ids, strict=True):
+        assert [c.status for c in (await shop.see(agreement_id, person)).charges] == [ChargeStatus.PAID] * 2
+    await shop.books()
+
+
+async def test_books_that_are_read_while_money_moves_are_of_one_instant(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.subscribe()
+    real, payers = receipts.all_entries, ["berit"]
+
+    async def after_another_payment(tx: Transaction) -> list[LedgerEntry]:
+        if payers:
+            await shop.subscribe(replace(shop.anna, subject=payers.pop()))
+        return await real(tx)
+
+    monkeypatch.setattr(receipts, "all_entries", after_another_payment)
+    assert len((await export(shop.db, shop.tenant))["ledger"]) == 1
+    payers.append("cecilie")
+    assert await audit(shop.db, shop.tenant) == []
+    assert len((await export(shop.db, shop.tenant))["ledger"]) == 3
 
 
 async def test_clocks_that_jump_back_delay_and_double_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

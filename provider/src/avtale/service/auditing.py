@@ -37,7 +37,7 @@ class Finding:
 async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
     """The tenant's books as JSON-able data: agreements and purchases with charges and attempts, ledger, receipts,
     access."""
-    async with db.tenant(tenant.id) as tx:
+    async with db.snapshot(tenant.id) as tx:
         everyone = await agreements.all_agreements(tx)
         ids = [agreement.id for agreement in everyone]
         drafts = await agreements.drafts_of(tx, ids)
@@ -135,7 +135,7 @@ async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
 
 async def audit(db: Database, tenant: Tenant) -> list[Finding]:
     """Everything that is wrong in the tenant's own books; an empty list is the promise kept."""
-    async with db.tenant(tenant.id) as tx:
+    async with db.snapshot(tenant.id) as tx:
         everyone = {a.id: a for a in await agreements.all_agreements(tx)}
         bought = {p.id: p for p in await purchases.all_purchases(tx)}
         owed_once = await charges.charges_of_purchases(tx, list(bought))
@@ -144,6 +144,7 @@ async def audit(db: Database, tenant: Tenant) -> list[Finding]:
         tried = await charges.attempts_of(tx, list(owed))
         entries = await receipts.all_entries(tx)
         documents = await receipts.all_receipts(tx)
+    async with db.tenant(tenant.id) as tx:
         now = tx.now
         found = [Finding("row_stranded", str(row.id), row.sentence) for row in await stranded_rows(tx)]
         found += [Finding("work_unwoken", job.value, "there is work, and nobody is woken") for job in await unwoken(tx)]

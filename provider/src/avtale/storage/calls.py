@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from avtale.domain.gateway import GatewayName
 from avtale.domain.wishes import WrittenRequest
@@ -151,21 +151,16 @@ async def keep_calls(
     if not waits:
         return
     c = t.calls.c
-    await tx.conn.execute(
-        update(t.calls)
-        .where(c.tenant_id == tx.tenant_id, c.id == bindparam("this_id"), c.status.in_(["written", "unknown"]))
-        .values(status=bindparam("to_status"), answer=bindparam("to_answer"), send_wall=bindparam("at")),
-        [
-            {
-                "this_id": call_id,
-                "to_status": status,
-                "to_answer": answer,
-                "at": tx.wall + timedelta(seconds=seconds),
-            }
-            for call_id, seconds in waits
-        ],
-    )
-    tx.due(Job.SEND, tx.wall + timedelta(seconds=min(seconds for _, seconds in waits)))
+    together: dict[float, list[UUID]] = {}
+    for call_id, seconds in waits:
+        together.setdefault(seconds, []).append(call_id)
+    for seconds, ids in together.items():
+        await tx.conn.execute(
+            update(t.calls)
+            .where(c.tenant_id == tx.tenant_id, c.id.in_(ids), c.status.in_(["written", "unknown"]))
+            .values(status=status, answer=answer, send_wall=tx.wall + timedelta(seconds=seconds))
+        )
+    tx.due(Job.SEND, tx.wall + timedelta(seconds=min(together)))
 
 
 async def hasten(tx: Transaction) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -130,14 +130,20 @@ class Database:
             yield tx
 
     @asynccontextmanager
+    async def snapshot(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
+        """A transaction that reads the rows of one tenant, all as they are at one instant."""
+        async with self._begin(tenant_id, isolation_level="REPEATABLE READ", postgresql_readonly=True) as tx:
+            yield tx
+
+    @asynccontextmanager
     async def routing(self) -> AsyncIterator[Transaction]:
         """A transaction that sees only the routing tables."""
         async with self._begin(None) as tx:
             yield tx
 
     @asynccontextmanager
-    async def _begin(self, tenant_id: UUID | None) -> AsyncIterator[Transaction]:
-        async with self._connection() as conn, conn.begin():
+    async def _begin(self, tenant_id: UUID | None, **options: Any) -> AsyncIterator[Transaction]:
+        async with self._connection(options) as conn, conn.begin():
             wall = datetime.now(UTC)
             tx = Transaction(conn, await self._enter(conn, tenant_id, wall), wall, tenant_id)
             yield tx
@@ -146,9 +152,11 @@ class Database:
             await self.waker(tenant_id, ready)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+    async def _connection(self, options: Mapping[str, Any]) -> AsyncIterator[AsyncConnection]:
         try:
             conn = await self.engine.connect()
+            if options:
+                await conn.execution_options(**options)
         except (OperationalError, PoolTimeout) as error:
             raise DatabaseDown("the database cannot be reached") from error
         except DBAPIError as error:
