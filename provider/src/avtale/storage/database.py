@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -118,6 +118,7 @@ class Database:
             pool_pre_ping=False,
             connect_args=reachable(connect_seconds_max),
         )
+        self._still = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         event.listen(self.engine.sync_engine, "connect", _let_go_in_time)
 
     async def close(self) -> None:
@@ -126,24 +127,24 @@ class Database:
     @asynccontextmanager
     async def tenant(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
         """A transaction that sees and writes the rows of one tenant."""
-        async with self._begin(tenant_id) as tx:
+        async with self._begin(tenant_id, self.engine) as tx:
             yield tx
 
     @asynccontextmanager
     async def snapshot(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
         """A transaction that reads the rows of one tenant, all as they are at one instant."""
-        async with self._begin(tenant_id, isolation_level="REPEATABLE READ", postgresql_readonly=True) as tx:
+        async with self._begin(tenant_id, self._still) as tx:
             yield tx
 
     @asynccontextmanager
     async def routing(self) -> AsyncIterator[Transaction]:
         """A transaction that sees only the routing tables."""
-        async with self._begin(None) as tx:
+        async with self._begin(None, self.engine) as tx:
             yield tx
 
     @asynccontextmanager
-    async def _begin(self, tenant_id: UUID | None, **options: Any) -> AsyncIterator[Transaction]:
-        async with self._connection(options) as conn, conn.begin():
+    async def _begin(self, tenant_id: UUID | None, engine: AsyncEngine) -> AsyncIterator[Transaction]:
+        async with self._connection(engine) as conn, conn.begin():
             wall = datetime.now(UTC)
             tx = Transaction(conn, await self._enter(conn, tenant_id, wall), wall, tenant_id)
             yield tx
@@ -152,11 +153,9 @@ class Database:
             await self.waker(tenant_id, ready)
 
     @asynccontextmanager
-    async def _connection(self, options: Mapping[str, Any]) -> AsyncIterator[AsyncConnection]:
+    async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         try:
-            conn = await self.engine.connect()
-            if options:
-                await conn.execution_options(**options)
+            conn = await engine.connect()
         except (OperationalError, PoolTimeout) as error:
             raise DatabaseDown("the database cannot be reached") from error
         except DBAPIError as error:
