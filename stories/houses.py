@@ -269,6 +269,7 @@ name = "nordlys"
   merchant_serial_number = "{offer.merchant_serial_number}"
   charge_lead_days = {offer.charge_lead_days}
   retry_days = {offer.retry_days}
+  charge_calls_per_minute_max = 0
 
   [organizations.tenants.migration]
   secret = {{ env = "FILM_MIGRATION_SECRET" }}

@@ -18,6 +18,7 @@ from avtale import __version__
 from avtale.domain.agreement import Terms
 from avtale.domain.errors import Conflict
 from avtale.domain.gateway import GatewayName
+from avtale.domain.pace import Pace
 from avtale.domain.ports import (
     AgreementGateway,
     AgreementSource,
@@ -86,7 +87,9 @@ class TenantGateways:
 
     async def recurring(self, tenant_id: UUID) -> RecurringGateway:
         """Vipps Recurring for a tenant. Raises Conflict (`vipps_not_configured`)."""
-        return VippsRecurring(await self._vipps(tenant_id))
+        calls = await self._vipps(tenant_id)
+        budget = self._made[tenant_id][1].charge_calls_per_minute_max
+        return VippsRecurring(calls, Pace(budget) if budget else None)
 
     async def payments(self, tenant_id: UUID) -> PaymentGateway:
         """Vipps ePayment for a tenant, with the same access token. Raises Conflict (`vipps_not_configured`)."""

@@ -34,7 +34,9 @@ def test_every_operation_is_found_where_it_was(route: APIRoute) -> None:
     assert directory.matches(_asked(path, next(iter(route.methods))))[0] is Match.FULL
 
 
-@pytest.mark.parametrize("path", ["/", "", "/api", "/api/v1/nothing", "/api/v1/agreements/a/b/c", "//api/v1/agreements"])
+@pytest.mark.parametrize(
+    "path", ["/", "", "/api", "/api/v1/nothing", "/api/v1/agreements/a/b/c", "//api/v1/agreements"]
+)
 def test_what_is_nowhere_goes_on(path: str) -> None:
     assert serving(ROUTES)[0].matches(_asked(path, "GET"))[0] is Match.NONE
 

@@ -24,6 +24,7 @@ from avtale.domain.observations import (
     RegisteredWebhook,
 )
 from avtale.domain.outcome import Outcome
+from avtale.domain.pace import Pace
 from avtale.domain.purchase import PurchaseTerms
 from avtale.domain.settlement import ObservedCharge
 from avtale.domain.wishes import (
@@ -59,6 +60,9 @@ class AgreementGateway(Protocol):
 class RecurringGateway(AgreementGateway, Protocol):
     """Vipps Recurring for one tenant: we draft agreements, and make every charge."""
 
+    #: How many charges a minute may be created, by all processes together; None: as many as come.
+    charge_pace: Pace | None
+
     def write_draft(self, wish: DraftWish) -> WrittenRequest: ...
     def write_charge(self, wish: ChargeWish) -> WrittenRequest: ...
     def write_acceptance(self, request_id: UUID, gateway_agreement_id: str, phone_number: str) -> WrittenRequest: ...
@@ -70,7 +74,11 @@ class RecurringGateway(AgreementGateway, Protocol):
         """The least that can be charged, in minor units."""
 
     async def draft(self, request: WrittenRequest) -> Outcome[Drafted]: ...
-    async def create_charge(self, request: WrittenRequest, *, again: bool = False) -> Outcome[str]: ...
+    async def create_charge(
+        self, request: WrittenRequest, *, again: bool = False, leave_by: float | None = None
+    ) -> Outcome[str]:
+        """Create a charge; one that cannot leave by that instant of the monotonic clock does not: Throttled."""
+
     async def accept(self, request: WrittenRequest) -> Outcome[None]: ...
     async def cancel(self, request: WrittenRequest) -> Outcome[None]: ...
     async def update(self, request: WrittenRequest) -> Outcome[None]: ...

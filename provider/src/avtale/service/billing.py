@@ -11,12 +11,13 @@ from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, Cha
 from avtale.domain.ports import Gateways, RecurringGateway
 from avtale.domain.wishes import ChargeWish
 from avtale.service import settling
+from avtale.service.budgeting import write_calls
 from avtale.service.ending import finish_stops
 from avtale.service.giving import begin_given, end_given
 from avtale.service.ids import new_id
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.taking import take_prices, take_waiting
-from avtale.storage import agreements, calls, charges
+from avtale.storage import agreements, charges
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Database, Job, Transaction
 from avtale.storage.due import refresh_due
@@ -31,8 +32,9 @@ async def bill(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max
     async with db.tenant(tenant.id) as tx:
         written = await plan_charges(tx, tenant, gateway, batch_count_max)
         written += await _attempt_anew(tx, tenant, gateway, batch_count_max)
-        await calls.write_calls(tx, written, lease_seconds(gateways, len(written)))
-    await send_written(db, gateways, tenant, written)
+        lease = lease_seconds(gateways, len(written))
+        leaving = await write_calls(tx, tenant, gateway.charge_pace, written, lease)
+    await send_written(db, gateways, tenant, leaving)
     async with db.tenant(tenant.id) as tx:
         await refresh_due(tx, Job.BILL)
     return len(written) >= batch_count_max

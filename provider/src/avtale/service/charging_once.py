@@ -16,6 +16,7 @@ from avtale.domain.outcome import Refused
 from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways
 from avtale.domain.wishes import ChargeWish, IntentWish, WrittenRequest
+from avtale.service.budgeting import write_calls
 from avtale.service.changing_billed import read_standing
 from avtale.service.checking import read_attempts_now
 from avtale.service.checkout import Person
@@ -25,7 +26,7 @@ from avtale.service.ids import new_id
 from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.stopping import may_see
-from avtale.storage import agreements, calls, charges
+from avtale.storage import agreements, charges
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Database
 from avtale.storage.tenants import Tenant
@@ -79,10 +80,11 @@ async def charge_once(
         await charges.insert_charges(tx, [charge])
         await charges.insert_attempts(tx, [attempt])
         call = Call(_order(tenant, at, agreement, charge, attempt, standing, pays_with), CallKind.CHARGE, attempt.id)
-        await calls.write_calls(tx, [call], lease_seconds(gateways, 1))
-    ((_, outcome),) = await send_written(db, gateways, tenant, [call])
-    if isinstance(outcome, Refused):
-        raise GatewayRefused(f"the charge was refused: {outcome.detail}", reason=outcome.code)
+        pace = at.recurring.charge_pace if at.recurring is not None else None
+        leaving = await write_calls(tx, tenant, pace, [call], lease_seconds(gateways, 1))
+    for _, outcome in await send_written(db, gateways, tenant, leaving):
+        if isinstance(outcome, Refused):
+            raise GatewayRefused(f"the charge was refused: {outcome.detail}", reason=outcome.code)
     if not we_bill:
         await read_attempts_now(db, gateways, tenant, [attempt.id])
     return new

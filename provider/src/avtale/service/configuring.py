@@ -191,6 +191,7 @@ def _account(
         client_secret_sealed=sealed("client_secret", stored.client_secret_sealed if stored else None),
         subscription_key_sealed=sealed("subscription_key", stored.subscription_key_sealed if stored else None),
         merchant_serial_number=entry.merchant_serial_number,
+        charge_calls_per_minute_max=entry.charge_calls_per_minute_max,
     )
 
 

@@ -9,13 +9,15 @@ from uuid import UUID
 from avtale.domain.agreement import Agreement
 from avtale.domain.charge import OPEN_REFUNDS, Attempt, Charge, Refund
 from avtale.domain.errors import NotFound
+from avtale.domain.pace import Pace
 from avtale.domain.periods import local_date, start_of
 from avtale.domain.purchase import Purchase
+from avtale.service.budgeting import Queue, look
 from avtale.storage import agreements, charges, overview, purchases, receipts, refunds
-from avtale.storage.database import Database
+from avtale.storage.database import Database, Transaction
 from avtale.storage.overview import Flow, MonthFlow, Movement, Stuck, Unpaid
 from avtale.storage.receipts import Receipt
-from avtale.storage.tenants import Tenant
+from avtale.storage.tenants import Tenant, get_vipps_account
 
 MONTHS_SHOWN = 12
 MOVEMENTS_SHOWN = 12
@@ -37,6 +39,7 @@ class Overview:
     months: tuple[MonthFlow, ...]
     stuck: tuple[Stuck, ...]
     movements: tuple[Movement, ...]
+    queue: Queue | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,17 @@ async def oversee(db: Database, tenant: Tenant) -> Overview:
             months=tuple(await overview.flows_by_month(tx, start_of(first_month, tenant.zone), tenant.zone)),
             stuck=tuple(await overview.stuck(tx, tenant.rules.retry_days, today)),
             movements=tuple(await overview.movements(tx, MOVEMENTS_SHOWN)),
+            queue=await _queue(tx),
         )
+
+
+async def _queue(tx: Transaction) -> Queue | None:
+    """What waits for Vipps' budget, if anything does."""
+    account = await get_vipps_account(tx)
+    if account is None or not account.charge_calls_per_minute_max:
+        return None
+    queue = await look(tx, Pace(account.charge_calls_per_minute_max))
+    return queue if queue.count else None
 
 
 async def inspect_charge(db: Database, tenant: Tenant, charge_id: UUID) -> ChargeView:

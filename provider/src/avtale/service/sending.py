@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,11 +15,13 @@ from avtale.domain.errors import Conflict
 from avtale.domain.gateway import GatewayName
 from avtale.domain.observations import Confirmation
 from avtale.domain.outcome import Answered, Outcome, Refused, Throttled, Unknown
+from avtale.domain.pace import LATE_MAX
 from avtale.domain.ports import BillingGateway, Gateways, PaymentGateway, RecurringGateway
 from avtale.domain.purchase import Purchase
 from avtale.service import delivering, drafting, taking_billed
+from avtale.service.budgeting import claim_unsent, pace_of
 from avtale.service.taking import cancel_for_changes
-from avtale.storage import agreements, calls, charges, checks, refunds
+from avtale.storage import agreements, budgets, calls, charges, checks, refunds
 from avtale.storage.calls import ORDERS, REFUNDS, Call, CallKind, resend_seconds
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Job, Transaction
@@ -58,6 +61,8 @@ async def send_written(db: Database, gateways: Gateways, tenant: Tenant, written
     slots = asyncio.Semaphore(CALLS_AT_ONCE_MAX)
 
     async def send(call: Call) -> Sent:
+        if call.leave_at is not None:
+            await asyncio.sleep(max(0.0, call.leave_at - time.monotonic()))
         async with slots:
             return call, await send_one(call)
 
@@ -72,8 +77,9 @@ async def send_written(db: Database, gateways: Gateways, tenant: Tenant, written
 
 async def resend(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max: int = 200) -> bool:
     """Send again, with the same bytes, what has no certain answer; True when there may be more."""
+    pace = await pace_of(gateways, tenant)
     async with db.tenant(tenant.id) as tx:
-        unsent = await calls.claim_unsent(tx, batch_count_max, lambda count: lease_seconds(gateways, count))
+        unsent = await claim_unsent(tx, pace, batch_count_max, lambda count: lease_seconds(gateways, count))
     await send_written(db, gateways, tenant, unsent)
     async with db.tenant(tenant.id) as tx:
         await refresh_due(tx, Job.SEND)
@@ -126,7 +132,8 @@ async def _send_to_stripe(stripe: BillingGateway, call: Call) -> Outcome[object]
 async def _send(gateway: RecurringGateway, payments: PaymentGateway, call: Call) -> Outcome[object]:
     match call.kind:
         case CallKind.CHARGE:
-            return await gateway.create_charge(call.request, again=call.sends > 1)
+            leave_by = None if call.leave_at is None else call.leave_at + LATE_MAX.total_seconds()
+            return await gateway.create_charge(call.request, again=call.sends > 1, leave_by=leave_by)
         case CallKind.STOP:
             return await gateway.stop(call.request)
         case CallKind.REFUND:
@@ -158,6 +165,9 @@ async def record(tx: Transaction, tenant: Tenant, gateway: RecurringGateway | No
     await _record_accepted(tx, tenant, gateway, accepted, bought)
     await _record_refused(tx, refused, bought)
     await calls.keep_calls(tx, [(c.request.id, o.retry_after_seconds) for c, o in waits], "written")
+    patience = max((outcome.retry_after_seconds for call, outcome in waits if call.leave_at is not None), default=0.0)
+    if patience:
+        await budgets.close(tx, patience)
     await charges.mark_attempts(
         tx, [call.subject_id for call, _ in unknown if call.kind in ORDERS], AttemptStatus.UNKNOWN
     )

@@ -61,6 +61,7 @@ class VippsEntry(Strict):
     merchant_serial_number: str = Field(pattern=r"^\d{4,7}$")
     charge_lead_days: int = 3
     retry_days: int = 5
+    charge_calls_per_minute_max: int = Field(500, ge=0, le=1_000_000, description="0: as many as come")
     login: LoginEntry | None = None
 
 

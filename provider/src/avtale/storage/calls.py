@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, insert, select, update
 
 from avtale.domain.gateway import GatewayName
 from avtale.domain.wishes import WrittenRequest
@@ -43,16 +43,30 @@ class CallKind(StrEnum):
 #: Calls that bring an attempt about, and calls whose id is a refund's.
 ORDERS = frozenset({CallKind.CHARGE, CallKind.PAYMENT})
 REFUNDS = frozenset({CallKind.REFUND, CallKind.PAYMENT_REFUND})
+#: The calls to Vipps that create charges, which it counts: the name of their budget.
+COUNTED = "charges"
+_COUNTED_KINDS = frozenset({CallKind.CHARGE})
+
+LeaseSeconds = Callable[[int], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A written call; `subject_id` is the draft or attempt it is about, `sends` how often it was taken up."""
+    """A written call; `subject_id` is the draft or attempt it is about, `sends` how often it was taken up.
+
+    `leave_at` is when it may leave, by the monotonic clock of this process, where a budget says so.
+    """
 
     request: WrittenRequest
     kind: CallKind
     subject_id: UUID
     sends: int = 1
+    leave_at: float | None = None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether a budget counts it."""
+        return self.kind in _COUNTED_KINDS and self.request.gateway is GatewayName.VIPPS
 
 
 async def write_calls(tx: Transaction, calls: Sequence[Call], lease_seconds_max: float | None) -> None:
@@ -113,17 +127,19 @@ async def states(tx: Transaction, call_ids: Collection[UUID]) -> dict[UUID, str]
     return {row.id: row.status for row in await tx.conn.execute(select(c.id, c.status).where(mine))}
 
 
-async def claim_unsent(tx: Transaction, batch_count_max: int, lease_seconds: Callable[[int], float]) -> list[Call]:
-    """Calls without a certain answer whose time has come, ours for the lease that so many calls need."""
+async def claim_unsent(
+    tx: Transaction, batch_count_max: int, lease_seconds: LeaseSeconds, counted_count_max: int | None = None
+) -> list[Call]:
+    """Calls without a certain answer whose time has come, ours for the lease that so many calls need.
+
+    With `counted_count_max`, so many of those that a budget counts at most, besides all others.
+    """
     c = t.calls.c
-    rows = await tx.conn.execute(
-        select(t.calls)
-        .where(c.tenant_id == tx.tenant_id, c.send_wall <= tx.wall)
-        .order_by(c.send_wall, c.id)
-        .limit(batch_count_max)
-        .with_for_update(skip_locked=True)
-    )
-    calls = [_call(row) for row in rows]
+    if counted_count_max is None:
+        calls = await _claim(tx, batch_count_max)
+    else:
+        calls = [*await _claim(tx, batch_count_max, ~counted())]
+        calls += await _claim(tx, min(batch_count_max, counted_count_max), counted())
     if calls:
         await tx.conn.execute(
             update(t.calls)
@@ -131,6 +147,25 @@ async def claim_unsent(tx: Transaction, batch_count_max: int, lease_seconds: Cal
             .values(send_wall=tx.wall + timedelta(seconds=lease_seconds(len(calls))), sends=c.sends + 1)
         )
     return calls
+
+
+async def _claim(tx: Transaction, count_max: int, *wanted: ColumnElement[bool]) -> list[Call]:
+    c = t.calls.c
+    if not count_max:
+        return []
+    rows = await tx.conn.execute(
+        select(t.calls)
+        .where(c.tenant_id == tx.tenant_id, c.send_wall <= tx.wall, *wanted)
+        .order_by(c.send_wall, c.id)
+        .limit(count_max)
+        .with_for_update(skip_locked=True)
+    )
+    return [_call(row) for row in rows]
+
+
+def counted() -> ColumnElement[bool]:
+    """Of rows: those that a budget counts."""
+    return t.calls.c.kind.in_(sorted(_COUNTED_KINDS)) & (t.calls.c.gateway == GatewayName.VIPPS)
 
 
 async def close_calls(tx: Transaction, ids: Sequence[UUID], status: str, answer: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -74,6 +75,8 @@ class Transaction:
     now: datetime
     wall: datetime
     tenant: UUID | None
+    #: The monotonic clock of this process when the wall showed `wall`.
+    began: float = field(default_factory=time.monotonic)
     _due: dict[Job, datetime] = field(default_factory=dict)
 
     @property
@@ -145,8 +148,8 @@ class Database:
     @asynccontextmanager
     async def _begin(self, tenant_id: UUID | None, engine: AsyncEngine) -> AsyncIterator[Transaction]:
         async with self._connection(engine) as conn, conn.begin():
-            wall = datetime.now(UTC)
-            tx = Transaction(conn, await self._enter(conn, tenant_id, wall), wall, tenant_id)
+            wall, began = datetime.now(UTC), time.monotonic()
+            tx = Transaction(conn, await self._enter(conn, tenant_id, wall), wall, tenant_id, began)
             yield tx
             ready = await tx.flush_due()
         if ready and tenant_id is not None:

@@ -52,13 +52,14 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class VippsAccount:
-    """A tenant's access to Vipps; the secrets are sealed."""
+    """A tenant's access to Vipps; the secrets are sealed. A budget of 0 calls a minute is none."""
 
     base_url: str
     client_id: str
     client_secret_sealed: bytes
     subscription_key_sealed: bytes
     merchant_serial_number: str
+    charge_calls_per_minute_max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,7 @@ async def get_vipps_account(tx: Transaction) -> VippsAccount | None:
         bytes(row.client_secret_sealed),
         bytes(row.subscription_key_sealed),
         row.merchant_serial_number,
+        row.charge_calls_per_minute_max,
     )
 
 

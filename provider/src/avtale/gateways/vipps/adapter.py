@@ -9,6 +9,7 @@ from uuid import UUID
 from avtale.domain.agreement import Terms
 from avtale.domain.observations import Drafted, ObservedAgreement, RegisteredWebhook
 from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Unknown
+from avtale.domain.pace import Pace
 from avtale.domain.settlement import ObservedCharge
 from avtale.domain.wishes import ChargeWish, DraftWish, WrittenRequest
 from avtale.gateways.outbound import Answer
@@ -25,8 +26,9 @@ class VippsRecurring:
     """The port RecurringGateway. Where our credentials are at fault, a charge, a stop or a refund is Unknown (not
     sent), to be kept until they are right; the rest is Refused."""
 
-    def __init__(self, calls: VippsCalls) -> None:
+    def __init__(self, calls: VippsCalls, charge_pace: Pace | None = None) -> None:
         self._calls = calls
+        self.charge_pace = charge_pace
 
     def write_draft(self, wish: DraftWish) -> WrittenRequest:
         """See translate.write_draft."""
@@ -66,13 +68,15 @@ class VippsRecurring:
         """Make a draft. Not every version of Vipps honours the key here: a repeat may draft twice."""
         return understood(await self._calls.write(request), CREATED, translate.read_drafted)
 
-    async def create_charge(self, request: WrittenRequest, *, again: bool = False) -> Outcome[str]:
+    async def create_charge(
+        self, request: WrittenRequest, *, again: bool = False, leave_by: float | None = None
+    ) -> Outcome[str]:
         """Create a charge; the answer is its order id. A 409 is Unknown but for `idempotency-conflict`.
 
         `again`: it may have been sent before. A no then proves nothing, for its due date may have passed or the key
         been forgotten meanwhile: the charge is looked for by its id, and only one that is not there is Refused.
         """
-        judged = await self._calls.write(request)
+        judged = await self._calls.write(request, leave_by)
         outcome = understood(kept(_unsure_of_conflicts(judged)), CREATED, translate.read_created)
         if again and isinstance(judged, Refused) and judged.code != CREDENTIALS_REFUSED:
             return await self._looked_for(request, outcome)

@@ -47,19 +47,30 @@ class VippsCalls:
         self._credentials = credentials
         self._outbound = outbound
         self._wall = wall
+        self._monotonic = monotonic
         self._tokens = AccessTokens(credentials, outbound, monotonic, wall)
 
-    async def write(self, request: WrittenRequest) -> Judged:
+    async def write(self, request: WrittenRequest, leave_by: float | None = None) -> Judged:
         """Make a written call: its id is the key."""
-        return await self.call(request.method, request.path, request.body, str(request.id))
+        return await self.call(request.method, request.path, request.body, str(request.id), leave_by)
 
-    async def call(self, method: str, path: str, body: bytes | None = None, key: str | None = None) -> Judged:
-        """Make a call."""
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        key: str | None = None,
+        leave_by: float | None = None,
+    ) -> Judged:
+        """Make a call. One that cannot leave by that instant of the monotonic clock is not made: Throttled."""
         rejected: str | None = None
         while True:
             token = await self._tokens.get(rejected)
             if not isinstance(token, Answered):
                 return token
+            # A call whose token is refused is not counted: the second one needs no instant of its own.
+            if leave_by is not None and rejected is None and self._monotonic() > leave_by:
+                return Throttled(0.0)
             answer = await self._outbound.send(self._written(method, path, body, key, token.value))
             if isinstance(answer, NoAnswer):
                 return Unknown(answer.reason, sent=answer.sent)

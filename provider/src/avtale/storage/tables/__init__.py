@@ -47,7 +47,7 @@ from avtale.storage.tables.tenants import (
     vipps_logins,
     webhook_registrations,
 )
-from avtale.storage.tables.work import acts, calls, checks, idempotency_keys, inbox, turns
+from avtale.storage.tables.work import acts, call_budgets, calls, checks, idempotency_keys, inbox, turns
 
 #: Tables without row-level security: they route a request or a job to its tenant and hold no personal data.
 ROUTING_TABLES = ("organizations", "tenants", "tenant_hosts", "stripe_routes", "due_tenants", "business_clock")
@@ -66,6 +66,7 @@ __all__ = [
     "agreements",
     "attempts",
     "business_clock",
+    "call_budgets",
     "calls",
     "charges",
     "checks",

@@ -91,7 +91,9 @@ vipps_accounts = Table(
     needed("client_secret_sealed", LargeBinary),
     needed("subscription_key_sealed", LargeBinary),
     needed("merchant_serial_number", Text),
+    Column("charge_calls_per_minute_max", Integer, nullable=False, server_default="500"),
     PrimaryKeyConstraint("tenant_id"),
+    CheckConstraint("charge_calls_per_minute_max >= 0", name="charge_calls_per_minute_max"),
 )
 
 #: `webhook_secrets_sealed` are those that the tenant was given by hand; what we registered is a registration.

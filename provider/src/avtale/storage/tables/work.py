@@ -53,6 +53,17 @@ calls = Table(
     ),
 )
 
+#: Until when the calls that were let go use up a gateway's budget of calls a minute, and until when it wants none.
+call_budgets = Table(
+    "call_budgets",
+    metadata,
+    tenant(),
+    needed("name", Text),
+    instant("next_wall", nullable=False),
+    instant("closed_until_wall"),
+    PrimaryKeyConstraint("tenant_id", "name"),
+)
+
 #: What is to be read again at the gateway, and when (business time); a webhook only moves `due_at` to now.
 checks = Table(
     "checks",
