@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from stories.exports_rows import GatewayAgreement, GatewayCharge, GatewayPayment
 from stories.nodes import Node
 
 #: Stripe's words for a subscription that somebody pays for, or should: all are the provider's `active`.
 _STATES = {"incomplete": "PENDING", "incomplete_expired": "EXPIRED", "canceled": "STOPPED"}
+_PAGE_LIFE = timedelta(hours=23)
 #: A payment of its own that is not taken waits until it is given up.
 _PAYMENTS = {"canceled": "TERMINATED", "succeeded": "AUTHORIZED"}
 
@@ -27,18 +30,27 @@ def read_intents(root: Node) -> tuple[GatewayPayment, ...]:
 
 def _subscription(node: Node) -> GatewayAgreement:
     invoices = [n for n in node.items("invoices") if n.text("status") != "draft" and n.whole("amount") > 0]
+    # Free days have begun once there is a card that can pay what follows them.
     free = any(n.whole("amount") == 0 and n.text("status") == "paid" for n in node.items("invoices"))
+    free = free and node.has("paymentMethod")
     began = free or any(n.text("status") == "paid" for n in invoices)
     return GatewayAgreement(
         merchant=node.text("account"),
         agreement_id=node.text("subscription"),
         external_id=None,
-        status=_STATES.get(node.text("status"), "ACTIVE"),
+        status="EXPIRED" if not began and _lapsed(node) else _STATES.get(node.text("status"), "ACTIVE"),
         start=node.instant("created") if began else None,
         stop=node.maybe_instant("endedAt"),
         charges=tuple(_invoice(n) for n in sorted(invoices, key=lambda n: n.text("periodStart"))),
         company="stripe",
     )
+
+
+def _lapsed(node: Node) -> bool:
+    """Whether one for which nobody left a card was ended when its payer's page was over, as Stripe ends those for which
+    money is due."""
+    ended = node.maybe_instant("endedAt")
+    return ended is not None and ended - node.instant("created") >= _PAGE_LIFE
 
 
 def _invoice(node: Node) -> GatewayCharge:

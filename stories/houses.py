@@ -304,6 +304,10 @@ name = "nordlys"
   stripe_price = "{offer.stripe_price}"
 
     [[organizations.tenants.products.vouchers]]
+    code = "WEEK"
+    free_days = 7
+
+    [[organizations.tenants.products.vouchers]]
     code = "SPRING-CODE"
     price_minor = 4900
     periods = 2

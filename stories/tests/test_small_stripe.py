@@ -87,6 +87,22 @@ async def test_another_charge_day_costs_the_same_with_stripe_as_with_vipps(world
     assert (await jon.now())["accessUntil"] == "2027-03-09T23:00:00Z"
 
 
+async def test_free_days_begin_with_a_card_and_end_with_a_charge(world: World) -> None:
+    """Ida gives a card for her free week; Jon's card is declined when his is over; Kari closes the page."""
+    ida = await world.shop.subscribe_with_stripe(await world.person("Ida"), voucher="week")
+    jon = await world.shop.subscribe_with_stripe(await world.person("Jon"), "chargeCustomerFail", voucher="WEEK")
+    kari = await world.shop.checkout_with_stripe(await world.person("Kari"), voucher="WEEK")
+    await world.advance_to("2027-02-02T12:00")
+    assert [(await one.now())["status"] for one in (ida, jon, kari)] == ["active", "active", "expired"]
+    assert [await one.charges() for one in (ida, kari)] == [[("2027-01-31", 0, "waived")], []]
+    assert await ida.person.provider.receipts() == []
+    assert await world.audit() == []
+    await world.advance_to("2027-02-08T12:00")
+    assert (await ida.charges())[1:] == [("2027-02-07", 9900, "paid")]
+    assert (await jon.charges())[1:] == [("2027-02-07", 9900, "open")]
+    assert [one["agreementId"] for one in await world.houses.provider.dunning()] == [jon.agreement_id]
+
+
 async def test_answers_and_webhooks_that_never_come_cost_time_and_no_money(world: World) -> None:
     liv = await world.person("Liv")
     await world.sandbox.fault({"webhook": "*"}, {"kind": "drop"}, times=1000)

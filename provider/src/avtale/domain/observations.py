@@ -68,7 +68,7 @@ class ObservedAgreement:
 
     `limit` is what its person lets a charge be at most, in minor units, where the price may vary.
     Where the gateway bills by itself, `orders` are those that are owed, oldest first, and `changes_at` is when it
-    next makes one, or makes one final.
+    next makes one, or makes one final. One that `waits_for_card` is pending for as long as nobody ends it.
     """
 
     gateway_agreement_id: str
@@ -80,6 +80,7 @@ class ObservedAgreement:
     orders: tuple[ObservedOrder, ...] = ()
     changes_at: datetime | None = None
     standing: Standing | None = None
+    waits_for_card: bool = False
 
 
 #: The end of a reduction of which nobody says when it ends.

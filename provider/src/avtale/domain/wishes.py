@@ -81,6 +81,7 @@ class SubscriptionWish:
     """What a subscription at Stripe says. `draft_id` is our attempt id, by which it is found again.
 
     Its first invoices ask `first_price` where that is there, until it is changed; all others what `price_id` says.
+    Nothing is due for its first `free_days`: its payer only leaves a card, and without one it ends with them.
     """
 
     draft_id: UUID
@@ -90,6 +91,7 @@ class SubscriptionWish:
     description: str
     payment_method_id: str | None = None
     first_price: RepeatedPrice | None = None
+    free_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from avtale.domain.agreement import Agreement, AgreementStatus, AgreementVerb, step
 from avtale.domain.billing import plan_at
@@ -67,7 +67,7 @@ async def settle_draft(
         if approved and observed.orders:
             await learn_orders(tx, tenant, agreement, observed, stray=True)
         if not approved and draft.status in _LIVE and observed.state is not GatewayAgreementState.PENDING:
-            return await _end_draft(tx, agreement, list(drafts.values()), draft_id, _end_of(observed))
+            return await _end_draft(tx, agreement, list(drafts.values()), draft_id, _end_of(tx, draft, observed))
         return agreement
     if approved:
         active = await _activate(tx, tenant, gateway, agreement, draft, observed)
@@ -75,13 +75,25 @@ async def settle_draft(
             return await _stop(tx, tenant, active, observed.stopped_at or tx.now)
         return active
     if observed.state is not GatewayAgreementState.PENDING:
-        return await _end_draft(tx, agreement, list(drafts.values()), draft_id, _end_of(observed))
+        return await _end_draft(tx, agreement, list(drafts.values()), draft_id, _end_of(tx, draft, observed))
+    if observed.waits_for_card and draft.expires_at <= tx.now:
+        await _abandon(tx, gateway, draft, observed)
     return agreement
 
 
-def _end_of(observed: ObservedAgreement) -> AgreementVerb:
+def _end_of(tx: Transaction, draft: Draft, observed: ObservedAgreement) -> AgreementVerb:
     """What became of a draft that nobody approved, and nobody can any more."""
-    return AgreementVerb.REJECT if observed.state is GatewayAgreementState.STOPPED else AgreementVerb.EXPIRE
+    abandoned = draft.gateway is GatewayName.STRIPE and draft.expires_at <= tx.now
+    rejected = observed.state is GatewayAgreementState.STOPPED and not abandoned
+    return AgreementVerb.REJECT if rejected else AgreementVerb.EXPIRE
+
+
+async def _abandon(tx: Transaction, gateway: AgreementGateway, draft: Draft, observed: ObservedAgreement) -> None:
+    """End what would wait for a card for as long as its free days last: its payer's page is over."""
+    request_id = uuid5(draft.id, "abandoned")
+    if request_id not in await calls.states(tx, [request_id]):
+        request = gateway.write_stop(request_id, observed.gateway_agreement_id)
+        await calls.write_calls(tx, [Call(request, CallKind.STOP, draft.id)], lease_seconds_max=0)
 
 
 def goes_on(agreement: Agreement | None, observed: ObservedAgreement) -> bool:
@@ -178,6 +190,9 @@ async def _activate(
     anchor = local_date(started, tenant.zone)
     first = agreement.terms.first_period(anchor)
     made_by_campaign = first.end != period(anchor, agreement.terms.interval, 1).end
+    if made_by_campaign and agreement.gateway is GatewayName.STRIPE and observed.orders:
+        # Free days are counted by Stripe, from the second at which it heard of them.
+        first = replace(first, end=local_date(observed.orders[0].ends_at, tenant.zone))
     we_bill = agreement.gateway is GatewayName.VIPPS
     siblings = await agreements.agreements_of(
         tx, agreement.issuer, agreement.subject, product_id=agreement.terms.product_id, lock=True
@@ -222,7 +237,8 @@ def _campaign_phases(agreement: Agreement, first: Period) -> list[Phase]:
     """A first period of its own length, and the regular ones after it."""
     campaign = agreement.terms.campaign
     length = campaign.length if campaign else None
-    length = length or Interval(Unit.DAY, (first.end - first.start).days)
+    if length is None or length.unit is Unit.DAY:
+        length = Interval(Unit.DAY, (first.end - first.start).days)
     return [
         Phase(agreement.id, 1, first.start, length, "campaign"),
         Phase(agreement.id, 2, first.end, agreement.terms.interval, "after_campaign"),

@@ -149,11 +149,10 @@ async def _agreement_for(
 
 
 def _check_campaign(stripe: BillingGateway, terms: Terms) -> None:
-    """Raise Invalid (`voucher_unsuited`) for a voucher that Stripe cannot begin with: nothing would be due, so that a
-    subscription would begin without anything that could pay it."""
+    """Raise Invalid (`voucher_unsuited`) for a price that Stripe does not take; free days are a trial there."""
     least = stripe.amount_min(terms.price.currency)
-    if terms.campaign is not None and (terms.campaign.length is not None or terms.campaign.price < least):
-        detail = "with this voucher nothing would be due at first, which is not offered with Stripe"
+    if terms.campaign is not None and terms.campaign.length is None and terms.campaign.price < least:
+        detail = "the price of this voucher is less than Stripe takes"
         raise Invalid(detail, code="voucher_unsuited")
 
 
@@ -193,12 +192,16 @@ async def _write_draft(
         gateway=GatewayName.STRIPE,
     )
     terms, first = agreement.terms, agreement.terms.first_price
+    free = terms.campaign.length if terms.campaign is not None else None
     subscription = SubscriptionWish(
         draft_id=draft.id,
         reference=agreement.id,
         customer_id=customer_id,
         price_id=price.price_id,
-        first_price=RepeatedPrice(price.product_id, first, terms.interval) if first != terms.price else None,
+        first_price=RepeatedPrice(price.product_id, first, terms.interval)
+        if first != terms.price and not free
+        else None,
+        free_days=free.count if free is not None else None,
         description=agreement.terms.name,
         payment_method_id=payment_method_id,
     )

@@ -162,6 +162,8 @@ async def _prices(
         begins = local_date(found[agreement.id][1].renews_at, tenant.zone)
         due = _holding(planned.get(agreement.id, ()), begins)
         campaign, price = agreement.terms.campaign, agreement.terms.price
+        # Free days are over by themselves, and no price.
+        campaign = campaign if campaign is not None and campaign.length is None else None
         lasts = campaign is not None and (campaign.until is None or begins < campaign.until)
         billed = agreement.status is AgreementStatus.ACTIVE and found[agreement.id][1].item_id is not None
         if lasts or not billed or agreement.id in waiting:

@@ -27,6 +27,7 @@ def _subscription(books: Books, row: Subscription) -> dict[str, Any]:
         "customer": row.customer,
         "status": row.status,
         "metadata": row.metadata,
+        "paymentMethod": row.default_payment_method,
         "created": _at(row.created),
         "periodStart": _at(row.period_start),
         "periodEnd": _at(row.period_end),

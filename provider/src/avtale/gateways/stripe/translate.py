@@ -79,6 +79,9 @@ def write_subscription(wish: SubscriptionWish) -> WrittenRequest:
         "metadata": {ATTEMPT: str(wish.draft_id), REFERENCE: str(wish.reference)},
         "expand": TO_CONFIRM,
     }
+    if wish.free_days is not None:
+        params["trial_period_days"] = wish.free_days
+        params["trial_settings"] = {"end_behavior": {"missing_payment_method": "cancel"}}
     if wish.payment_method_id is not None:
         params["default_payment_method"] = wish.payment_method_id
     return _written(wish.draft_id, SUBSCRIPTIONS, params)
@@ -196,9 +199,13 @@ def read_intent_confirmation(said: Json) -> Confirmation:
 
 
 def read_agreement(said: Json, invoices: Sequence[Json]) -> ObservedAgreement:
-    """A subscription with its invoices. One that ended before its first invoice was paid was never active."""
-    state = _STATES[said["status"]]
+    """A subscription with its invoices. One that ended before its first invoice was paid was never active, nor was one
+    of which nothing was due as long as no card was left for it."""
+    state, cardless = _STATES[said["status"]], not said.get("default_payment_method")
+    waits_for_card = said["status"] == "trialing" and cardless and bool(said.get("pending_setup_intent"))
+    state = GatewayAgreementState.PENDING if waits_for_card else state
     never = any(one["billing_reason"] == "subscription_create" and one["status"] != "paid" for one in invoices)
+    never |= cardless and not any(one["total"] for one in invoices)
     began = state is GatewayAgreementState.ACTIVE or (state is GatewayAgreementState.STOPPED and not never)
     changes = [item["current_period_end"] for item in said["items"]["data"]]
     standing = _standing(said, invoices)
@@ -212,6 +219,7 @@ def read_agreement(said: Json, invoices: Sequence[Json]) -> ObservedAgreement:
         orders=tuple(sorted(map(_order, filter(_is_owed, invoices)), key=lambda one: (one.starts_at, one.order_id))),
         changes_at=instant(min(changes)) if changes and state is GatewayAgreementState.ACTIVE else None,
         standing=standing if state is GatewayAgreementState.ACTIVE else None,
+        waits_for_card=waits_for_card,
     )
 
 
