@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import event, func, text
+import psycopg
+from sqlalchemy import event, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import SQLAlchemyError as DatabaseFault
@@ -46,11 +47,9 @@ __all__ = [
     "sqlalchemy_url",
 ]
 
-_ENTER = text("SELECT set_config('app.tenant_id', :tenant, true)")
-_ENTER_AND_READ_CLOCK = text(
-    "SELECT set_config('app.tenant_id', :tenant, true), at, running, set_wall "
-    "FROM (SELECT 1) AS one LEFT JOIN business_clock ON id = 1"
-)
+_ENTER = "BEGIN {kind}; SELECT set_config('app.tenant_id', '{tenant}', true)"
+_READ_CLOCK = "; SELECT at, running, set_wall FROM business_clock WHERE id = 1"
+_STILL = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 #: After so many seconds without a word from the other side, it is gone; and so long at most between two statements.
 CUT_OFF_SECONDS = 20
@@ -119,9 +118,9 @@ class Database:
             max_overflow=0,
             pool_timeout=connect_seconds_max,
             pool_pre_ping=False,
+            isolation_level="AUTOCOMMIT",  # `_enter` begins each transaction and says whose it is, in one message
             connect_args=reachable(connect_seconds_max),
         )
-        self._still = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         event.listen(self.engine.sync_engine, "connect", _let_go_in_time)
 
     async def close(self) -> None:
@@ -130,58 +129,79 @@ class Database:
     @asynccontextmanager
     async def tenant(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
         """A transaction that sees and writes the rows of one tenant."""
-        async with self._begin(tenant_id, self.engine) as tx:
+        async with self._begin(tenant_id) as tx:
             yield tx
 
     @asynccontextmanager
     async def snapshot(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
         """A transaction that reads the rows of one tenant, all as they are at one instant."""
-        async with self._begin(tenant_id, self._still) as tx:
+        async with self._begin(tenant_id, _STILL) as tx:
             yield tx
 
     @asynccontextmanager
     async def routing(self) -> AsyncIterator[Transaction]:
         """A transaction that sees only the routing tables."""
-        async with self._begin(None, self.engine) as tx:
+        async with self._begin(None) as tx:
             yield tx
 
     @asynccontextmanager
-    async def _begin(self, tenant_id: UUID | None, engine: AsyncEngine) -> AsyncIterator[Transaction]:
-        async with self._connection(engine) as conn, conn.begin():
+    async def _begin(self, tenant_id: UUID | None, kind: str = "") -> AsyncIterator[Transaction]:
+        async with self._connection() as (conn, driver):
             wall, began = datetime.now(UTC), time.monotonic()
-            tx = Transaction(conn, await self._enter(conn, tenant_id, wall), wall, tenant_id, began)
+            now = await self._enter(driver, tenant_id, wall, kind)
+            tx = Transaction(conn, now, wall, tenant_id, began)
             yield tx
             ready = await tx.flush_due()
+            await driver.commit()
         if ready and tenant_id is not None:
             await self.waker(tenant_id, ready)
 
     @asynccontextmanager
-    async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    async def _connection(self) -> AsyncIterator[tuple[AsyncConnection, psycopg.AsyncConnection]]:
+        """A connection of the pool, and the driver's own beneath it; what is open when it comes back is undone."""
         try:
-            conn = await engine.connect()
+            conn = await self.engine.connect()
         except (OperationalError, PoolTimeout) as error:
             raise DatabaseDown("the database cannot be reached") from error
         except DBAPIError as error:
             raise DatabaseDown("the database refuses the connection") from error
+        driver = _driver(conn)
         try:
-            yield conn
+            yield conn, driver
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise DatabaseDown("the connection to the database was lost") from error
             raise
+        except psycopg.Error as error:
+            if driver.closed:
+                await conn.invalidate()
+                raise DatabaseDown("the connection to the database was lost") from error
+            raise DatabaseFault(str(error)) from error
         finally:
             await conn.close()
 
-    async def _enter(self, conn: AsyncConnection, tenant_id: UUID | None, wall: datetime) -> datetime:
-        tenant = "" if tenant_id is None else str(tenant_id)
+    async def _enter(
+        self, driver: psycopg.AsyncConnection, tenant_id: UUID | None, wall: datetime, kind: str
+    ) -> datetime:
+        """Begin the transaction, say whose it is, and ask what time it is, all in one message; gives business time."""
+        message = _ENTER.format(kind=kind, tenant="" if tenant_id is None else tenant_id.hex)
         if not self.virtual_clock:
-            await conn.execute(_ENTER, {"tenant": tenant})
+            await driver.execute(message, prepare=False)
             return wall
-        row = (await conn.execute(_ENTER_AND_READ_CLOCK, {"tenant": tenant})).one()
-        if row.at is None:
+        said = await driver.execute(message + _READ_CLOCK, prepare=False)
+        while said.nextset():
+            pass
+        row = await said.fetchone()
+        if row is None:
             return wall
-        at: datetime = row.at
-        return at + (wall - row.set_wall) if row.running else at
+        at, is_running, set_wall = row
+        business: datetime = at + (wall - set_wall) if is_running else at
+        return business
+
+
+def _driver(conn: AsyncConnection) -> psycopg.AsyncConnection:
+    assert conn.sync_connection is not None
+    return cast(psycopg.AsyncConnection, conn.sync_connection.connection.driver_connection)
 
 
 def _let_go_in_time(connection: Any, record: object) -> None:
