@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
+from avtale.api import identity as module
 from avtale.api.identity import Caller, Identity, NotSignedIn
-from avtale.api.keys import IssuerKeys
+from avtale.api.keys import SOFT_SECONDS_MAX, IssuerKeys
 from avtale.service.checkout import Person
 
 from .conftest import ADMIN, KEYS, Issuer, fetch_json
@@ -262,3 +264,50 @@ async def test_without_one_bearer_nobody_is_signed_in(issuer: Issuer, headers: l
 async def test_the_scheme_may_be_written_in_any_case(issuer: Issuer) -> None:
     identity = Identity(IssuerKeys(fetch_json), wall)
     assert await identity.caller([issuer.registered()], [f"bearer  {issuer.token()}"])
+
+
+async def test_a_token_that_was_proven_is_verified_once_and_still_expires(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified: list[str] = []
+    signer = module._signer
+    monkeypatch.setattr(module, "_signer", lambda token, keys: verified.append(token) or signer(token, keys))
+    now = datetime.now(UTC)
+    identity, token = Identity(IssuerKeys(fetch_json), lambda: now), issuer.token(roles=[ADMIN])
+    for _ in range(3):
+        assert (await identity.caller([issuer.registered()], [f"Bearer {token}"])).is_admin
+    assert verified == [token]
+    # What it says is held against tenant and time each time: another audience, another role, a later day.
+    with pytest.raises(NotSignedIn, match="audience"):
+        await identity.caller([issuer.registered(audience="avis")], [f"Bearer {token}"])
+    assert not (await identity.caller([issuer.registered(admin_role="other")], [f"Bearer {token}"])).is_admin
+    with pytest.raises(NotSignedIn, match="issuer"):
+        await identity.caller([], [f"Bearer {token}"])
+    now += timedelta(seconds=700)
+    with pytest.raises(NotSignedIn, match="expired"):
+        await identity.caller([issuer.registered()], [f"Bearer {token}"])
+
+
+async def test_a_proven_token_ends_with_its_key(issuer: Issuer) -> None:
+    seconds = 1000.0
+    identity, token = Identity(IssuerKeys(fetch_json, lambda: seconds), wall), f"Bearer {issuer.token()}"
+    await identity.caller([issuer.registered()], [token])
+    issuer.published = [KEYS["next"].as_dict(private=False)]
+    await identity.caller([issuer.registered()], [token])
+    seconds += SOFT_SECONDS_MAX + 1
+    await identity.caller([issuer.registered()], [token])  # has the keys fetched anew, in the background
+    await asyncio.gather(*identity._keys._renewals)
+    with pytest.raises(NotSignedIn, match="none of the issuer's keys"):
+        await identity.caller([issuer.registered()], [token])
+
+
+async def test_only_so_many_tokens_are_remembered_and_none_that_was_not_proven(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TOKENS_COUNT_MAX", 2)
+    identity = Identity(IssuerKeys(fetch_json), wall)
+    for subject in ("anna", "bo", "cato"):
+        await identity.caller([issuer.registered()], [f"Bearer {issuer.token(subject)}"])
+    with pytest.raises(NotSignedIn):
+        await identity.caller([issuer.registered()], [f"Bearer {issuer.token(key='foreign')}"])
+    assert [read.claims["sub"] for read in identity._proven.values()] == ["bo", "cato"]

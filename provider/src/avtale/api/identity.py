@@ -6,7 +6,7 @@ import binascii
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,8 @@ TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
 LEEWAY_SECONDS = 30
 TOKEN_LENGTH_MAX = 16_384
 SUBJECT_LENGTH_MAX = 255
+#: How many tokens are remembered as signed, the latest of those that were proven.
+TOKENS_COUNT_MAX = 1000
 
 
 class NotSignedIn(Refusal):
@@ -50,12 +52,26 @@ class Caller:
     is_admin: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """What a token says, and which key has signed it, once that is known."""
+
+    key_id: str | None
+    claims: Mapping[str, Any]
+    proven_by: Key | None = None
+
+
 class Identity:
-    """Verifies tokens against the issuers that a tenant has registered, in wall time."""
+    """Verifies tokens against the issuers that a tenant has registered, in wall time.
+
+    That a key has signed a token is remembered for as long as its issuer has that key, since it does not change. What
+    the token says (until when, for whom) is held against the tenant and the time at each request.
+    """
 
     def __init__(self, keys: IssuerKeys, wall: Callable[[], datetime]) -> None:
         self._keys = keys
         self._wall = wall
+        self._proven: dict[str, _Token] = {}
 
     async def caller(self, issuers: Sequence[Issuer], authorization: Sequence[str]) -> Caller:
         """The caller, by the Authorization headers of a request (RFC 6750, RFC 9068).
@@ -63,14 +79,15 @@ class Identity:
         Raises NotSignedIn (`token_missing`, `token_invalid`, `token_expired`) or IssuerUnavailable.
         """
         token = _bearer(authorization)
-        header, unproven = _peek(token)
-        issuer = next((one for one in issuers if one.issuer == unproven.get("iss")), None)
+        read = self._proven.get(token) or _peek(token)
+        issuer = next((one for one in issuers if one.issuer == read.claims.get("iss")), None)
         if issuer is None:
             raise NotSignedIn("this tenant does not know the issuer of the token")
-        key_id = header.get("kid")
-        if key_id is not None and not isinstance(key_id, str):
-            raise NotSignedIn("the token's kid is no text")
-        claims = _verified(token, await self._keys.candidates(issuer, key_id))
+        candidates = await self._keys.candidates(issuer, read.key_id)
+        if not any(key is read.proven_by for key in candidates):
+            read = replace(read, proven_by=_signer(token, candidates))
+            self._remember(token, read)
+        claims = read.claims
         self._check(issuer, claims)
         subject = claims.get(issuer.subject_claim)
         if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_LENGTH_MAX or not subject.isprintable():
@@ -80,6 +97,11 @@ class Identity:
     async def ask(self, issuer: Issuer) -> None:
         """Have the keys of an issuer at hand. Raises IssuerUnavailable."""
         await self._keys.candidates(issuer, None)
+
+    def _remember(self, token: str, read: _Token) -> None:
+        if len(self._proven) >= TOKENS_COUNT_MAX:
+            del self._proven[next(iter(self._proven))]
+        self._proven[token] = read
 
     def _check(self, issuer: Issuer, claims: Mapping[str, Any]) -> None:
         now = self._wall().timestamp()
@@ -120,8 +142,8 @@ def _bearer(authorization: Sequence[str]) -> str:
     return token
 
 
-def _peek(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Header and claims before anything is proven: only to find the keys that could prove them."""
+def _peek(token: str) -> _Token:
+    """A token before anything is proven: only to find the keys that could prove it."""
     parts = token.split(".")
     if len(parts) != 3:
         raise NotSignedIn("the token is not a signed JWT")
@@ -132,7 +154,10 @@ def _peek(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         raise NotSignedIn("the token asks for an extension that is not known here")
     if str(header.get("typ", "JWT")).lower() not in TYPES:
         raise NotSignedIn("the token was made for another purpose")
-    return header, claims
+    key_id = header.get("kid")
+    if key_id is not None and not isinstance(key_id, str):
+        raise NotSignedIn("the token's kid is no text")
+    return _Token(key_id, claims)
 
 
 def _object(segment: str) -> dict[str, Any]:
@@ -145,14 +170,14 @@ def _object(segment: str) -> dict[str, Any]:
     return found
 
 
-def _verified(token: str, candidates: Sequence[Key]) -> dict[str, Any]:
-    """The claims, once one of the keys has signed them."""
+def _signer(token: str, candidates: Sequence[Key]) -> Key:
+    """Which of the keys has signed a token."""
     for key in candidates:
         try:
             deserialize_compact(token, key, registry=_ALGORITHMS)
         except (JoseError, ValueError, TypeError):
             continue
-        return _object(token.split(".")[1])
+        return key
     raise NotSignedIn("none of the issuer's keys has signed the token")
 
 

@@ -158,6 +158,5 @@ async def _views(tx: Transaction, tenant: Tenant, wanted: Sequence[Agreement]) -
     owed: dict[UUID, list[Charge]] = {i: [] for i in ids}
     for charge in await charges.charges_of(tx, ids):
         owed[charge.owner_id].append(charge)
-    access = await entitlements.entitlements_of(tx, ids)
-    until = {a.id: access[a.id].access_until if a.id in access else None for a in wanted}
-    return [AgreementView(a, tuple(owed[a.id]), until[a.id], tenant.zone) for a in wanted]
+    until = await entitlements.access_until(tx, ids)
+    return [AgreementView(a, tuple(owed[a.id]), until.get(a.id), tenant.zone) for a in wanted]

@@ -7,8 +7,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, insert, or_, select, update
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Row, Uuid, any_, bindparam, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
 from avtale.domain.access import PAID
 from avtale.domain.charge import (
@@ -29,6 +29,12 @@ from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
 
 _TOTALS = tuple(Totals.__dataclass_fields__)
+_c = t.charges.c
+_OF_AGREEMENTS = (
+    select(t.charges)
+    .where(_c.tenant_id == bindparam("tenant_id"), _c.agreement_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+    .order_by(_c.agreement_id, _c.period_start, _c.id)
+)
 
 
 async def insert_charges(tx: Transaction, charges: Sequence[Charge]) -> None:
@@ -69,12 +75,7 @@ async def get_charges(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Char
 
 async def charges_of(tx: Transaction, agreement_ids: Collection[UUID]) -> list[Charge]:
     """The charges of these agreements, in order of their periods."""
-    c = t.charges.c
-    rows = await tx.conn.execute(
-        select(t.charges)
-        .where(c.tenant_id == tx.tenant_id, c.agreement_id.in_(sorted(agreement_ids)))
-        .order_by(c.agreement_id, c.period_start, c.id)
-    )
+    rows = await tx.conn.execute(_OF_AGREEMENTS, {"tenant_id": tx.tenant_id, "ids": sorted(agreement_ids)})
     return [_charge(row) for row in rows]
 
 

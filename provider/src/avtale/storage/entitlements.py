@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Uuid, any_, bindparam, delete, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
@@ -32,6 +32,10 @@ class Entitlement:
 
 
 _COLUMNS = tuple(Entitlement.__dataclass_fields__)
+_ENDS = select(t.entitlements.c.id, t.entitlements.c.access_until).where(
+    t.entitlements.c.tenant_id == bindparam("tenant_id"),
+    t.entitlements.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
+)
 
 
 async def save_entitlements(tx: Transaction, entitlements: Collection[Entitlement]) -> None:
@@ -85,6 +89,12 @@ async def entitlements_of(tx: Transaction, owner_ids: Collection[UUID]) -> dict[
     c = t.entitlements.c
     rows = await tx.conn.execute(select(t.entitlements).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(owner_ids))))
     return {row.id: Entitlement(**{n: getattr(row, n) for n in _COLUMNS}) for row in rows}
+
+
+async def access_until(tx: Transaction, owner_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """When access ends, by agreement or purchase; nothing for those that give none."""
+    rows = await tx.conn.execute(_ENDS, {"tenant_id": tx.tenant_id, "ids": list(owner_ids)})
+    return {row.id: row.access_until for row in rows}
 
 
 async def entitlements_of_person(tx: Transaction, issuer: str, subject: str) -> list[Entitlement]:

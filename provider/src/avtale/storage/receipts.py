@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import Row, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from avtale.domain.receipt import ReceiptKind, Sums
@@ -99,8 +99,8 @@ async def receipts_of_charges(tx: Transaction, charge_ids: Collection[UUID]) -> 
 
 async def receipts_of_person(tx: Transaction, issuer: str, subject: str) -> list[Receipt]:
     """A person's documents, newest first."""
-    found = await _select(tx, (t.receipts.c.issuer == issuer) & (t.receipts.c.subject == subject))
-    return found[::-1]
+    whose = {"tenant_id": tx.tenant_id, "issuer": issuer, "subject": subject}
+    return [_receipt(row) for row in await tx.conn.execute(_OF_PERSON, whose)][::-1]
 
 
 async def get_receipt(tx: Transaction, receipt_id: UUID) -> Receipt | None:
@@ -121,6 +121,13 @@ async def all_entries(tx: Transaction) -> list[LedgerEntry]:
     return [LedgerEntry(**({n: getattr(row, n) for n in _ENTRY} | {"kind": BookingKind(row.kind)})) for row in rows]
 
 
+_IN_ORDER = (t.receipts.c.issued_at, t.receipts.c.kind.desc(), t.receipts.c.number)
+# Made once: to put a statement together takes longer than to have it answered.
+_OF_PERSON = (
+    select(t.receipts)
+    .where(*(t.receipts.c[name] == bindparam(name) for name in ("tenant_id", "issuer", "subject")))
+    .order_by(*_IN_ORDER)
+)
 _ENTRY = tuple(LedgerEntry.__dataclass_fields__)
 
 
@@ -148,26 +155,25 @@ def _row(tx: Transaction, receipt: Receipt) -> dict[str, object]:
 
 
 async def _select(tx: Transaction, wanted: Any) -> list[Receipt]:
-    c = t.receipts.c
-    statement = select(t.receipts).where(c.tenant_id == tx.tenant_id, wanted)
-    rows = await tx.conn.execute(statement.order_by(c.issued_at, c.kind.desc(), c.number))
-    return [
-        Receipt(
-            id=row.id,
-            seller=row.seller,
-            kind=ReceiptKind(row.kind),
-            number=row.number,
-            ledger_id=row.ledger_id,
-            corrects_id=row.corrects_id,
-            agreement_id=row.agreement_id,
-            purchase_id=row.purchase_id,
-            charge_id=row.charge_id,
-            issuer=row.issuer,
-            subject=row.subject,
-            sums=Sums(row.gross, row.vat, row.vat_basis_points),
-            currency=row.currency,
-            content=row.content,
-            issued_at=row.issued_at,
-        )
-        for row in rows
-    ]
+    statement = select(t.receipts).where(t.receipts.c.tenant_id == tx.tenant_id, wanted).order_by(*_IN_ORDER)
+    return [_receipt(row) for row in await tx.conn.execute(statement)]
+
+
+def _receipt(row: Row[Any]) -> Receipt:
+    return Receipt(
+        id=row.id,
+        seller=row.seller,
+        kind=ReceiptKind(row.kind),
+        number=row.number,
+        ledger_id=row.ledger_id,
+        corrects_id=row.corrects_id,
+        agreement_id=row.agreement_id,
+        purchase_id=row.purchase_id,
+        charge_id=row.charge_id,
+        issuer=row.issuer,
+        subject=row.subject,
+        sums=Sums(row.gross, row.vat, row.vat_basis_points),
+        currency=row.currency,
+        content=row.content,
+        issued_at=row.issued_at,
+    )
