@@ -36,15 +36,15 @@ class Signers:
 
     async def find(
         self, sealer: Sealer, tenant_id: UUID, gateway: GatewayName, fits: Callable[[Signer], bool]
-    ) -> Signer:
-        """The signer that is remembered, if it fits, else the one of the rows, whether it fits or not."""
+    ) -> tuple[Signer, bool]:
+        """The signer that is remembered, if it fits, else the one of the rows; and whether it fits."""
         known = self._known.get((tenant_id, gateway))
         if known is not None and self._monotonic() - known[0] < BELIEVED_SECONDS_MAX and fits(known[1]):
-            return known[1]
+            return known[1], True
         asked = self._monotonic()
         async with self._db.tenant(tenant_id) as tx:
             secrets = tuple(await live_secrets(tx, sealer, gateway))
             account = await get_account(tx) if gateway is GatewayName.STRIPE else None
         signer = Signer(secrets, account)
         self._known[tenant_id, gateway] = asked, signer
-        return signer
+        return signer, fits(signer)

@@ -51,6 +51,13 @@ _ENTER = "BEGIN {kind}; SELECT set_config('app.tenant_id', '{tenant}', true)"
 _READ_CLOCK = "; SELECT at, running, set_wall FROM business_clock WHERE id = 1"
 _STILL = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
+_due = insert(t.due_tenants)
+#: The row is locked even where the earlier instant stays, so that `refresh_due` waits for us.
+_SAY_DUE = _due.on_conflict_do_update(
+    index_elements=["tenant_id", "job"],
+    set_={"due_at": func.least(t.due_tenants.c.due_at, _due.excluded.due_at)},
+)
+
 #: After so many seconds without a word from the other side, it is gone; and so long at most between two statements.
 CUT_OFF_SECONDS = 20
 IDLE_SECONDS_MAX = 60
@@ -92,14 +99,7 @@ class Transaction:
     async def flush_due(self) -> frozenset[Job]:
         """Write what was said with `due`, as the last statements; returns the jobs that are due already."""
         for job, at in sorted(self._due.items()):
-            statement = insert(t.due_tenants).values(tenant_id=self.tenant_id, job=job, due_at=at)
-            # The row is locked even where the earlier instant stays, so that `refresh_due` waits for us.
-            await self.conn.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["tenant_id", "job"],
-                    set_={"due_at": func.least(t.due_tenants.c.due_at, statement.excluded.due_at)},
-                )
-            )
+            await self.conn.execute(_SAY_DUE, {"tenant_id": self.tenant_id, "job": job, "due_at": at})
         clock = {job: self.now if job in BUSINESS_JOBS else self.wall for job in self._due}
         return frozenset(job for job, at in self._due.items() if at <= clock[job])
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import DateTime, LargeBinary, Text, Uuid, bindparam, column, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.types import TypeEngine
 
 from avtale.domain.gateway import GatewayName
 from avtale.domain.observations import EventSubject
@@ -36,32 +38,46 @@ class Arrival:
     body: bytes
 
 
+_TOLD = ("key", "event_type", "gateway_agreement_id", "external_id", "order_id")
+_EACH: dict[str, TypeEngine[Any]] = {
+    "id": Uuid(),
+    "gateway": Text(),
+    "body": LargeBinary(),
+    **dict.fromkeys(_TOLD, Text()),
+}
+_arrived = (
+    func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _EACH.items()))
+    .table_valued(*(column(name, kind) for name, kind in _EACH.items()), name="arrived")
+    .render_derived()
+)
+#: The same for any number of webhooks: a list for each column.
+_KEEP = (
+    insert(t.inbox)
+    .from_select(
+        [*_EACH, "tenant_id", "status", "received_at"],
+        select(
+            _arrived,
+            bindparam("tenant_id", type_=Uuid()),
+            literal("new"),
+            bindparam("received_at", type_=DateTime(timezone=True)),
+        ),
+    )
+    .on_conflict_do_nothing(index_elements=["tenant_id", "gateway", "key"])
+    .returning(t.inbox.c.id)
+)
+
+
 async def keep(tx: Transaction, arrivals: Sequence[Arrival]) -> set[UUID]:
     """Store webhooks; gives the ids of those that were not here already."""
     if not arrivals:
         return set()
-    rows = [
-        {
-            "tenant_id": tx.tenant_id,
-            "id": one.id,
-            "gateway": one.gateway,
-            "key": one.event.key,
-            "event_type": one.event.event_type,
-            "gateway_agreement_id": one.event.gateway_agreement_id,
-            "external_id": one.event.external_id,
-            "order_id": one.event.order_id,
-            "body": one.body,
-            "status": "new",
-            "received_at": tx.now,
-        }
-        for one in arrivals
-    ]
-    stored = await tx.conn.execute(
-        insert(t.inbox)
-        .values(rows)
-        .on_conflict_do_nothing(index_elements=["tenant_id", "gateway", "key"])
-        .returning(t.inbox.c.id)
-    )
+    told: dict[str, list[Any]] = {
+        "id": [one.id for one in arrivals],
+        "gateway": [one.gateway.value for one in arrivals],
+        "body": [one.body for one in arrivals],
+        **{name: [getattr(one.event, name) for one in arrivals] for name in _TOLD},
+    }
+    stored = await tx.conn.execute(_KEEP, {"tenant_id": tx.tenant_id, "received_at": tx.now, **told})
     new = set(stored.scalars())
     if new:
         tx.due(Job.ABSORB, tx.wall)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from avtale.domain.observations import EventSubject
@@ -127,14 +128,19 @@ def _of_payment(said: Json) -> EventSubject:
 
 def signature(secret: str, url: str, date: str, content_hash: str) -> str:
     """The base64 signature of a delivery to `url`; the secret is used as the text it is (Vipps Webhooks)."""
+    host, path = _host_and_path(url)
+    signed = f"POST\n{path}\n{date};{host};{content_hash}"
+    digest = hmac.new(secret.encode(), signed.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+    return base64.b64encode(digest).decode()
+
+
+@lru_cache
+def _host_and_path(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     host = (parts.hostname or "") if ":" not in (parts.hostname or "") else f"[{parts.hostname}]"
     if parts.port is not None and parts.port != _DEFAULT_PORTS.get(parts.scheme):
         host = f"{host}:{parts.port}"
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    signed = f"POST\n{path}\n{date};{host};{content_hash}"
-    digest = hmac.new(secret.encode(), signed.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
-    return base64.b64encode(digest).decode()
+    return host, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _same(said: str, expected: str) -> bool:
