@@ -22,6 +22,7 @@ Rule = Callable[[Books], Iterator[Difference]]
 #: Every rule, in the order in which its differences are reported.
 RULES: tuple[Rule, ...] = (
     audit_money.sandbox_adds_up,
+    audit_money.nothing_left_reserved,
     audit_money.nothing_foreign,
     audit_money.sums_agree,
     audit_money.no_period_twice,

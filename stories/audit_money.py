@@ -11,6 +11,8 @@ from stories.exports import Charge, Entry, Receipt
 
 #: Which series of documents belongs to which kind of ledger entry.
 SERIES = {"capture": "receipt", "refund": "credit_note", "return": "receipt"}
+#: What Vipps says of a charge of which something is reserved and not taken.
+RESERVED = frozenset({"RESERVED", "PARTIALLY_CAPTURED"})
 PAST = {"capture": "captured", "refund": "refunded"}
 
 
@@ -51,6 +53,21 @@ def _signed(entry: Entry) -> tuple[str, int]:
 
 def _what(period: int | None) -> str:
     return "the purchase" if period is None else f"period {period}"
+
+
+def nothing_left_reserved(books: Books) -> Iterator[Difference]:
+    """Whoever has left has no money set aside: a charge of an agreement that ended is not waiting to be captured."""
+    for agreement in books.provider.agreements:
+        for match in books.matches.get(agreement.agreement_id, []):
+            if match.drawn_on.stop is not None and match.gateway.status in RESERVED:
+                yield Difference(
+                    "reservation_left",
+                    agreement.agreement_id,
+                    match.period,
+                    match.gateway.status,
+                    agreement.status,
+                    f"The agreement ended {match.drawn_on.stop}; {match.gateway.amount} of it is still reserved.",
+                )
 
 
 def nothing_foreign(books: Books) -> Iterator[Difference]:

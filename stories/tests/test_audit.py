@@ -106,6 +106,10 @@ def spoil_access(made: Pair) -> None:
     made.agreement("anna")["accessUntil"] = "2027-06-05T23:00:00Z"
 
 
+def spoil_reservation_after_stop(made: Pair) -> None:
+    made.gateway_charge("david", 2)["status"] = "RESERVED"
+
+
 def spoil_grace_after_stop(made: Pair) -> None:
     for row in (made.agreement("david"), made.entitlement("david")):
         row["accessUntil"] = "2027-04-05T22:00:00Z"
@@ -241,6 +245,7 @@ def spoil_lost_charge(made: Pair) -> None:
         (spoil_gap, "number_missing"),
         (spoil_doubled_number, "number_doubled"),
         (spoil_access, "access_differs"),
+        (spoil_reservation_after_stop, "reservation_left"),
         (spoil_grace_after_stop, "access_differs"),
         (spoil_grace_after_stop, "entitlement_differs"),
         (spoil_entitlement, "entitlement_differs"),

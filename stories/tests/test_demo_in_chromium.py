@@ -117,6 +117,7 @@ def test_a_stranger_signs_in_on_the_way_buys_and_has_a_receipt_renews_and_stops(
 
     page.get_by_role("link", name="My page").first.click()
     page.get_by_text("Stop All films").click()
+    page.get_by_label("Why do you stop?").fill("No time for films")
     page.get_by_role("button", name="Stop the subscription").click()
     expect(deal.get_by_text("Stopped", exact=True).first).to_be_visible()
     turn(page, "a month")

@@ -76,6 +76,7 @@ async def test_from_checkout_to_a_paid_period_with_a_receipt(world: World) -> No
         "createdAt": "2027-01-15T09:00:00Z",
         "activatedAt": "2027-01-15T09:00:00Z",
         "stoppedAt": None,
+        "stopComment": None,
         "accessUntil": "2027-02-20T23:00:00Z",
         "nextChargeDate": "2027-02-15",
     }
@@ -159,11 +160,17 @@ async def test_the_administrator_of_another_tenant_finds_nothing(world: World) -
 async def test_an_owner_stops_and_stops_again(world: World) -> None:
     agreement = await world.paid()
     path = f"/api/v1/agreements/{agreement['agreementId']}/stop"
-    for _ in range(2):
-        answer = await world.call("POST", path, token=world.anna())
+    bad = await world.call("POST", f"{path}?reason=%20", token=world.anna())
+    assert (bad.status, bad.code) == (400, "why_needed")
+    for said in ("?reason=No%20time%20for%20films", "?reason=Something%20else", ""):
+        answer = await world.call("POST", path + said, token=world.anna())
         assert answer.status == 200
         assert answer.json["status"] == "stopped"
         assert answer.json["nextChargeDate"] is None
+        assert answer.json["stopComment"] == "No time for films"
+    events = (await world.call("GET", "/api/v1/events", token=world.admin())).json["events"]
+    (told,) = [one["data"] for one in events if one["type"] == "agreement.stopped"]
+    assert (told["reason"], told["comment"]) == ("stopped_by_person", "No time for films")
     (theirs,) = (await world.control("GET", "/export"))["agreements"]
     assert theirs["status"] == "STOPPED"
 

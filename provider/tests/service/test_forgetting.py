@@ -19,6 +19,7 @@ from avtale.storage import tables as t
 
 from .conftest import OPERATOR, PHONE, Shop
 
+LEAVING = "Anna Berg moves to Bodø"
 ANNA = Person("https://id.example", "auth0|5f7c8ec7c33c6c004bbafe82")
 
 
@@ -51,7 +52,7 @@ async def test_an_erased_person_is_nowhere_and_the_books_are_as_they_were(shop: 
     with pytest.raises(Conflict) as refused:
         await erase_person(shop.db, shop.tenant, ANNA, OPERATOR, "asked")
     assert refused.value.code == "person_active"
-    await stop_agreement(shop.db, shop.gateways, shop.tenant, ANNA, agreement_id)
+    await stop_agreement(shop.db, shop.gateways, shop.tenant, ANNA, agreement_id, why=LEAVING)
     await shop.advance_to(datetime(2027, 1, 20, tzinfo=UTC))
 
     copy = await export_person(shop.db, shop.tenant, ANNA)
@@ -59,10 +60,11 @@ async def test_an_erased_person_is_nowhere_and_the_books_are_as_they_were(shop: 
     assert {row["subject"] for row in copy["receipts"]} == {ANNA.subject}
     assert str(other) not in str(copy)
     assert {"agreements", "receipts", "events", "calls"} <= await named(shop, ANNA.subject, PHONE)
+    assert await named(shop, LEAVING) == {"agreements", "events"}
     before = money(await shop.books())
 
     pseudonym = await erase_person(shop.db, shop.tenant, ANNA, OPERATOR, "asked for it in writing")
-    assert await named(shop, ANNA.subject) == set()
+    assert await named(shop, ANNA.subject, LEAVING) == set()
     # What is left of the telephone number is in the call of the other person, who has the same one here.
     async with shop.db.tenant(shop.tenant.id) as tx:
         c = t.calls.c

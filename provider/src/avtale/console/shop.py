@@ -26,6 +26,7 @@ from avtale.entrance.sessions import Session
 from avtale.service.buying import check_out
 from avtale.service.checkout import CheckoutWish
 from avtale.service.following import list_purchases, poll_purchase
+from avtale.service.noting import said_why
 from avtale.service.reading import (
     business_now,
     get_agreement,
@@ -171,11 +172,12 @@ class Shop(Room):
         return await self.draw(visit, "shop/account.html", {**values, "here": "/shop/account"})
 
     async def stop(self, request: Request, visit: Visit) -> Response:
-        """Stop an agreement of the customer's own."""
-        await read_form(request)
+        """Stop an agreement of the customer's own; they may say why."""
+        said = (await read_form(request)).get("why", "").strip()
         session = visit.signed_in("/shop/account")
         agreement_id = _id(request.path_params["agreement_id"], "agreement")
-        await stop_agreement(self.house.db, self.house.gateways, visit.tenant, session.person, agreement_id)
+        db, gateways, why = self.house.db, self.house.gateways, said_why(said) if said else ""
+        await stop_agreement(db, gateways, visit.tenant, session.person, agreement_id, why=why)
         return send_on("/shop/account")
 
     async def receipt(self, request: Request, visit: Visit) -> Response:

@@ -122,7 +122,8 @@ class Agreement:
     what the person lets a charge be at most, `next_amount` what the next one is to be. One with a `paused_at` is not
     charged from `paused_from` until it is resumed, by itself on `resumes_on` if that is there;
     `pause_reason` says why, unless somebody asked for it. At `consented_at` its person asked for it to begin within the
-    time in which they may withdraw. `voucher` is the code of the one that was taken at checkout.
+    time in which they may withdraw. `voucher` is the code of the one that was taken at checkout; `stop_comment` is what
+    its owner said when they stopped it.
     """
 
     id: UUID
@@ -157,6 +158,7 @@ class Agreement:
     consented_at: datetime | None = None
     withdrawn_at: datetime | None = None
     voucher: str | None = None
+    stop_comment: str | None = None
 
     def period(self, number: int) -> Period:
         """A period of the present terms; raises ValueError for one from before they held."""

@@ -52,11 +52,15 @@ def activated(agreement: Agreement) -> Fact:
 
 
 def stopped(agreement: Agreement) -> Fact:
-    """An agreement has ended for good; what is paid still gives access."""
+    """An agreement has ended for good; what is paid still gives access. Its owner may have said why."""
     return Fact(
         EventKind.AGREEMENT_STOPPED,
         agreement,
-        {"stoppedAt": instant(agreement.stopped_at), "reason": agreement.stop_reason},
+        {
+            "stoppedAt": instant(agreement.stopped_at),
+            "reason": agreement.stop_reason,
+            "comment": agreement.stop_comment,
+        },
     )
 
 

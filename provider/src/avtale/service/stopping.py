@@ -38,7 +38,7 @@ async def stop_agreement(
 
     Access lasts to the end of what is paid, or ends now (`immediate`); nothing is given back. With `hide` nobody is
     shown the agreement any more, and a draft is given up as well; the books keep what was booked. An administrator
-    (`by`) is noted, with `why`.
+    (`by`) is noted, with `why`; that of an owner stays on the agreement, and is told with its end.
 
     Raises NotFound for an agreement of somebody else, IllegalStep while it is still a draft. Without an answer
     from its gateway it stays `stopping`, is charged no more, and the same call is made until the answer is certain.
@@ -55,6 +55,8 @@ async def stop_agreement(
         if by is not None:
             about = f"agreement {agreement_id}"
             await note(tx, by, "stop", about, why, agreement_id=agreement_id, immediate=immediate, hidden=hide)
+        if person is not None and why and agreement.status is AgreementStatus.ACTIVE:
+            agreement = replace(agreement, stop_comment=why)
         before, agreement = agreement.status, _marked(tx, agreement, reason, immediate, hide)
         if agreement.status is not AgreementStatus.ACTIVE:
             await agreements.save_agreements(tx, [agreement])

@@ -7,10 +7,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, LargeBinary, Table, delete, or_, select, update
+from sqlalchemy import ColumnElement, LargeBinary, Table, delete, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import OPEN_ATTEMPTS, OPEN_REFUNDS
+from avtale.domain.event import EventKind
 from avtale.domain.purchase import OPEN_PURCHASES
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
@@ -81,6 +83,11 @@ async def erase(tx: Transaction, issuer: str, subject: str, pseudonym: str) -> N
     await _update(tx, t.inbox, t.inbox.c.gateway_agreement_id.in_(ids["gateway"]), body=b"")
     await _update(tx, t.drafts, t.drafts.c.agreement_id.in_(ids["agreement_id"]), confirmation_url=None)
     await _update(tx, t.purchases, t.purchases.c.id.in_(ids["purchase_id"]), confirmation_url=None)
+    # What somebody said of their own when they left; what others typed is not looked into.
+    events, mine = t.events.c, t.events.c.agreement_id.in_(ids["agreement_id"])
+    await _update(tx, t.agreements, t.agreements.c.id.in_(ids["agreement_id"]), stop_comment=None)
+    said = mine & (events.type == EventKind.AGREEMENT_STOPPED)
+    await _update(tx, t.events, said, data=events.data.concat(literal({"comment": None}, JSONB)))
     board = t.dashboard_agreements
     await _update(tx, board, board.c.agreement_id.in_(ids["agreement_id"]), subject=pseudonym)
     for table in _tables():

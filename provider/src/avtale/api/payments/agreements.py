@@ -11,12 +11,16 @@ from avtale.api.doors import PersonDoor, Routes, TheHouse, TheVisit
 from avtale.api.payments.kinds import Flag
 from avtale.api.payments.paths import AgreementId, IdempotencyKey, parse_id
 from avtale.api.payments.shapes import Agreement, Agreements
+from avtale.service.noting import WHY_LENGTH_MAX, said_why
 from avtale.service.reading import get_agreement, list_agreements
 from avtale.service.repeating import bind_key
 from avtale.service.stopping import stop_agreement
 
 routes = Routes("Agreements", PersonDoor)
 
+StopReason = Annotated[
+    str | None, Query(min_length=1, max_length=WHY_LENGTH_MAX, description="why, in the words of whoever stops it")
+]
 IncludeDrafts = Annotated[Flag, Query(alias="includeDrafts", description="also those that never became active")]
 
 
@@ -43,9 +47,15 @@ async def agreements(
     responses=refusals(400, 401, 404, 409, 500, 503),
 )
 async def stop(
-    agreement_id: AgreementId, visit: TheVisit, house: TheHouse, idempotency_key: IdempotencyKey = None
+    agreement_id: AgreementId,
+    visit: TheVisit,
+    house: TheHouse,
+    reason: StopReason = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Agreement:
     """Charge no more. Access lasts to the end of what is paid; stopping again changes nothing.
+
+    What an owner gives as the reason is on the agreement and told with its end; an administrator's is in the log.
 
     The owner stops what is theirs, an administrator anybody's. The answer says `stopping` while Vipps has not
     confirmed it.
@@ -53,5 +63,6 @@ async def stop(
     wanted = parse_id(agreement_id, "agreement")
     person = None if visit.caller.is_admin else visit.caller.person
     await bind_key(house.db, visit.tenant, visit.caller.person, "stop", idempotency_key, (wanted, False))
-    await stop_agreement(house.db, house.gateways, visit.tenant, person, wanted)
+    why, by = said_why(reason) if reason is not None else "", visit.caller.person if person is None else None
+    await stop_agreement(house.db, house.gateways, visit.tenant, person, wanted, by=by, why=why)
     return Agreement.of(await get_agreement(house.db, visit.tenant, person, wanted))

@@ -150,6 +150,7 @@ class Agreement(Shape):
     begins_on: date | None = Field(description="the first day of a gift that is still to begin")
     activated_at: Instant | None
     stopped_at: Instant | None
+    stop_comment: str | None = Field(description="why its owner stopped it, if they said")
     withdrawal: Withdrawal
     access_until: Instant | None = Field(description="the end of what is paid, with its grace")
     next_charge_date: date | None = Field(description="when the next period that is not charged yet begins")
@@ -174,6 +175,7 @@ class Agreement(Shape):
             begins_on=agreement.anchor if agreement.activated_at is None else None,
             activated_at=agreement.activated_at,
             stopped_at=agreement.stopped_at,
+            stop_comment=agreement.stop_comment,
             withdrawal=Withdrawal.of(agreement, view.withdrawal_until),
             access_until=view.access_until,
             next_charge_date=date.fromisoformat(following) if following else None,

@@ -88,6 +88,7 @@ agreements = Table(
     instant("consented_at"),
     instant("withdrawn_at"),
     Column("voucher", String(40)),
+    Column("stop_comment", String(200)),
     needed("version", BigInteger),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "gateway_agreement_id"),

@@ -9,8 +9,13 @@ const keys = () => new Set([...part.querySelectorAll("[data-key]")].map((row) =>
 const renew = (html) => {
   const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
   const open = new Set([...part.querySelectorAll("details[open]")].map((details) => details.id));
+  const typed = new Map([...part.querySelectorAll("input[type=text][id]")].map((field) => [field.id, field.value]));
   const known = keys();
   part.innerHTML = html;
+  for (const [id, text] of typed) {
+    const field = document.getElementById(id);
+    if (field) field.value = text;
+  }
   for (const details of part.querySelectorAll("details")) details.open = open.has(details.id);
   for (const row of part.querySelectorAll("[data-key]")) {
     if (!known.has(row.dataset.key)) row.classList.add("fresh");

@@ -1,0 +1,2 @@
+ALTER TABLE agreements
+  ADD COLUMN stop_comment VARCHAR(200);
