@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
+
 from stories.clients import Json
+from stories.houses import Houses
 
 Event = tuple[str, str, str]
 
@@ -89,3 +92,17 @@ def _of_gateway(agreement: Json) -> Iterator[Event]:
 def _told(charge: Json, event: dict[str, Any]) -> str:
     outcome = "" if event["success"] else " (failed)"
     return f"{charge['chargeId']} {charge['externalId']}: {event['event']} {event['amount']}{outcome}"
+
+
+async def unanswered(houses: Houses) -> list[str]:
+    """The calls whose answer is not certain, the oldest first: what each asks, and what became of it so far."""
+    wanted = (
+        "SELECT gateway, kind, method, path, status, sends, answer, send_wall - clock_timestamp() FROM calls "
+        "WHERE status IN ('written', 'unknown') AND send_wall IS NOT NULL ORDER BY id LIMIT 20"
+    )
+    async with await psycopg.AsyncConnection.connect(houses.environment["AVTALE_DATABASE_OWNER_URL"]) as connection:
+        rows = await (await connection.execute(wanted)).fetchall()
+    return [
+        f"{gateway} {kind}: {method} {path}, {status}, sent {sends} times, {answer or 'no word'}, again in {waits}"
+        for gateway, kind, method, path, status, sends, answer, waits in rows
+    ]

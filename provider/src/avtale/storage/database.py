@@ -61,6 +61,8 @@ _SAY_DUE = _due.on_conflict_do_update(
 #: After so many seconds without a word from the other side, it is gone; and so long at most between two statements.
 CUT_OFF_SECONDS = 20
 IDLE_SECONDS_MAX = 60
+#: The class of SQLSTATE of a database whose disk or memory is full (PostgreSQL, appendix A).
+NO_RESOURCES = "53"
 
 Waker = Callable[[UUID, frozenset[Job]], Awaitable[None]]
 
@@ -171,6 +173,8 @@ class Database:
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise DatabaseDown("the connection to the database was lost") from error
+            if (getattr(error.orig, "sqlstate", None) or "").startswith(NO_RESOURCES):
+                raise DatabaseDown("the database has no room left") from error
             raise
         except psycopg.Error as error:
             if driver.closed:
