@@ -7,7 +7,7 @@ price, a subscription and payments are made there. Without it those tests are sk
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -164,6 +164,39 @@ async def test_what_leaves_us_not_knowing(sandbox: str, action: dict[str, Any], 
     assert isinstance(outcome, kind)
     if isinstance(outcome, Throttled):
         assert outcome.retry_after_seconds == 7.0
+
+
+@pytest.mark.parametrize("effect", [False, True])
+async def test_a_fault_that_stripe_repeats_is_looked_into(sandbox: str, effect: bool) -> None:
+    credentials = StripeCredentials(f"{sandbox}/stripe", "", "sk_test_dev", "pk_test_dev", False, False)
+    async with Outbound() as outbound:
+        account = opened(credentials, outbound)
+        billing, v1 = account.billing, account.v1
+        customer = value(await billing.create_customer(uuid4(), ("https://id.example", "bo"), None, None))
+        wish = IntentWish(uuid4(), uuid4(), customer.customer_id, Money(3900, "NOK"), "A film")
+
+        async def replayed(operation: str, call: Callable[[], Awaitable[Outcome[Any]]]) -> Outcome[Any]:
+            kind = "effect-then-status" if effect else "status"
+            action = {"kind": kind, "status": 500, "headers": {"Idempotent-Replayed": "true"}}
+            await _control(sandbox, {"match": {"operationId": operation}, "times": 1, "action": action})
+            outcome = await call()
+            if not effect:
+                assert outcome == Refused(500, "replayed-fault", "it failed at Stripe")
+                return await call()
+            return outcome
+
+        request = billing.write_intent(wish)
+        paid = value(await replayed("PostPaymentIntents", lambda: billing.create_intent(request))).gateway_id
+        confirming = {"payment_method": "pm_card_visa", "return_url": "https://film.example/thanks"}
+        await v1.payment_intents.confirm_async(paid, confirming)
+        refund = billing.write_refund(uuid4(), "", paid, 900, "half")
+        value(await replayed("PostRefunds", lambda: billing.refund(refund)))
+        assert value(await billing.fetch_charge("", paid)).totals.refunded == 900
+
+        left = value(await billing.create_intent(billing.write_intent(replace(wish, order_id=uuid4())))).gateway_id
+        release = billing.write_release(uuid4(), left)
+        value(await replayed("PostPaymentIntentsIntentCancel", lambda: billing.release(release)))
+        assert value(await billing.fetch_charge("", left)).state is GatewayChargeState.CANCELLED
 
 
 async def _control(sandbox: str, fault: dict[str, Any]) -> None:

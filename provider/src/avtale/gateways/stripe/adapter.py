@@ -120,7 +120,16 @@ class StripeBilling:
         """Cancel a payment intent. One that was paid meanwhile is Refused: read it."""
         intent, options = request.path.split("/")[-2], {"idempotency_key": str(request.id)}
         params = translate.read_params(request.body)
-        return kept(await outcome_of(self._v1.payment_intents.cancel_async(intent, params, options=options), _nothing))
+        told = self._v1.payment_intents.cancel_async(intent, params, options=options)
+        outcome = kept(await outcome_of(told, _nothing))
+        if isinstance(outcome, Unknown) and outcome.reason == REPLAYED_FAULT:
+            seen: Outcome[Json] = await self._calls.read(lambda said: said, "payment_intents", intent)
+            if not isinstance(seen, Answered):
+                return outcome
+            if seen.value["status"] != "canceled":
+                return Refused(HTTPStatus.INTERNAL_SERVER_ERROR, REPLAYED_FAULT, "it failed at Stripe")
+            return Answered(None)
+        return outcome
 
     async def change(self, request: WrittenRequest, *, again: bool = False) -> Outcome[None]:
         """Change a subscription. Whether it has arrived is asked before it is sent again, and after a fault."""
