@@ -343,6 +343,17 @@ async def test_many_charges_in_one_call_each_stand_or_fall_alone(sandbox: Any, h
     await quiet()
     refused = [one for one in hooked.got if one["eventType"] == "recurring.charge-creation-failed.v1"]
     assert sorted(one["chargeId"] for one in refused) == ["high", "inactive", "unknown"]
+    # The same call again is answered the same, and a call of its own finds the order there: that is told later.
+    told = len(refused)
+    again = await sandbox.call("POST", f"{V3}/charges", [good | {"orderId": "twice"}], key="of-many")
+    assert (
+        await sandbox.call("POST", f"{V3}/charges", [good | {"orderId": "twice"}], key="of-many")
+    ).body == again.body
+    assert (await sandbox.call("POST", f"{V3}/charges", [good | {"orderId": "twice"}]))["validCharges"] == ["twice"]
+    await quiet()
+    refused = [one for one in hooked.got if one["eventType"] == "recurring.charge-creation-failed.v1"]
+    assert [one["chargeId"] for one in refused[told:]] == ["twice"]
+    assert len((await sandbox.call("GET", f"{V3}/{agreement_id}/charges")).body) == 2
     assert (await sandbox.call("POST", f"{V3}/charges", [good] * 2001)).status == 400
     assert (await sandbox.call("POST", f"{V3}/charges", good)).status == 400
 

@@ -88,6 +88,16 @@ async def test_what_is_counted_together(sandbox: Any) -> None:
     assert (await sandbox.call("GET", f"{V3}/{other}/charges")).status == 200
 
 
+async def test_a_call_for_many_charges_is_one_of_those_that_create_charges(sandbox: Any) -> None:
+    agreement_id = await sandbox.agree()
+    for number in range(499):
+        assert (await sandbox.call("POST", f"{V3}/charges", [], key=f"many-{number}")).status == 202
+    body = sandbox.charge_body()
+    assert (await sandbox.call("POST", f"{V3}/{agreement_id}/charges", body, key="one")).status == 201
+    assert (await sandbox.call("POST", f"{V3}/charges", [], key="another")).status == 429
+    assert (await sandbox.call("POST", f"{V3}/{agreement_id}/charges", body, key="two")).status == 429
+
+
 async def test_one_merchants_calls_are_not_anothers(sandbox: Any) -> None:
     other = {
         "clientId": "other-id",
