@@ -46,6 +46,7 @@ class Offer:
     grace_days: int = 6
     charge_lead_days: int = 3
     retry_days: int = 5
+    charges_per_call_max: int = 1
     merchant_serial_number: str = "123456"
     bigger_id: str = "film-plus"
     metered_id: str = "film-metered"
@@ -270,6 +271,7 @@ name = "nordlys"
   charge_lead_days = {offer.charge_lead_days}
   retry_days = {offer.retry_days}
   charge_calls_per_minute_max = 0
+  charges_per_call_max = {offer.charges_per_call_max}
 
   [organizations.tenants.migration]
   secret = {{ env = "FILM_MIGRATION_SECRET" }}

@@ -25,7 +25,7 @@ from stories.chaos.listener import Listener
 from stories.chaos.lives import draw_lives
 from stories.chaos.weather import Weather
 from stories.clients import Json, Refused
-from stories.houses import Houses, Size
+from stories.houses import Houses, Offer, Size
 from stories.processes import ProcessFailed, installed
 
 START = datetime(2027, 1, 31, 9, tzinfo=UTC)
@@ -33,6 +33,8 @@ START = datetime(2027, 1, 31, 9, tzinfo=UTC)
 QUIET_DAYS = 24
 ADVANCE_SECONDS_MAX = 45
 ADVANCES_COUNT_MAX = 4
+#: How many charges are created in one call: in half of the runs more than one.
+CHARGES_PER_CALL = (1, 1, 1, 3, 20, 2000)
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,15 @@ class Run:
         self.scale = scale
         self.console = console
         self.dice = Random(seed)
+        # Not of the same dice: the lives of a seed stay what they were.
+        self.offer = Offer(charges_per_call_max=Random(f"charges of {seed}").choice(CHARGES_PER_CALL))
 
     async def run(self) -> Result:
         """Live through it all, then be quiet, then compare. Raises ProcessFailed, or Refused for no quiet."""
         settings = {"AVTALE_VIPPS_CALL_SECONDS_MAX": "1.0"}
         async with (
             Listener(Random(self.seed)) as listener,
-            Houses(start_at=START, size=Size(apis=2, workers=3), settings=settings) as houses,
+            Houses(start_at=START, offer=self.offer, size=Size(apis=2, workers=3), settings=settings) as houses,
         ):
             await houses.provider.listen(listener.url)
             scale = self.scale
@@ -215,6 +219,8 @@ def main() -> int:
     except ProcessFailed as failed:
         console.print(f"[bold red]{failed}[/]\n{failed.tail}\nseed {options.seed}")
         return 1
+    together = run.offer.charges_per_call_max
+    console.print(f"charges were created {f'up to {together} in one call' if together > 1 else 'one by one'}")
     console.print(f"{scale.people} people, {scale.days} days, {(time.monotonic() - began) / 60:.1f} minutes")
     tell(console, result, options.seed)
     return 0 if result.agrees else 1

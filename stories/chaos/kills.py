@@ -82,7 +82,8 @@ class Kills:
 
     async def _when_befallen(self, action: dict[str, object]) -> None:
         sandbox: Sandbox = self.houses.sandbox
-        fault = await sandbox.fault({"operationId": "CreateChargeV3"}, action)
+        creation = "CreateChargeV3" if self.houses.offer.charges_per_call_max == 1 else "CreateChargeAsyncV3"
+        fault = await sandbox.fault({"operationId": creation}, action)
         while True:
             if any(f["id"] == fault and f["matched"] for f in (await sandbox.faults())["faults"]):
                 return

@@ -88,8 +88,9 @@ class TenantGateways:
     async def recurring(self, tenant_id: UUID) -> RecurringGateway:
         """Vipps Recurring for a tenant. Raises Conflict (`vipps_not_configured`)."""
         calls = await self._vipps(tenant_id)
-        budget = self._made[tenant_id][1].charge_calls_per_minute_max
-        return VippsRecurring(calls, Pace(budget) if budget else None)
+        account = self._made[tenant_id][1]
+        pace = Pace(account.charge_calls_per_minute_max) if account.charge_calls_per_minute_max else None
+        return VippsRecurring(calls, pace, account.charges_per_call_max)
 
     async def payments(self, tenant_id: UUID) -> PaymentGateway:
         """Vipps ePayment for a tenant, with the same access token. Raises Conflict (`vipps_not_configured`)."""

@@ -208,9 +208,15 @@ def tenant_entry(sandbox: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def shop(db: Database, sandbox: str) -> AsyncIterator[Shop]:
+def entry_of_shop(sandbox: str) -> dict[str, Any]:
+    """What the tenants file says of the shop."""
+    return tenant_entry(sandbox)
+
+
+@pytest.fixture
+async def shop(db: Database, sandbox: str, entry_of_shop: dict[str, Any]) -> AsyncIterator[Shop]:
     """A shop on the sandbox, at the same instant of business time."""
-    entry = TenantEntry.model_validate(tenant_entry(sandbox))
+    entry = TenantEntry.model_validate(entry_of_shop)
     keys = [new_key()]
     sealer = Sealer(keys)
     await turn_clock(db, START, running=False)

@@ -134,6 +134,7 @@ class Attempt:
 
     `gateway_agreement_id` is None for an order that stands alone: a purchase's. Stripe names its own orders (an
     invoice, a payment intent: `gateway_order_id`), and what an invoice was paid by (`gateway_payment_id`).
+    An order that is created together with others has the call for all of them as its `batch_id`.
     """
 
     id: UUID
@@ -144,6 +145,7 @@ class Attempt:
     gateway: GatewayName = GatewayName.VIPPS
     gateway_order_id: str | None = None
     gateway_payment_id: str | None = None
+    batch_id: UUID | None = None
 
     @property
     def order(self) -> str:

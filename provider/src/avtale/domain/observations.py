@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from uuid import UUID
 
 from avtale.domain.money import Money
+from avtale.domain.outcome import Refused
 from avtale.domain.periods import Interval
 
 
@@ -16,6 +19,17 @@ class Drafted:
 
     gateway_agreement_id: str
     confirmation_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManyCreated:
+    """What became of orders that were to be created in one call, of those that the answer tells of.
+
+    An accepted one may turn out not to be possible afterwards, which the gateway tells of later.
+    """
+
+    accepted: frozenset[UUID]
+    refused: Mapping[UUID, Refused]
 
 
 class GatewayAgreementState(StrEnum):

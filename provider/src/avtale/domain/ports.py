@@ -17,6 +17,7 @@ from avtale.domain.observations import (
     Drafted,
     EventSubject,
     FoundAgreement,
+    ManyCreated,
     ObservedAgreement,
     ObservedCustomer,
     ObservedPrice,
@@ -62,9 +63,17 @@ class RecurringGateway(AgreementGateway, Protocol):
 
     #: How many charges a minute may be created, by all processes together; None: as many as come.
     charge_pace: Pace | None
+    #: How many charges are created in one call; 1: each in a call of its own.
+    charges_per_call_max: int
 
     def write_draft(self, wish: DraftWish) -> WrittenRequest: ...
     def write_charge(self, wish: ChargeWish) -> WrittenRequest: ...
+    def write_charges(self, request_id: UUID, wishes: Sequence[ChargeWish]) -> WrittenRequest:
+        """Many orders in one call."""
+
+    def orders_in(self, request: WrittenRequest) -> Sequence[WrittenRequest]:
+        """Each order of such a call as a call of its own, under the order's id."""
+
     def write_acceptance(self, request_id: UUID, gateway_agreement_id: str, phone_number: str) -> WrittenRequest: ...
     def write_cancel(self, request_id: UUID, gateway_agreement_id: str, order_id: str) -> WrittenRequest: ...
     def write_update(self, request_id: UUID, gateway_agreement_id: str, terms: Terms) -> WrittenRequest:
@@ -79,6 +88,9 @@ class RecurringGateway(AgreementGateway, Protocol):
     ) -> Outcome[str]:
         """Create a charge; one that cannot leave by that instant of the monotonic clock does not: Throttled."""
 
+    async def create_charges(
+        self, request: WrittenRequest, *, leave_by: float | None = None
+    ) -> Outcome[ManyCreated]: ...
     async def accept(self, request: WrittenRequest) -> Outcome[None]: ...
     async def cancel(self, request: WrittenRequest) -> Outcome[None]: ...
     async def update(self, request: WrittenRequest) -> Outcome[None]: ...

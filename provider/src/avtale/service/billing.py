@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 from avtale.domain.agreement import Agreement, AgreementStatus
 from avtale.domain.billing import PlannedCharge, due_on, plan, plan_at
@@ -11,6 +12,7 @@ from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, Cha
 from avtale.domain.ports import Gateways, RecurringGateway
 from avtale.domain.wishes import ChargeWish
 from avtale.service import settling
+from avtale.service.batching import put_together
 from avtale.service.budgeting import write_calls
 from avtale.service.ending import finish_stops
 from avtale.service.giving import begin_given, end_given
@@ -18,7 +20,7 @@ from avtale.service.ids import new_id
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.taking import take_prices, take_waiting
 from avtale.storage import agreements, charges
-from avtale.storage.calls import Call, CallKind
+from avtale.storage.calls import Call
 from avtale.storage.database import Database, Job, Transaction
 from avtale.storage.due import refresh_due
 from avtale.storage.tenants import Tenant
@@ -27,6 +29,7 @@ from avtale.storage.tenants import Tenant
 async def bill(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max: int = 500) -> bool:
     """Plan and send one batch of charges; True when there may be more."""
     gateway = await gateways.recurring(tenant.id)
+    batch_count_max = max(batch_count_max, gateway.charges_per_call_max)
     async with db.tenant(tenant.id) as tx:
         await begin_given(tx, tenant, batch_count_max)
     async with db.tenant(tenant.id) as tx:
@@ -37,7 +40,7 @@ async def bill(db: Database, gateways: Gateways, tenant: Tenant, batch_count_max
     await send_written(db, gateways, tenant, leaving)
     async with db.tenant(tenant.id) as tx:
         await refresh_due(tx, Job.BILL)
-    return len(written) >= batch_count_max
+    return sum(call.orders_count for call in written) >= batch_count_max
 
 
 async def plan_charges(tx: Transaction, tenant: Tenant, gateway: RecurringGateway, batch_count_max: int) -> list[Call]:
@@ -48,18 +51,21 @@ async def plan_charges(tx: Transaction, tenant: Tenant, gateway: RecurringGatewa
     moved: list[Agreement] = []
     owed: list[Charge] = []
     tried: list[tuple[Attempt, Charge, Agreement]] = []
+    together, batch_id = gateway.charges_per_call_max, None
     for agreement in due:
         planned = _plan(tx, tenant, agreement)
         moved.append(_moved(agreement, planned, tenant))
         charge = _charge(agreement, planned)
         owed.append(charge)
         if charge.status is not ChargeStatus.WAIVED:
-            tried.append((_attempt(agreement, charge), charge, agreement))
+            if together > 1 and len(tried) % together == 0:
+                batch_id = new_id()
+            tried.append((_attempt(agreement, charge, batch_id), charge, agreement))
     await agreements.save_agreements(tx, moved)
     await charges.insert_charges(tx, owed)
     await charges.insert_attempts(tx, [attempt for attempt, _, _ in tried])
     await settling.grant(tx, tenant, [charge.owner_id for charge in owed if charge.price.amount == 0])
-    return [_order(tenant, gateway, *one) for one in tried]
+    return put_together(gateway, [(one[0].batch_id, _wish(tenant, *one)) for one in tried])
 
 
 async def _attempt_anew(tx: Transaction, tenant: Tenant, gateway: RecurringGateway, batch_count_max: int) -> list[Call]:
@@ -68,7 +74,7 @@ async def _attempt_anew(tx: Transaction, tenant: Tenant, gateway: RecurringGatew
     owners = await agreements.lock_agreements(tx, {charge.owner_id for charge in waiting})
     await take_waiting(tx, tenant, gateway, owners)
     still = {charge.id for charge in await charges.due_replans(tx, batch_count_max)}
-    written = []
+    wishes = []
     for charge in waiting:
         if charge.id not in still:
             continue
@@ -82,8 +88,8 @@ async def _attempt_anew(tx: Transaction, tenant: Tenant, gateway: RecurringGatew
         again = replace(charge, due=due)
         attempt = _attempt(agreement, again)
         await charges.insert_attempts(tx, [attempt])
-        written.append(_order(tenant, gateway, attempt, again, agreement))
-    return written
+        wishes.append((None, _wish(tenant, attempt, again, agreement)))
+    return put_together(gateway, wishes)
 
 
 def _plan(tx: Transaction, tenant: Tenant, agreement: Agreement) -> PlannedCharge:
@@ -128,16 +134,17 @@ def _charge(agreement: Agreement, planned: PlannedCharge) -> Charge:
     )
 
 
-def _attempt(agreement: Agreement, charge: Charge) -> Attempt:
+def _attempt(agreement: Agreement, charge: Charge, batch_id: UUID | None = None) -> Attempt:
     if agreement.gateway_agreement_id is None:
         raise RuntimeError("an active agreement has a gateway agreement")
-    return Attempt(new_id(), charge.id, AttemptStatus.WRITTEN, Totals(), agreement.gateway_agreement_id)
+    drawn_on = agreement.gateway_agreement_id
+    return Attempt(new_id(), charge.id, AttemptStatus.WRITTEN, Totals(), drawn_on, batch_id=batch_id)
 
 
-def _order(tenant: Tenant, gateway: RecurringGateway, attempt: Attempt, charge: Charge, agreement: Agreement) -> Call:
+def _wish(tenant: Tenant, attempt: Attempt, charge: Charge, agreement: Agreement) -> ChargeWish:
     if attempt.gateway_agreement_id is None:
         raise RuntimeError("a period's order is drawn on an agreement")
-    wish = ChargeWish(
+    return ChargeWish(
         order_id=attempt.id,
         gateway_agreement_id=attempt.gateway_agreement_id,
         amount=charge.price.amount,
@@ -146,7 +153,6 @@ def _order(tenant: Tenant, gateway: RecurringGateway, attempt: Attempt, charge: 
         description=_description(agreement, charge),
         reference=f"{agreement.id}.{charge.period}",
     )
-    return Call(gateway.write_charge(wish), CallKind.CHARGE, attempt.id)
 
 
 def _description(agreement: Agreement, charge: Charge) -> str:

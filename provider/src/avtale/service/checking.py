@@ -25,6 +25,7 @@ from avtale.service.desks import Desk, desks
 from avtale.service.sending import CALLS_AT_ONCE_MAX, lease_seconds
 from avtale.service.settling import Reading, settle_charges
 from avtale.service.taking_billed import price_calls
+from avtale.service.uncreating import settle_uncreated
 from avtale.storage import agreements, calls, charges, checks
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import resend_seconds
@@ -89,6 +90,8 @@ async def check(db: Database, gateways: Gateways, tenant: Tenant, batch_count_ma
     await _follow(db, tenant, billed_at.billing if billed_at else None, following)
     for name in GatewayName:
         mine = [(one, told) for one, told in of_attempts if tried[one.id].gateway is name]
+        if name in open_desks:
+            mine = await settle_uncreated(db, open_desks[name].gateway, tenant, tried, mine)
         await _settle_attempts(db, name, open_desks.get(name), tenant, mine)
     for one in claimed:
         if one.kind is CheckKind.EVENTS:

@@ -192,6 +192,7 @@ def _account(
         subscription_key_sealed=sealed("subscription_key", stored.subscription_key_sealed if stored else None),
         merchant_serial_number=entry.merchant_serial_number,
         charge_calls_per_minute_max=entry.charge_calls_per_minute_max,
+        charges_per_call_max=entry.charges_per_call_max,
     )
 
 

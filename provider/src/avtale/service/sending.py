@@ -19,9 +19,10 @@ from avtale.domain.pace import LATE_MAX
 from avtale.domain.ports import BillingGateway, Gateways, PaymentGateway, RecurringGateway
 from avtale.domain.purchase import Purchase
 from avtale.service import delivering, drafting, taking_billed
+from avtale.service.batching import Sent, take_apart
 from avtale.service.budgeting import claim_unsent, pace_of
 from avtale.service.taking import cancel_for_changes
-from avtale.storage import agreements, budgets, calls, charges, checks, refunds
+from avtale.storage import agreements, budgets, calls, charges, checks, inbox, refunds
 from avtale.storage.calls import ORDERS, REFUNDS, Call, CallKind, resend_seconds
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Job, Transaction
@@ -40,8 +41,6 @@ LEASE_SECONDS_BESIDES = 3.0
 
 #: What these changed about a purchase's order is known when it has been read.
 _OF_PAYMENTS = frozenset({CallKind.PAYMENT_CAPTURE, CallKind.PAYMENT_RELEASE, CallKind.PAYMENT_REFUND})
-
-Sent = tuple[Call, Outcome[object]]
 
 
 def lease_seconds(gateways: Gateways, count: int) -> float:
@@ -134,6 +133,9 @@ async def _send(gateway: RecurringGateway, payments: PaymentGateway, call: Call)
         case CallKind.CHARGE:
             leave_by = None if call.leave_at is None else call.leave_at + LATE_MAX.total_seconds()
             return await gateway.create_charge(call.request, again=call.sends > 1, leave_by=leave_by)
+        case CallKind.CHARGE_BATCH:
+            leave_by = None if call.leave_at is None else call.leave_at + LATE_MAX.total_seconds()
+            return await gateway.create_charges(call.request, leave_by=leave_by)
         case CallKind.STOP:
             return await gateway.stop(call.request)
         case CallKind.REFUND:
@@ -156,6 +158,9 @@ async def _send(gateway: RecurringGateway, payments: PaymentGateway, call: Call)
 
 async def record(tx: Transaction, tenant: Tenant, gateway: RecurringGateway | None, sent: Sequence[Sent]) -> None:
     """Write down outcomes; recording the same again changes nothing. `gateway` is for what we charge ourselves."""
+    apart = take_apart(gateway, sent)
+    sent = apart.sent
+    await calls.write_anew(tx, apart.alone)
     about_purchases = {c.subject_id for c, _ in sent if c.kind in (CallKind.PAYMENT, CallKind.PAYMENT_CAPTURE)}
     bought = await delivering.lock_purchases_of(tx, about_purchases)
     accepted = [(call, outcome) for call, outcome in sent if isinstance(outcome, Answered)]
@@ -168,9 +173,8 @@ async def record(tx: Transaction, tenant: Tenant, gateway: RecurringGateway | No
     patience = max((outcome.retry_after_seconds for call, outcome in waits if call.leave_at is not None), default=0.0)
     if patience:
         await budgets.close(tx, patience)
-    await charges.mark_attempts(
-        tx, [call.subject_id for call, _ in unknown if call.kind in ORDERS], AttemptStatus.UNKNOWN
-    )
+    unsure = [call.subject_id for call, _ in unknown if call.kind in ORDERS]
+    await charges.mark_attempts(tx, [*unsure, *apart.unsure], AttemptStatus.UNKNOWN)
     await refunds.mark_refunds(
         tx, [call.request.id for call, _ in unknown if call.kind in REFUNDS], RefundStatus.UNKNOWN
     )
@@ -193,11 +197,12 @@ async def _record_accepted(
     created = [call.subject_id for call in done if call.kind is CallKind.CHARGE]
     attempts = await charges.get_attempts(tx, created)
     owed = await charges.get_charges(tx, {attempt.charge_id for attempt in attempts.values()})
+    not_created = await inbox.told_not_created(tx, [one.id for one in attempts.values() if one.batch_id is not None])
     by_instant: dict[datetime, list[UUID]] = {}
     for attempt in attempts.values():
         at = read_next(owed[attempt.charge_id].due, tenant.rules.retry_days, tx.now, tenant.zone)
-        # What Stripe was asked to take it has taken by now, or not.
-        at = tx.now if attempt.gateway is GatewayName.STRIPE else at
+        # What Stripe was asked to take it has taken by now, or not; and an event may have been faster than the answer.
+        at = tx.now if attempt.gateway is GatewayName.STRIPE or attempt.id in not_created else at
         by_instant.setdefault(at, []).append(attempt.id)
     for at, ids in by_instant.items():
         await checks.ask(tx, CheckKind.ATTEMPT, ids, at)
@@ -234,9 +239,12 @@ async def _record_refused(
 
 
 async def _attempt_again(tx: Transaction, attempt_id: UUID, refusal: Refused) -> None:
+    if await charges.mark_attempts(tx, [attempt_id], AttemptStatus.REJECTED):
+        await order_again(tx, attempt_id, refusal)
+
+
+async def order_again(tx: Transaction, attempt_id: UUID, refusal: Refused) -> None:
     """A refused order is over: the charge gets a new one, unless it has had enough or the agreement is gone."""
-    if not await charges.mark_attempts(tx, [attempt_id], AttemptStatus.REJECTED):
-        return
     attempt = (await charges.get_attempts(tx, [attempt_id]))[attempt_id]
     charge = (await charges.get_charges(tx, [attempt.charge_id]))[attempt.charge_id]
     had = await charges.attempts_of(tx, [charge.id])

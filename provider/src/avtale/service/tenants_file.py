@@ -62,6 +62,7 @@ class VippsEntry(Strict):
     charge_lead_days: int = 3
     retry_days: int = 5
     charge_calls_per_minute_max: int = Field(500, ge=0, le=1_000_000, description="0: as many as come")
+    charges_per_call_max: int = Field(1, ge=1, le=2000, description="1: each charge is a call of its own")
     login: LoginEntry | None = None
 
 

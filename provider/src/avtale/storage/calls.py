@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from avtale.domain.gateway import GatewayName
 from avtale.domain.wishes import WrittenRequest
@@ -24,11 +25,13 @@ class CallKind(StrEnum):
     """What a call asks of the gateway. A draft is never sent twice: it is drafted anew. A subscription is Stripe's
     draft, and is sent until the answer is certain: it is made once for its key.
 
+    A batch creates the orders of many charges: its subject is itself, and their attempts name it.
     The four of payments are about an order that stands alone, a purchase's.
     """
 
     DRAFT = "draft"
     CHARGE = "charge"
+    CHARGE_BATCH = "charge_batch"
     STOP = "stop"
     REFUND = "refund"
     CANCEL = "cancel"
@@ -45,7 +48,7 @@ ORDERS = frozenset({CallKind.CHARGE, CallKind.PAYMENT})
 REFUNDS = frozenset({CallKind.REFUND, CallKind.PAYMENT_REFUND})
 #: The calls to Vipps that create charges, which it counts: the name of their budget.
 COUNTED = "charges"
-_COUNTED_KINDS = frozenset({CallKind.CHARGE})
+_COUNTED_KINDS = frozenset({CallKind.CHARGE, CallKind.CHARGE_BATCH})
 
 LeaseSeconds = Callable[[int], float]
 
@@ -54,7 +57,8 @@ LeaseSeconds = Callable[[int], float]
 class Call:
     """A written call; `subject_id` is the draft or attempt it is about, `sends` how often it was taken up.
 
-    `leave_at` is when it may leave, by the monotonic clock of this process, where a budget says so.
+    `leave_at` is when it may leave, by the monotonic clock of this process, where a budget says so. `orders_count` is
+    known to whoever has just made it.
     """
 
     request: WrittenRequest
@@ -62,6 +66,7 @@ class Call:
     subject_id: UUID
     sends: int = 1
     leave_at: float | None = None
+    orders_count: int = 1
 
     @property
     def is_counted(self) -> bool:
@@ -76,26 +81,18 @@ async def write_calls(tx: Transaction, calls: Sequence[Call], lease_seconds_max:
     send_wall = None if lease_seconds_max is None else tx.wall + timedelta(seconds=lease_seconds_max)
     await tx.conn.execute(
         insert(t.calls),
-        [
-            {
-                "tenant_id": tx.tenant_id,
-                "id": call.request.id,
-                "kind": call.kind,
-                "subject_id": call.subject_id,
-                "gateway": call.request.gateway,
-                "method": call.request.method,
-                "path": call.request.path,
-                "body": call.request.body,
-                "status": "written",
-                "sends": call.sends,
-                "written_wall": tx.wall,
-                "send_wall": send_wall,
-            }
-            for call in calls
-        ],
+        [_row(tx, call, send_wall) for call in calls],
     )
     if send_wall is not None:
         tx.due(Job.SEND, send_wall)
+
+
+async def write_anew(tx: Transaction, calls: Sequence[Call]) -> None:
+    """Write calls to be sent by anybody; those that somebody has written already stay as they are."""
+    if calls:
+        values = [_row(tx, call, tx.wall) for call in calls]
+        await tx.conn.execute(insert(t.calls).on_conflict_do_nothing(), values)
+        tx.due(Job.SEND, tx.wall)
 
 
 async def supersede(tx: Transaction, kind: CallKind, subject_id: UUID) -> None:
@@ -211,6 +208,23 @@ async def hasten(tx: Transaction) -> int:
 def resend_seconds(sends: int) -> float:
     """How long to wait before a call that was sent so often is sent again."""
     return RESEND_SECONDS[min(sends, len(RESEND_SECONDS)) - 1]
+
+
+def _row(tx: Transaction, call: Call, send_wall: datetime | None) -> dict[str, object]:
+    return {
+        "tenant_id": tx.tenant_id,
+        "id": call.request.id,
+        "kind": call.kind,
+        "subject_id": call.subject_id,
+        "gateway": call.request.gateway,
+        "method": call.request.method,
+        "path": call.request.path,
+        "body": call.request.body,
+        "status": "written",
+        "sends": call.sends,
+        "written_wall": tx.wall,
+        "send_wall": send_wall,
+    }
 
 
 def _call(row: Row[Any]) -> Call:

@@ -59,6 +59,7 @@ async def insert_attempts(tx: Transaction, attempts: Sequence[Attempt]) -> None:
                     "gateway_payment_id": a.gateway_payment_id,
                     "status": a.status,
                     "created_at": tx.now,
+                    "batch_id": a.batch_id,
                     **_totals_row(a.totals),
                 }
                 for a in attempts
@@ -203,6 +204,18 @@ async def mark_attempts(tx: Transaction, ids: Sequence[UUID], status: AttemptSta
         .returning(c.id)
     )
     return {row.id for row in rows}
+
+
+async def uncreate(tx: Transaction, attempt_id: UUID) -> bool:
+    """An order that was accepted among many and was not created after all is rejected; False if it is no such one."""
+    c = t.attempts.c
+    changed = await tx.conn.execute(
+        update(t.attempts)
+        .where(c.tenant_id == tx.tenant_id, c.id == attempt_id, c.status == AttemptStatus.ACCEPTED)
+        .where(c.batch_id.is_not(None))
+        .values(status=AttemptStatus.REJECTED)
+    )
+    return bool(changed.rowcount)
 
 
 async def due_replans(tx: Transaction, batch_count_max: int) -> list[Charge]:
@@ -358,4 +371,5 @@ def _attempt(row: Row[Any]) -> Attempt:
         GatewayName(row.gateway),
         row.gateway_order_id,
         row.gateway_payment_id,
+        row.batch_id,
     )

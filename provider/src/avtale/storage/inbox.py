@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, LargeBinary, Text, Uuid, bindparam, column, func, literal, select, update
+from sqlalchemy import DateTime, LargeBinary, Text, Uuid, bindparam, column, func, literal, literal_column, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.types import TypeEngine
 
@@ -15,6 +15,9 @@ from avtale.domain.gateway import GatewayName
 from avtale.domain.observations import EventSubject
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
+
+#: What Vipps tells of an order that it accepted among many and could not create.
+NOT_CREATED = "recurring.charge-creation-failed.v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,19 @@ async def claim_new(tx: Transaction, batch_count_max: int) -> list[InboxEvent]:
         .with_for_update(skip_locked=True)
     )
     return [InboxEvent(row.id, GatewayName(row.gateway), *row[2:]) for row in rows]
+
+
+async def told_not_created(tx: Transaction, order_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these orders of which Vipps has told that they were not created after all."""
+    if not order_ids:
+        return set()
+    c = t.inbox.c
+    told = select(c.order_id).where(
+        c.tenant_id == tx.tenant_id,
+        c.event_type == literal_column(f"'{NOT_CREATED}'"),
+        c.order_id.in_(sorted(str(one) for one in order_ids)),
+    )
+    return {UUID(row.order_id) for row in await tx.conn.execute(told)}
 
 
 async def mark(tx: Transaction, ids: Sequence[UUID], status: str) -> None:

@@ -119,12 +119,13 @@ async def _ids(tx: Transaction, issuer: str, subject: str) -> dict[str, Collecti
     owed = await of(t.charges, or_(charges.agreement_id.in_(agreed), charges.purchase_id.in_(bought)))
     drafted = t.drafts.c.agreement_id.in_(agreed)
     tried = await of(t.attempts, t.attempts.c.charge_id.in_(owed))
+    together = await of(t.attempts, t.attempts.c.charge_id.in_(owed), "batch_id")
     customers = await of(t.stripe_customers, _of_person(t.stripe_customers, issuer, subject))
     return {
         "agreement_id": agreed,
         "purchase_id": bought,
         "charge_id": owed,
-        "call": [*await of(t.drafts, drafted), *tried, *customers],
+        "call": [*await of(t.drafts, drafted), *tried, *together, *customers],
         "gateway": await of(t.drafts, drafted, "gateway_agreement_id"),
     }
 

@@ -50,6 +50,11 @@ def _sent(table: FromClause) -> ColumnElement[bool]:
     return exists().where(c.tenant_id == one.tenant_id, c.subject_id == one.id, c.send_wall.is_not(None))
 
 
+def _sent_with_others() -> ColumnElement[bool]:
+    c, a = t.calls.c, t.attempts.c
+    return exists().where(c.tenant_id == a.tenant_id, c.id == a.batch_id, c.send_wall.is_not(None))
+
+
 def _draft_of_agreement() -> ColumnElement[bool]:
     """A draft of the agreement is to be read, or a call about one is to be sent."""
     d = t.drafts.c
@@ -83,7 +88,10 @@ _KINDS: tuple[tuple[FromClause, str, ColumnElement[bool]], ...] = (
     (
         t.attempts,
         "an attempt without an end that is neither to be sent nor to be read",
-        t.attempts.c.status.in_(sorted(OPEN_ATTEMPTS)) & ~_read(t.attempts, CheckKind.ATTEMPT) & ~_sent(t.attempts),
+        t.attempts.c.status.in_(sorted(OPEN_ATTEMPTS))
+        & ~_read(t.attempts, CheckKind.ATTEMPT)
+        & ~_sent(t.attempts)
+        & ~_sent_with_others(),
     ),
     (
         t.drafts,

@@ -60,6 +60,7 @@ class VippsAccount:
     subscription_key_sealed: bytes
     merchant_serial_number: str
     charge_calls_per_minute_max: int
+    charges_per_call_max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,7 @@ async def get_vipps_account(tx: Transaction) -> VippsAccount | None:
         bytes(row.subscription_key_sealed),
         row.merchant_serial_number,
         row.charge_calls_per_minute_max,
+        row.charges_per_call_max,
     )
 
 

@@ -7,15 +7,16 @@ from http import HTTPStatus
 from uuid import UUID
 
 from avtale.domain.agreement import Terms
-from avtale.domain.observations import Drafted, ObservedAgreement, RegisteredWebhook
+from avtale.domain.observations import Drafted, ManyCreated, ObservedAgreement, RegisteredWebhook
 from avtale.domain.outcome import CREDENTIALS_REFUSED, Answered, Outcome, Refused, Unknown
 from avtale.domain.pace import Pace
 from avtale.domain.settlement import ObservedCharge
 from avtale.domain.wishes import ChargeWish, DraftWish, WrittenRequest
 from avtale.gateways.outbound import Answer
-from avtale.gateways.vipps import limits, translate
+from avtale.gateways.vipps import limits, translate, translate_bulk
 from avtale.gateways.vipps.calling import CREATED, READ, Judged, VippsCalls, kept, nothing, understood
 
+_ACCEPTED = frozenset({HTTPStatus.ACCEPTED})
 _DONE = frozenset({HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 
 #: The one 409 that is definite: the key was used with other bytes, so that this call was not carried out.
@@ -26,9 +27,10 @@ class VippsRecurring:
     """The port RecurringGateway. Where our credentials are at fault, a charge, a stop or a refund is Unknown (not
     sent), to be kept until they are right; the rest is Refused."""
 
-    def __init__(self, calls: VippsCalls, charge_pace: Pace | None = None) -> None:
+    def __init__(self, calls: VippsCalls, charge_pace: Pace | None = None, charges_per_call_max: int = 1) -> None:
         self._calls = calls
         self.charge_pace = charge_pace
+        self.charges_per_call_max = charges_per_call_max
 
     def write_draft(self, wish: DraftWish) -> WrittenRequest:
         """See translate.write_draft."""
@@ -37,6 +39,14 @@ class VippsRecurring:
     def write_charge(self, wish: ChargeWish) -> WrittenRequest:
         """See translate.write_charge."""
         return translate.write_charge(wish)
+
+    def write_charges(self, request_id: UUID, wishes: Sequence[ChargeWish]) -> WrittenRequest:
+        """See translate_bulk.write_charges."""
+        return translate_bulk.write_charges(request_id, wishes)
+
+    def orders_in(self, request: WrittenRequest) -> list[WrittenRequest]:
+        """See translate_bulk.orders_in."""
+        return translate_bulk.orders_in(request)
 
     def write_stop(self, request_id: UUID, gateway_agreement_id: str) -> WrittenRequest:
         """See translate.write_stop."""
@@ -81,6 +91,11 @@ class VippsRecurring:
         if again and isinstance(judged, Refused) and judged.code != CREDENTIALS_REFUSED:
             return await self._looked_for(request, outcome)
         return outcome
+
+    async def create_charges(self, request: WrittenRequest, *, leave_by: float | None = None) -> Outcome[ManyCreated]:
+        """Create many charges; what the answer says of each. A 409 as in create_charge."""
+        judged = _unsure_of_conflicts(await self._calls.write(request, leave_by))
+        return understood(kept(judged), _ACCEPTED, translate_bulk.read_many)
 
     async def accept(self, request: WrittenRequest) -> Outcome[None]:
         """Approve a draft in its payer's name; Refused outside of Vipps's test environment."""

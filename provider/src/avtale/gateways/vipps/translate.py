@@ -129,7 +129,13 @@ def _campaign(campaign: Campaign, ends_at: datetime | None) -> dict[str, Any]:
 
 
 def write_charge(wish: ChargeWish) -> WrittenRequest:
-    """One recurring charge, captured when it is due. Raises ValueError where Vipps would refuse it; only
+    """One recurring charge. Raises ValueError as `charge_said` does."""
+    path = f"{agreement_path(wish.gateway_agreement_id)}/charges"
+    return WrittenRequest(wish.order_id, "POST", path, json_bytes(charge_said(wish)))
+
+
+def charge_said(wish: ChargeWish) -> dict[str, Any]:
+    """A recurring charge, captured when it is due. Raises ValueError where Vipps would refuse it; only
     a long description is shortened instead, since a renewal must not fail for its wording."""
     if not wish.description.strip():
         raise ValueError("a charge needs a description")
@@ -137,7 +143,7 @@ def write_charge(wish: ChargeWish) -> WrittenRequest:
     check_amount(wish.amount)
     if not 0 <= wish.retry_days <= RETRY_DAYS_MAX:
         raise ValueError(f"retry days are 0 to {RETRY_DAYS_MAX}, not {wish.retry_days}")
-    said = {
+    return {
         "type": "RECURRING",
         "transactionType": "DIRECT_CAPTURE",
         "amount": wish.amount,
@@ -147,8 +153,6 @@ def write_charge(wish: ChargeWish) -> WrittenRequest:
         "orderId": str(wish.order_id),
         "externalId": wish.reference,
     }
-    path = f"{agreement_path(wish.gateway_agreement_id)}/charges"
-    return WrittenRequest(wish.order_id, "POST", path, json_bytes(said))
 
 
 def write_stop(request_id: UUID, gateway_agreement_id: str) -> WrittenRequest:

@@ -114,6 +114,7 @@ attempts = Table(
     needed("cancelled", BigInteger),
     Column("returned", BigInteger, nullable=False, server_default=text("0")),
     instant("created_at", nullable=False),
+    Column("batch_id", Uuid),
     PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id", "charge_id"], ["charges.tenant_id", "charges.id"]),
     CheckConstraint(among("status", AttemptStatus), name="status"),

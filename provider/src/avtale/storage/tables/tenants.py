@@ -92,8 +92,10 @@ vipps_accounts = Table(
     needed("subscription_key_sealed", LargeBinary),
     needed("merchant_serial_number", Text),
     Column("charge_calls_per_minute_max", Integer, nullable=False, server_default="500"),
+    Column("charges_per_call_max", Integer, nullable=False, server_default="1"),
     PrimaryKeyConstraint("tenant_id"),
     CheckConstraint("charge_calls_per_minute_max >= 0", name="charge_calls_per_minute_max"),
+    CheckConstraint("charges_per_call_max BETWEEN 1 AND 2000", name="charges_per_call_max"),
 )
 
 #: `webhook_secrets_sealed` are those that the tenant was given by hand; what we registered is a registration.

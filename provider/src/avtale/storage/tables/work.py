@@ -40,7 +40,7 @@ calls = Table(
     Column("answer", Text),
     PrimaryKeyConstraint("tenant_id", "id"),
     CheckConstraint(
-        "kind IN ('draft', 'charge', 'stop', 'refund', 'cancel', 'update', "
+        "kind IN ('draft', 'charge', 'charge_batch', 'stop', 'refund', 'cancel', 'update', "
         "'payment', 'payment_capture', 'payment_release', 'payment_refund', 'subscription')",
         name="kind",
     ),
@@ -99,6 +99,12 @@ inbox = Table(
     CheckConstraint("status IN ('new', 'done', 'parked', 'foreign')", name="status"),
     Index("inbox_new_ix", "tenant_id", "id", postgresql_where=text("status = 'new'")),
     Index("inbox_foreign_ix", "tenant_id", "received_at", postgresql_where=text("status = 'foreign'")),
+    Index(
+        "inbox_not_created_ix",
+        "tenant_id",
+        "order_id",
+        postgresql_where=text("event_type = 'recurring.charge-creation-failed.v1'"),
+    ),
     Index("inbox_parked_ix", "tenant_id", "received_at", postgresql_where=text("status = 'parked'")),
 )
 
