@@ -87,6 +87,26 @@ async def test_another_charge_day_costs_the_same_with_stripe_as_with_vipps(world
     assert (await jon.now())["accessUntil"] == "2027-03-09T23:00:00Z"
 
 
+async def test_a_pause_or_a_stop_that_comes_too_late_is_about_the_time_after_the_charge(world: World) -> None:
+    """Half an hour after a period began its invoice is being made; an hour after, it is paid."""
+    ida, jon = await world.person("Ida"), await world.person("Jon")
+    first, second = [await world.shop.subscribe_with_stripe(one) for one in (ida, jon)]
+    await world.advance_to("2027-02-28T10:30")
+    with pytest.raises(Refused) as refused:
+        await first.change("pause")
+    assert refused.value.code == "change_under_way"
+    await world.advance_to("2027-02-28T11:30")
+    assert (await first.change("pause"))["takesEffect"] == "2027-03-31"
+    await jon.provider.stop(second.agreement_id)
+    await world.advance_to("2027-03-20T12:00")
+    for deal, status in ((first, "active"), (second, "stopped")):
+        now = await deal.now()
+        assert (now["status"], now["accessUntil"]) == (status, "2027-03-30T22:00:00Z")
+    await world.advance_to("2027-04-02T12:00")
+    for deal in (first, second):
+        assert await deal.charges() == [("2027-01-31", 9900, "paid"), ("2027-02-28", 9900, "paid")]
+
+
 async def test_free_days_begin_with_a_card_and_end_with_a_charge(world: World) -> None:
     """Ida gives a card for her free week; Jon's card is declined when his is over; Kari closes the page."""
     ida = await world.shop.subscribe_with_stripe(await world.person("Ida"), voucher="week")

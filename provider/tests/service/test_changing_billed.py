@@ -189,3 +189,34 @@ async def test_an_answer_that_is_lost_changes_once_and_a_refusal_drops_the_chang
     with pytest.raises(GatewayUnknown):
         await change(shop, agreement_id, ChangeKind.RESUME)
     assert (await change(shop, agreement_id, ChangeKind.RESUME)).status is ChangeStatus.DONE
+
+
+async def test_what_comes_too_late_to_stop_a_charge_is_about_the_time_after_it_and_says_so(
+    shop: Shop, stripe: StripeShop
+) -> None:
+    """Stripe goes on while it does not hear us: it charges the next period, and then hears of the pause."""
+    agreement_id = await stripe.subscribe()
+    await stripe.script("PostSubscriptionsSubscriptionExposedId", kind="status", status=503)
+    waiting = await change(shop, agreement_id, ChangeKind.PAUSE)
+    assert (waiting.status, waiting.deferred) == (ChangeStatus.WAITING, False)
+    await shop.control("POST", "/clock/advance", {"to": "2027-02-15T12:00:00Z"})
+    await shop.advance_to(at("2027-02-15"))
+    (paused,) = await list_changes(shop.db, shop.tenant, None, agreement_id)
+    assert (paused.status, paused.deferred, paused.takes_effect) == (ChangeStatus.DONE, True, date(2027, 3, 15))
+    assert (await charged(shop, agreement_id))[1:] == [(2, "2027-02-15", 9900, ChargeStatus.PAID)]
+    await shop.advance_to(at("2027-03-16"))
+    assert len(await charged(shop, agreement_id)) == 2
+    assert (await shop.see(agreement_id)).access_until == at("2027-03-14", 23)
+
+
+async def test_a_pause_that_meets_the_draft_of_an_invoice_begins_after_it(shop: Shop, stripe: StripeShop) -> None:
+    agreement_id = await stripe.subscribe()
+    await stripe.script("PostSubscriptionsSubscriptionExposedId", kind="status", status=503)
+    await change(shop, agreement_id, ChangeKind.PAUSE)
+    # Half an hour after the period began its invoice is a draft, which is charged all the same.
+    await shop.control("POST", "/clock/advance", {"to": "2027-02-15T09:30:00Z"})
+    await shop.advance_to(at("2027-02-15"))
+    (paused,) = await list_changes(shop.db, shop.tenant, None, agreement_id)
+    assert (paused.status, paused.deferred, paused.takes_effect) == (ChangeStatus.DONE, True, date(2027, 3, 15))
+    assert (await shop.see(agreement_id)).agreement.paused_from == date(2027, 3, 15)
+    assert (await charged(shop, agreement_id))[1:] == [(2, "2027-02-15", 9900, ChargeStatus.PAID)]

@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import update
 
 from avtale.domain.agreement import AgreementStatus
-from avtale.domain.charge import ChargeStatus
-from avtale.domain.errors import Conflict, Invalid
+from avtale.domain.charge import ChargeStatus, Refund
+from avtale.domain.errors import Conflict, GatewayRefused, Invalid
 from avtale.service import browsing, mending
 from avtale.service.checkout import Person
 from avtale.service.noting import list_acts, said_why
+from avtale.service.overseeing import oversee
 from avtale.service.refunding import refund_charge
 from avtale.service.stopping import stop_agreement
 from avtale.storage import tables as t
@@ -130,3 +131,39 @@ def test_nothing_is_done_without_a_reason(text: str) -> None:
     with pytest.raises(Invalid) as refused:
         said_why(text)
     assert refused.value.code == "why_needed"
+
+
+async def test_a_refund_that_came_to_nothing_is_made_once_more_or_let_be(shop: Shop) -> None:
+    (first,) = (await shop.see(await shop.subscribe())).charges
+    fault = {"match": {"operationId": "RefundChargeV3"}, "times": 2, "action": {"kind": "status", "status": 400}}
+    await shop.control("POST", "/faults", fault)
+    with pytest.raises(GatewayRefused):
+        await refund_charge(shop.db, shop.gateways, shop.tenant, first.id, 900, "A dark evening", by=OPERATOR)
+    ((refused,), stuck) = await waiting_refunds(shop)
+    assert (refused.amount, stuck) == (900, 1)
+    # Again in vain: the new one is what waits then.
+    with pytest.raises(GatewayRefused):
+        await mending.refund_again(shop.db, shop.gateways, shop.tenant, refused.id, OPERATOR, "they may have slept")
+    ((second,), _) = await waiting_refunds(shop)
+    assert second.id != refused.id
+    for verb in (
+        mending.refund_again(shop.db, shop.gateways, shop.tenant, refused.id, OPERATOR, "again"),
+        mending.let_refund_be(shop.db, shop.tenant, refused.id, OPERATOR, "again"),
+    ):
+        with pytest.raises(Conflict) as seen_to:
+            await verb
+        assert seen_to.value.code == "refund_not_failed"
+    await mending.let_refund_be(shop.db, shop.tenant, second.id, OPERATOR, "paid by hand")
+    assert await waiting_refunds(shop) == ([], 0)
+    acts = await list_acts(shop.db, shop.tenant)
+    assert [(act.act, act.why) for act in acts][:2] == [
+        ("let be", "paid by hand"),
+        ("refund", "A dark evening; they may have slept"),
+    ]
+
+
+async def waiting_refunds(shop: Shop) -> tuple[list[Refund], int]:
+    """The refunds that need a look, and how many the first page says there are."""
+    waits = (await browsing.what_waits(shop.db, shop.tenant)).refunds
+    seen = (await oversee(shop.db, shop.tenant)).stuck
+    return [one.refund for one in waits], sum(one.count for one in seen if one.kind == "refund_failed")

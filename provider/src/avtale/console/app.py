@@ -41,7 +41,7 @@ def add_console(app: Starlette, house: ConsoleHouse) -> None:
             routes=[
                 *Operator(house, streams).routes(),
                 *Desk(house).routes(),
-                *DunningRoom(house).routes(),
+                *DunningRoom(house, streams).routes(),
                 *ImportRooms(house, streams).routes(),
                 *elsewhere,
             ],

@@ -39,6 +39,7 @@ class Desk(Room):
             Route("/receipts", self.guarded(self.receipts), methods=["GET"]),
             Route("/waiting", self.guarded(self.waiting), methods=["GET"]),
             Route("/waiting/calls", self.guarded(self.send_again), methods=["POST"]),
+            Route("/waiting/refunds/{id}/{verb}", self.guarded(self.mend_refund), methods=["POST"]),
             Route("/waiting/events/{id}/{verb}", self.guarded(self.settle_event), methods=["POST"]),
             Route("/figures", self.guarded(self.figures), methods=["GET"]),
             Route("/log", self.guarded(self.log), methods=["GET"]),
@@ -134,6 +135,22 @@ class Desk(Room):
 
         async def deed(why: str) -> None:
             await mending.settle_event(db, tenant, event_id, session.person, why, dismiss=dismiss)
+
+        return await self._mend(request, visit, deed)
+
+    async def mend_refund(self, request: Request, visit: Visit) -> Response:
+        """Give back once more what came to nothing, or let it be."""
+        refund_id = _id(request)
+        session = visit.operator("/operator/waiting")
+        db, gateways, tenant, verb = self.house.db, self.house.gateways, visit.tenant, request.path_params["verb"]
+        if verb not in ("again", "dismiss"):
+            raise NotFound("there is no such verb")
+
+        async def deed(why: str) -> None:
+            if verb == "again":
+                await mending.refund_again(db, gateways, tenant, refund_id, session.person, why)
+            else:
+                await mending.let_refund_be(db, tenant, refund_id, session.person, why)
 
         return await self._mend(request, visit, deed)
 

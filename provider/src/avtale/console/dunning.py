@@ -10,14 +10,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from avtale.console.house import ConsoleHouse
 from avtale.console.look.words import Words
 from avtale.console.rooms import Room, Visit
+from avtale.console.streams import Streams
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.dunning import Advice, DunningEnd, DunningRules, DunningStatus
 from avtale.domain.gateway import GatewayName
 from avtale.service.dunning import DunningView, list_dunning
+from avtale.service.reading import business_now
 
 ROWS_SHOWN = 50
+#: Nobody is tried, or given up, more often than every few seconds.
+LOOK_SECONDS = 2.0
 
 ADVICE = {
     Advice.ASK_TO_PAY: "The customer sees to card or money",
@@ -45,17 +50,39 @@ class Course:
 class DunningRoom(Room):
     """The page `/operator/dunning`."""
 
+    def __init__(self, house: ConsoleHouse, streams: Streams) -> None:
+        super().__init__(house)
+        self._streams = streams
+
     def routes(self) -> list[Route]:
         """Where it is."""
-        return [Route("/dunning", self.guarded(self.every), methods=["GET"])]
+        return [
+            Route("/dunning", self.guarded(self.every), methods=["GET"]),
+            Route("/live/dunning", self.guarded(self.live), methods=["GET"]),
+        ]
 
     async def every(self, request: Request, visit: Visit) -> Response:
         """Agreements in dunning, the oldest charge first, or those that were."""
         visit.operator("/operator/dunning")
-        said = request.query_params.get("state", "")
+        return await self.draw(visit, "operator/dunning.html", await self._values(request, visit))
+
+    async def live(self, request: Request, visit: Visit) -> Response:
+        """`every`, kept true."""
+        visit.operator("/operator/dunning")
+
+        async def draw() -> tuple[str, str]:
+            now = await business_now(self.house.db, visit.tenant)
+            values = self.shared(visit) | await self._values(request, visit) | {"now": now}
+            return self.pages.render("operator/dunning_live.html", values), visit.words.moment(now)
+
+        return self._streams.answer(draw, LOOK_SECONDS)
+
+    async def _values(self, request: Request, visit: Visit) -> dict[str, Any]:
+        said, after = request.query_params.get("state", ""), _after(request)
         chosen = DunningStatus(said) if said in set(DunningStatus) else DunningStatus.OPEN
-        found = await list_dunning(self.house.db, visit.tenant, chosen, _after(request), ROWS_SHOWN)
-        values: dict[str, Any] = {
+        found = await list_dunning(self.house.db, visit.tenant, chosen, after, ROWS_SHOWN)
+        return {
+            "after": after,
             "rows": [(view, course(view, visit.tenant.policy.dunning, visit.words)) for view in found],
             "following": found[-1].charge.id if len(found) == ROWS_SHOWN else None,
             "chosen": chosen,
@@ -65,7 +92,6 @@ class DunningRoom(Room):
             "nav": "dunning",
             "here": "/operator/dunning",
         }
-        return await self.draw(visit, "operator/dunning.html", values)
 
 
 def course(view: DunningView, rules: DunningRules, words: Words) -> Course:

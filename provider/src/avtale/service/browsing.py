@@ -66,11 +66,20 @@ class AgreementFile:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedRefund:
+    """A refund that came to nothing, and the charge that it was of."""
+
+    refund: Refund
+    charge: ChargeRow
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """What waits for an operator, or is not known yet; each list is cut at ROWS_SHOWN."""
 
     agreements: tuple[AgreementRow, ...]
     charges: tuple[ChargeRow, ...]
+    refunds: tuple[FailedRefund, ...]
     calls: tuple[CallRow, ...]
     events: tuple[EventRow, ...]
 
@@ -123,9 +132,13 @@ async def search_receipts(db: Database, tenant: Tenant, said: str, before: UUID 
 async def what_waits(db: Database, tenant: Tenant) -> Waiting:
     """What does not go on by itself, and what has no answer yet."""
     async with db.tenant(tenant.id) as tx:
+        failed = await refunds.failed_refunds(tx, ROWS_SHOWN)
+        ids = {str(one.charge_id) for one in failed}
+        charged = {row.id: row for one in ids for row in await browsing.find_charges(tx, one, None, None, 1)}
         return Waiting(
             agreements=tuple(await browsing.parked_agreements(tx, ROWS_SHOWN)),
             charges=tuple(await browsing.find_charges(tx, "", "parked", None, ROWS_SHOWN)),
+            refunds=tuple(FailedRefund(one, charged[one.charge_id]) for one in failed),
             calls=tuple(await browsing.unanswered_calls(tx, ROWS_SHOWN)),
             events=tuple(await browsing.parked_events(tx, ROWS_SHOWN)),
         )

@@ -180,6 +180,8 @@ async def _insert(
         charge_day=wish.charge_day,
         product_id=wish.product_id,
         noticed_on=(wish.noticed_on or local_date(tx.now, tenant.zone)) if is_price else None,
+        # A period that begins before Stripe hears of it is charged: the change is deferred to the one after it.
+        from_period=agreement.last_period + 1 if wish.kind in rules.CANCELLING else None,
     )
     await changes.insert_change(tx, change)
     if is_price:

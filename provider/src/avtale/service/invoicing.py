@@ -56,11 +56,8 @@ async def learn_all_orders(
     done = await changes.changes_with(tx, ChangeStatus.DONE, fresh)
     news = []
     for agreement, observed in told:
-        prices, plans = (
-            planned.get(agreement.id, []),
-            [c for c in done.get(agreement.id, []) if c.kind is ChangeKind.PLAN],
-        )
-        before = _Before(known, owed_before.get(agreement.id, []), prices, plans)
+        prices, taken = planned.get(agreement.id, []), done.get(agreement.id, [])
+        before = _Before(known, owed_before.get(agreement.id, []), prices, taken)
         news.append(_news(tenant, agreement, observed, before, agreement.id in strays))
     await charges.insert_charges(tx, [charge for one in news for charge in one.owed])
     await charges.insert_attempts(tx, [attempt for one in news for attempt in one.tried])
@@ -82,7 +79,7 @@ async def learn_all_orders(
     now |= {one.id: replace(one, version=one.version + 1) for one in moved}
     for learnt in news:
         await phases.begin_phases(tx, learnt.agreement, learnt.phases)
-        for change in learnt.prices:
+        for change in [*learnt.prices, *learnt.late]:
             await close(tx, learnt.agreement, change)
     await settling.grant(tx, tenant, sorted(one.agreement.id for one in news if len(one.owed) > len(one.tried)))
     return now
@@ -90,24 +87,35 @@ async def learn_all_orders(
 
 @dataclass(frozen=True, slots=True)
 class _News:
-    """What was not known of an agreement: charges, their attempts, and what is different in it since its last period
-    began."""
+    """What was not known of an agreement: charges, their attempts, what is different in it since its last period began,
+    and pauses that came too `late` for it."""
 
     agreement: Agreement
     owed: list[Charge] = field(default_factory=list)
     tried: list[Attempt] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
     prices: list[Change] = field(default_factory=list)
+    late: list[Change] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What is known: orders, charges, prices that are to hold from a day on, and plans that hold since one."""
+    """What is known: orders, charges, prices that are to hold from a day on, and what was changed before."""
 
     known: Container[str | None]
     owed: Sequence[Charge]
     prices: Sequence[Change]
-    plans: Sequence[Change]
+    done: Sequence[Change]
+
+    @property
+    def plans(self) -> list[Change]:
+        """Plans that hold since a day."""
+        return [change for change in self.done if change.kind is ChangeKind.PLAN]
+
+    @property
+    def pauses(self) -> list[Change]:
+        """Pauses, the last one at the end."""
+        return [change for change in self.done if change.kind is ChangeKind.PAUSE]
 
 
 def _news(tenant: Tenant, agreement: Agreement, observed: ObservedAgreement, before: _Before, stray: bool) -> _News:
@@ -132,6 +140,8 @@ def _news(tenant: Tenant, agreement: Agreement, observed: ObservedAgreement, bef
             begun = begin_period(news.agreement, order, days, prices, collects=collects)
             news = replace(news, agreement=begun.agreement)
             news.phases.extend([begun.phase] if begun.phase else [])
+            if begun.is_late:
+                news.late.extend(replace(c, deferred=True, takes_effect=days[1]) for c in before.pauses[-1:])
             news.prices.extend(replace(c, status=ChangeStatus.DONE, takes_effect=start) for c in begun.prices)
         product = product_of(news.agreement, before.plans, [*before.owed, *news.owed], start)
         charge = _charge(tenant, agreement, order, None if stray else news.agreement.last_period, product)

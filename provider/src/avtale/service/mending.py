@@ -8,9 +8,11 @@ from uuid import UUID
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import OPEN_ATTEMPTS, ChargeStatus
 from avtale.domain.errors import Conflict, NotFound
+from avtale.domain.ports import Gateways
 from avtale.service.checkout import Person
 from avtale.service.noting import note
-from avtale.storage import agreements, calls, charges, checks, inbox
+from avtale.service.refunding import refund_charge
+from avtale.storage import agreements, calls, charges, checks, inbox, refunds
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Transaction
 from avtale.storage.tenants import Tenant
@@ -72,6 +74,28 @@ async def read_again(db: Database, tenant: Tenant, agreement_id: UUID, by: Perso
         await checks.ask(tx, CheckKind.DRAFT, known, tx.now)
         await checks.ask(tx, CheckKind.ATTEMPT, [attempt.id for attempt in tried], tx.now)
         await note(tx, by, "read again", f"agreement {agreement_id}", why, agreement_id=agreement_id)
+
+
+async def refund_again(db: Database, gateways: Gateways, tenant: Tenant, refund_id: UUID, by: Person, why: str) -> None:
+    """Give back once more what came to nothing. Raises NotFound, Conflict (`refund_not_failed`,
+    `refund_exceeds_captured`) and GatewayRefused: then it is the new one that an operator has to look at."""
+    async with db.tenant(tenant.id) as tx:
+        found = await refunds.get_refund(tx, refund_id)
+        if found is None:
+            raise NotFound(f"there is no refund {refund_id}", code="refund_not_found")
+    again = replace(by, why=why)
+    await refund_charge(
+        db, gateways, tenant, found.charge_id, found.amount, found.reason, by=again, instead_of=refund_id
+    )
+
+
+async def let_refund_be(db: Database, tenant: Tenant, refund_id: UUID, by: Person, why: str) -> None:
+    """A refund that came to nothing needs no look any more. Raises Conflict (`refund_not_failed`)."""
+    async with db.tenant(tenant.id) as tx:
+        seen = await refunds.see_to(tx, refund_id)
+        if seen is None:
+            raise Conflict("this refund does not wait for an operator", code="refund_not_failed")
+        await note(tx, by, "let be", f"charge {seen.charge_id}", why, refund=str(refund_id))
 
 
 async def settle_event(db: Database, tenant: Tenant, event_id: UUID, by: Person, why: str, *, dismiss: bool) -> None:

@@ -39,12 +39,14 @@ async def refund_charge(
     reason: str,
     by: Person,
     key: str | None = None,
+    instead_of: UUID | None = None,
 ) -> RefundAnswer:
     """Give back `amount` (minor units) of a charge, an agreement's or a purchase's; the credit note follows from
     the reading.
 
-    A repeat with the same key answers the same refund. Raises NotFound, Invalid (`invalid_amount`), Conflict
-    (`refund_exceeds_captured`, `idempotency_conflict`), GatewayRefused.
+    A repeat with the same key answers the same refund; one that is made `instead_of` another, which came to nothing, is
+    made once. Raises NotFound, Invalid (`invalid_amount`), Conflict (`refund_exceeds_captured`, `refund_not_failed`,
+    `idempotency_conflict`), GatewayRefused.
     """
     if amount <= 0:
         raise Invalid("a refund is more than nothing", code="invalid_amount")
@@ -55,6 +57,8 @@ async def refund_charge(
         if made != new:
             return await _made_before(tx, charge_id, made)
         charge, attempt = await _refundable(tx, charge_id, amount)
+        if instead_of is not None and await refunds.see_to(tx, instead_of) is None:
+            raise Conflict("this refund does not wait for an operator", code="refund_not_failed")
         wish = Refund(new, charge_id, attempt.id, amount, reason, RefundStatus.WRITTEN)
         try:
             call = await write_refund(tx, at.gateway, at.payments, charge, attempt, wish, by.subject)

@@ -57,7 +57,8 @@ async def take_arrived(tx: Transaction, tenant: Tenant, agreement: Agreement, ob
                 taken = rules.take_plan(agreement, start, terms, tenant.rules, tenant.zone)
         # It is Stripe that charges.
         taken = Taken(replace(taken.agreement, next_charge_at=None), taken.stretches)
-        await enter(tx, tenant, agreement, change, taken, start)
+        deferred = change.from_period is not None and agreement.last_period >= change.from_period
+        await enter(tx, tenant, agreement, replace(change, deferred=deferred), taken, start)
         agreement = replace(taken.agreement, version=agreement.version + 1)
         if agreement.bridge_start is not None and change.amount == 0:
             agreement = await _give_bridge(tx, tenant, agreement)
@@ -184,11 +185,15 @@ def _holding(planned: Iterable[Change], start: date) -> list[Change]:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An agreement in its next period, the prices that hold since then, and where it is counted from, if anew."""
+    """An agreement in its next period, the prices that hold since then, and where it is counted from, if anew.
+
+    `is_late`: it was to be paused by then, but Stripe had begun to charge it.
+    """
 
     agreement: Agreement
     prices: tuple[Change, ...]
     phase: Phase | None
+    is_late: bool = False
 
 
 def begin_period(
@@ -206,7 +211,8 @@ def begin_period(
         agreement = replace(agreement, terms=replace(agreement.terms, price=order.amount))
     else:
         due = []
-    if agreement.paused_from is not None and start >= agreement.paused_from and not collects:
+    is_late = agreement.paused_from is not None and start >= agreement.paused_from and not collects
+    if is_late:
         agreement = replace(agreement, paused_from=end)
     elif agreement.paused_from is not None and start >= (agreement.resumes_on or agreement.paused_from):
         agreement = replace(agreement, paused_at=None, paused_from=None, resumes_on=None, pause_reason=None)
@@ -214,7 +220,7 @@ def begin_period(
     if agreement.last_period and start > agreement.next_period.start:
         agreement = replace(agreement, phase_period=number, phase_start=start)
         phase = Phase(agreement.id, number, start, agreement.terms.interval, "stripe")
-    return Begun(replace(agreement, last_period=number), tuple(due), phase)
+    return Begun(replace(agreement, last_period=number), tuple(due), phase, is_late)
 
 
 def product_of(

@@ -15,6 +15,7 @@ from avtale.domain.gateway import GatewayName, try_days
 from avtale.domain.settlement import BookingKind
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
+from avtale.storage.refunds import FAILED_REFUNDS
 
 EXAMPLES_COUNT_MAX = 3
 
@@ -154,11 +155,16 @@ async def stuck(tx: Transaction, retry_days: int, today: date) -> list[Stuck]:
         charges.tenant_id == tx.tenant_id, charges.parked_reason.is_not(None)
     )
     parked_events = select(inbox.id, inbox.received_at).where(inbox.tenant_id == tx.tenant_id, inbox.status == "parked")
+    refunds = t.refunds.c
+    failed_refunds = select(refunds.id, refunds.created_at).where(
+        refunds.tenant_id == tx.tenant_id, refunds.status.in_(FAILED_REFUNDS), refunds.looked_at.is_(None)
+    )
     kinds: Sequence[tuple[str, Select[Any]]] = (
         ("call_unanswered", unanswered),
         ("attempt_overdue", open_charges),
         ("agreement_parked", late_agreements),
         ("charge_parked", parked_charges),
+        ("refund_failed", failed_refunds),
         ("event_parked", parked_events),
     )
     found = [await _stuck(tx, kind, statement) for kind, statement in kinds]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from avtale.domain.charge import OPEN_REFUNDS, Refund, RefundStatus
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
+
+#: A refund in one of these states gave nothing back.
+FAILED_REFUNDS = (RefundStatus.FAILED, RefundStatus.REJECTED)
 
 
 async def insert_refund(tx: Transaction, refund: Refund, requested_by: str) -> None:
@@ -37,9 +41,7 @@ async def refunds_of(tx: Transaction, charge_ids: Collection[UUID]) -> list[Refu
         .where(c.tenant_id == tx.tenant_id, c.charge_id.in_(sorted(charge_ids)))
         .order_by(c.created_at, c.id)
     )
-    return [
-        Refund(row.id, row.charge_id, row.attempt_id, row.amount, row.reason, RefundStatus(row.status)) for row in rows
-    ]
+    return [_refund(row) for row in rows]
 
 
 async def mark_refunds(tx: Transaction, ids: Sequence[UUID], status: RefundStatus) -> None:
@@ -51,6 +53,38 @@ async def mark_refunds(tx: Transaction, ids: Sequence[UUID], status: RefundStatu
             .where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids)), c.status.in_(sorted(OPEN_REFUNDS)))
             .values(status=status)
         )
+
+
+async def get_refund(tx: Transaction, refund_id: UUID) -> Refund | None:
+    """One wish."""
+    c = t.refunds.c
+    row = (await tx.conn.execute(select(t.refunds).where(c.tenant_id == tx.tenant_id, c.id == refund_id))).one_or_none()
+    return _refund(row) if row is not None else None
+
+
+async def failed_refunds(tx: Transaction, count_max: int) -> list[Refund]:
+    """Refunds that were refused, or came back, and that nobody has seen to, the oldest first."""
+    c = t.refunds.c
+    rows = await tx.conn.execute(
+        select(t.refunds)
+        .where(c.tenant_id == tx.tenant_id, c.status.in_(FAILED_REFUNDS), c.looked_at.is_(None))
+        .order_by(c.id)
+        .limit(count_max)
+    )
+    return [_refund(row) for row in rows]
+
+
+async def see_to(tx: Transaction, refund_id: UUID) -> Refund | None:
+    """Nobody need look at a refund that came to nothing any more; None for one that is no such."""
+    c = t.refunds.c
+    mine = (c.tenant_id == tx.tenant_id) & (c.id == refund_id)
+    seen = update(t.refunds).where(mine, c.status.in_(FAILED_REFUNDS), c.looked_at.is_(None)).values(looked_at=tx.now)
+    row = (await tx.conn.execute(seen.returning(t.refunds))).one_or_none()
+    return _refund(row) if row is not None else None
+
+
+def _refund(row: Row[Any]) -> Refund:
+    return Refund(row.id, row.charge_id, row.attempt_id, row.amount, row.reason, RefundStatus(row.status))
 
 
 async def fail_refunds(tx: Transaction, ids: Collection[UUID]) -> None:

@@ -117,6 +117,11 @@ _STUCK = {
         "Charges that Vipps refused to create",
         "They are not tried again. The log says what Vipps said about each; mend that before the next period.",
     ),
+    "refund_failed": (
+        "Refunds that came to nothing",
+        "Vipps or Stripe refused them, or the bank could not bring the money to its owner. Nothing is given back again "
+        "by itself: do it once more, pay it in another way, or let it be.",
+    ),
     "event_parked": (
         "Webhooks about nothing of ours",
         "They were authentic, but name no agreement or payment of this shop. Harmless, unless two systems share a "

@@ -155,12 +155,19 @@ refunds = Table(
     needed("status", Text),
     needed("requested_by", Text),
     instant("created_at", nullable=False),
+    instant("looked_at"),
     PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id", "attempt_id"], ["attempts.tenant_id", "attempts.id"]),
     ForeignKeyConstraint(["tenant_id", "charge_id"], ["charges.tenant_id", "charges.id"]),
     CheckConstraint("amount > 0", name="amount"),
     CheckConstraint(among("status", RefundStatus), name="status"),
     Index(None, "tenant_id", "charge_id"),
+    Index(
+        "refunds_failed_ix",
+        "tenant_id",
+        "id",
+        postgresql_where=text("status IN ('failed', 'rejected') AND looked_at IS NULL"),
+    ),
 )
 
 ledger = Table(
