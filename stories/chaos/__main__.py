@@ -19,7 +19,7 @@ from stories.audit import audit
 from stories.audit_events import audit_events
 from stories.books import Difference
 from stories.chaos.deeds import Deeds
-from stories.chaos.history import history, unanswered
+from stories.chaos.history import history, latest_calls
 from stories.chaos.kills import Kills, end
 from stories.chaos.listener import Listener
 from stories.chaos.lives import draw_lives
@@ -144,8 +144,8 @@ class Run:
                 if not left:
                     for name in houses.processes.names():
                         self.console.print(f"--- {name}\n{houses.processes.tail(name, 12)}", highlight=False)
-                    for call in await unanswered(houses):
-                        self.console.print(f"no answer yet: {call}", highlight=False)
+                    for call in await latest_calls(houses):
+                        self.console.print(f"--- {call}", highlight=False)
                     raise
 
     async def _compare(self, houses: Houses, faults: int, kills: Kills, listener: Listener) -> Result:

@@ -9,14 +9,17 @@ from uuid import UUID
 import pytest
 
 from avtale.domain.agreement import AgreementStatus
-from avtale.domain.charge import ChargeKind, ChargeStatus
+from avtale.domain.charge import ChargeKind, ChargeStatus, RefundStatus
 from avtale.domain.errors import Conflict, Invalid
 from avtale.domain.withdrawal import may_be_kept, withdrawal_until
 from avtale.service import checkout
 from avtale.service.charging_once import charge_once
 from avtale.service.checkout import CheckoutWish
+from avtale.service.refunding import refund_charge
+from avtale.service.settling import REFUSALS_COUNT_MAX
 from avtale.service.stopping import stop_agreement
 from avtale.service.withdrawing import withdraw
+from avtale.storage import refunds
 
 from .conftest import OPERATOR, PHONE, Shop
 
@@ -54,6 +57,24 @@ async def test_a_withdrawal_gives_back_what_was_not_used_of_what_was_asked_for(
     await shop.work()
     books = await shop.books()
     assert [entry["kind"] for entry in books["ledger"]] == ["capture", "refund"]
+
+
+async def test_what_the_gateway_will_not_take_back_is_left_to_an_operator(shop: Shop) -> None:
+    agreement_id = await subscribe(shop, consents=False)
+    fault = {"match": {"operationId": "RefundChargeV3"}, "times": 50, "action": {"kind": "status", "status": 400}}
+    await shop.control("POST", "/faults", fault)
+    await withdraw(shop.db, shop.gateways, shop.tenant, shop.anna, shop.anna, agreement_id)
+    await shop.work()
+    (charge,) = (await shop.see(agreement_id)).charges
+    async with shop.db.tenant(shop.tenant.id) as tx:
+        wishes = await refunds.refunds_of(tx, [charge.id])
+    assert [wish.status for wish in wishes] == [RefundStatus.REJECTED] * REFUSALS_COUNT_MAX
+    await shop.control("DELETE", "/faults")
+    await refund_charge(shop.db, shop.gateways, shop.tenant, charge.id, 9900, "By hand", OPERATOR)
+    await shop.work()
+    (charge,) = (await shop.see(agreement_id)).charges
+    assert charge.totals.refunded == 9900
+    await shop.books()
 
 
 async def test_after_fourteen_days_nobody_withdraws_any_more(shop: Shop) -> None:

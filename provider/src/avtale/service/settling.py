@@ -33,6 +33,9 @@ from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Transaction
 from avtale.storage.tenants import Tenant
 
+#: How often the same sum is offered back to somebody although the gateway refuses it.
+REFUSALS_COUNT_MAX = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -124,8 +127,12 @@ async def _give_strays_back(
         )
         keep = 0 if charge.id in twice else charge.keep_max or 0
         left = settlement.attempt_totals.captured - settlement.attempt_totals.refunded - reserved - keep
-        # Where a refund came back, the next would too: an operator finds another way.
-        if left > 0 and not settlement.attempt_totals.returned:
+        # Where a refund came back, or was refused again and again, an operator finds another way.
+        refused = sum(
+            refund.attempt_id == attempt.id and refund.status is RefundStatus.REJECTED and refund.amount == left
+            for refund in wishes
+        )
+        if left > 0 and not settlement.attempt_totals.returned and refused < REFUSALS_COUNT_MAX:
             why = "Charged twice" if charge.id in twice else "Withdrawal from the agreement"
             wish = Refund(new_id(), charge.id, attempt.id, left, why, RefundStatus.WRITTEN)
             written.append(await write_refund(tx, gateway, payments, charge, attempt, wish, "avtale"))
