@@ -15,7 +15,7 @@ from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways, PaymentGateway
 from avtale.domain.purchase import Purchase, PurchaseStatus, PurchaseTerms
 from avtale.domain.wishes import PaymentWish
-from avtale.service.checkout import Checkout, CheckoutWish, Person, start_checkout, with_reference
+from avtale.service.checkout import BoughtOnce, Checkout, CheckoutWish, Person, start_checkout, with_reference
 from avtale.service.delivering import READ_AFTER_EXPIRY
 from avtale.service.ids import new_id
 from avtale.service.sending import lease_seconds, send_written
@@ -50,11 +50,10 @@ async def check_out(
     idempotency_key: str | None = None,
 ) -> Checkout | PurchaseCheckout:
     """Start whatever the product is: an agreement, or a purchase. Raises as start_checkout and start_purchase do."""
-    async with db.tenant(tenant.id) as tx:
-        terms = await tenants.get_product(tx, wish.product_id)
-    if isinstance(terms, PurchaseTerms):
+    try:
+        return await start_checkout(db, gateways, tenant, person, wish, idempotency_key)
+    except BoughtOnce:
         return await start_purchase(db, gateways, tenant, person, wish, idempotency_key)
-    return await start_checkout(db, gateways, tenant, person, wish, idempotency_key)
 
 
 async def start_purchase(

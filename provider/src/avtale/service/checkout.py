@@ -38,6 +38,10 @@ DRAFT_CHECK_AFTER = DRAFT_LIFE + timedelta(minutes=1)
 DRAFTS_COUNT_MAX = 2
 
 
+class BoughtOnce(Invalid):
+    """The product is on sale, but no subscription: what is made of it is a purchase."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """A signed-in user: an issuer, and the subject that it vouches for; `why` they do what they do now, if they say."""
@@ -116,7 +120,8 @@ async def _agreement_for(
     """The pending agreement for this wish, new or found, and its draft if that one can still be approved."""
     terms = await tenants.get_product(tx, wish.product_id)
     if not isinstance(terms, Terms):
-        raise Invalid(f"there is no product {wish.product_id!r} on sale", code="product_unknown")
+        kind = Invalid if terms is None else BoughtOnce
+        raise kind(f"there is no product {wish.product_id!r} on sale", code="product_unknown")
     if wish.campaign is not None:
         terms = replace(terms, campaign=await _campaign(tx, tenant, wish.product_id, wish.campaign))
     terms = await voucher_terms(tx, tenant, terms, wish.voucher, wish.campaign)

@@ -19,6 +19,12 @@ from avtale.storage import tables as t
 from avtale.storage.campaigns import campaign_row, read_campaign
 from avtale.storage.database import Job, Transaction
 
+_INSERT = insert(t.agreements)
+_INSERT_DRAFT = insert(t.drafts)
+_UPDATE_DRAFT = update(t.drafts).where(
+    t.drafts.c.tenant_id == bindparam("this_tenant"), t.drafts.c.id == bindparam("this_id")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -42,7 +48,7 @@ async def insert_agreement(tx: Transaction, agreement: Agreement) -> None:
 async def insert_agreements(tx: Transaction, agreements: Sequence[Agreement]) -> None:
     """Write new agreements, and wake billing for their next charges."""
     if agreements:
-        await tx.conn.execute(insert(t.agreements), [_row(tx, agreement) for agreement in agreements])
+        await tx.conn.execute(_INSERT, [_row(tx, agreement) for agreement in agreements])
     for agreement in agreements:
         if agreement.next_charge_at is not None:
             tx.due(Job.BILL, agreement.next_charge_at)
@@ -233,13 +239,12 @@ async def insert_drafts(tx: Transaction, drafts: Sequence[Draft]) -> None:
     if drafts:
         names = Draft.__dataclass_fields__
         rows = [{"tenant_id": tx.tenant_id} | {name: getattr(draft, name) for name in names} for draft in drafts]
-        await tx.conn.execute(insert(t.drafts), rows)
+        await tx.conn.execute(_INSERT_DRAFT, rows)
 
 
 async def update_draft(tx: Transaction, draft_id: UUID, **values: object) -> None:
     """Change columns of a draft."""
-    c = t.drafts.c
-    await tx.conn.execute(update(t.drafts).where(c.tenant_id == tx.tenant_id, c.id == draft_id).values(**values))
+    await tx.conn.execute(_UPDATE_DRAFT, {"this_tenant": tx.tenant_id, "this_id": draft_id, **values})
 
 
 async def lock_untouched(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Agreement]:

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Row, Uuid, any_, bindparam, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from avtale.domain.gateway import GatewayName
 from avtale.domain.wishes import WrittenRequest
@@ -74,13 +74,19 @@ class Call:
         return self.kind in _COUNTED_KINDS and self.request.gateway is GatewayName.VIPPS
 
 
+_INSERT = insert(t.calls)
+_CLOSE = update(t.calls).where(
+    t.calls.c.tenant_id == bindparam("tenant"), t.calls.c.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
+)
+
+
 async def write_calls(tx: Transaction, calls: Sequence[Call], lease_seconds_max: float | None) -> None:
     """Write calls that the writer is about to send; after the lease anybody sends them (None: nobody does)."""
     if not calls:
         return
     send_wall = None if lease_seconds_max is None else tx.wall + timedelta(seconds=lease_seconds_max)
     await tx.conn.execute(
-        insert(t.calls),
+        _INSERT,
         [_row(tx, call, send_wall) for call in calls],
     )
     if send_wall is not None:
@@ -168,12 +174,8 @@ def counted() -> ColumnElement[bool]:
 async def close_calls(tx: Transaction, ids: Sequence[UUID], status: str, answer: str | None = None) -> None:
     """The answer is certain: `accepted` or `rejected`. Nobody sends these again."""
     if ids:
-        c = t.calls.c
-        await tx.conn.execute(
-            update(t.calls)
-            .where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids)))
-            .values(status=status, answer=answer, send_wall=None)
-        )
+        known = {"tenant": tx.tenant_id, "ids": sorted(ids)}
+        await tx.conn.execute(_CLOSE, {**known, "status": status, "answer": answer, "send_wall": None})
 
 
 async def keep_calls(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, delete, func, literal, or_, select, update
+from sqlalchemy import DateTime, Text, Uuid, bindparam, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from avtale.storage import tables as t
@@ -33,25 +33,28 @@ class Check:
     misses: int
 
 
+_asked = insert(t.checks).from_select(
+    ["tenant_id", "kind", "id", "due_at", "seq", "misses"],
+    select(
+        bindparam("tenant", type_=Uuid),
+        bindparam("kind", type_=Text),
+        func.unnest(bindparam("ids", type_=ARRAY(Uuid))).column_valued("wanted"),
+        bindparam("at", type_=DateTime(timezone=True)),
+        literal(1),
+        literal(0),
+    ),
+)
+_ASK = _asked.on_conflict_do_update(
+    index_elements=["tenant_id", "kind", "id"],
+    set_={"due_at": func.least(t.checks.c.due_at, _asked.excluded.due_at), "seq": t.checks.c.seq + 1},
+)
+
+
 async def ask(tx: Transaction, kind: CheckKind, ids: Collection[UUID], at: datetime) -> None:
     """Ask for these to be read at an instant of business time, or earlier if that was asked before."""
     if not ids:
         return
-    wanted = func.unnest(literal(sorted(ids), ARRAY(Uuid))).column_valued("wanted")
-    columns = ["tenant_id", "kind", "id", "due_at", "seq", "misses"]
-    rows = select(
-        *(literal(value) for value in (tx.tenant_id, kind.value)), wanted, literal(at), literal(1), literal(0)
-    )
-    statement = insert(t.checks).from_select(columns, rows)
-    await tx.conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=["tenant_id", "kind", "id"],
-            set_={
-                "due_at": func.least(t.checks.c.due_at, statement.excluded.due_at),
-                "seq": t.checks.c.seq + 1,
-            },
-        )
-    )
+    await tx.conn.execute(_ASK, {"tenant": tx.tenant_id, "kind": kind.value, "ids": sorted(ids), "at": at})
     tx.due(Job.CHECK, at)
 
 

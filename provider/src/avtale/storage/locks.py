@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from sqlalchemy import func, select, text
+from sqlalchemy import BigInteger, bindparam, func, select, text
 
 from avtale.storage.database import Transaction
+
+_LOCK = select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger)))
 
 
 async def lock_person_and_product(tx: Transaction, issuer: str, subject: str, product_id: str) -> None:
     """Let one checkout at a time, of one person for one product, look at what is there and add to it."""
-    await tx.conn.execute(select(func.pg_advisory_xact_lock(_key(tx, issuer, subject, product_id))))
+    await tx.conn.execute(_LOCK, {"key": _key(tx, issuer, subject, product_id)})
 
 
 async def lock_people_and_products(tx: Transaction, wanted: Iterable[tuple[str, str, str]]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from avtale.domain.agreement import Terms
@@ -73,6 +73,10 @@ class VippsLogin:
 
 _TENANT = select(t.tenants, t.organizations.c.name.label("organization")).join(
     t.organizations, t.organizations.c.id == t.tenants.c.organization_id
+)
+
+_PRODUCT = select(t.products).where(
+    t.products.c.tenant_id == bindparam("tenant_id"), t.products.c.id == bindparam("id"), t.products.c.on_sale
 )
 
 
@@ -278,9 +282,7 @@ async def stripe_prices(tx: Transaction) -> dict[str, str]:
 
 async def get_product(tx: Transaction, product_id: str) -> Terms | PurchaseTerms | None:
     """A product that is on sale, as the terms of a subscription or of a single purchase."""
-    c = t.products.c
-    statement = select(t.products).where(c.tenant_id == tx.tenant_id, c.id == product_id, c.on_sale)
-    row = (await tx.conn.execute(statement)).first()
+    row = (await tx.conn.execute(_PRODUCT, {"tenant_id": tx.tenant_id, "id": product_id})).first()
     return None if row is None else _terms(row)
 
 
