@@ -241,23 +241,25 @@ async def _write_draft(
         request = gateway.write_draft(drafted)
     except ValueError as error:
         raise Invalid(f"Vipps would not take this: {error}") from error
-    await agreements.insert_draft(tx, draft)
-    await calls.write_calls(tx, [Call(request, CallKind.DRAFT, draft.id)], lease_seconds_max=None)
-    await checks.ask(tx, CheckKind.DRAFT, [draft.id], tx.now + DRAFT_CHECK_AFTER)
+    async with tx.together():
+        await agreements.insert_draft(tx, draft)
+        await calls.write_calls(tx, [Call(request, CallKind.DRAFT, draft.id)], lease_seconds_max=None)
+        await checks.ask(tx, CheckKind.DRAFT, [draft.id], tx.now + DRAFT_CHECK_AFTER)
     return draft, request
 
 
 async def _record_draft(tx: Transaction, draft: Draft, outcome: Outcome[Drafted]) -> Checkout | None:
     if isinstance(outcome, Answered):
         drafted = outcome.value
-        await calls.close_calls(tx, [draft.id], "accepted")
-        await agreements.update_draft(
-            tx,
-            draft.id,
-            status="drafted",
-            gateway_agreement_id=drafted.gateway_agreement_id,
-            confirmation_url=drafted.confirmation_url,
-        )
+        async with tx.together():
+            await calls.close_calls(tx, [draft.id], "accepted")
+            await agreements.update_draft(
+                tx,
+                draft.id,
+                status="drafted",
+                gateway_agreement_id=drafted.gateway_agreement_id,
+                confirmation_url=drafted.confirmation_url,
+            )
         return Checkout(draft.agreement_id, drafted.confirmation_url, draft.expires_at)
     if isinstance(outcome, Refused | Throttled):
         answer = outcome.detail if isinstance(outcome, Refused) else "too many requests"

@@ -98,6 +98,19 @@ class Transaction:
         earlier = self._due.get(job)
         self._due[job] = at if earlier is None else min(at, earlier)
 
+    @property
+    def says_due(self) -> bool:
+        return bool(self._due)
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        """Have what is written in here go in one message; what is wrong with it is raised at its end.
+
+        Nothing can be read meanwhile, nor can it be known how many rows were changed.
+        """
+        async with _driver(self.conn).pipeline():
+            yield
+
     async def flush_due(self) -> frozenset[Job]:
         """Write what was said with `due`, as the last statements; returns the jobs that are due already."""
         for job, at in sorted(self._due.items()):
@@ -153,10 +166,19 @@ class Database:
             now = await self._enter(driver, tenant_id, wall, kind)
             tx = Transaction(conn, now, wall, tenant_id, began)
             yield tx
-            ready = await tx.flush_due()
-            await driver.commit()
+            ready = await self._end(tx, driver)
         if ready and tenant_id is not None:
             await self.waker(tenant_id, ready)
+
+    async def _end(self, tx: Transaction, driver: psycopg.AsyncConnection) -> frozenset[Job]:
+        """Commit, and with the same message say what is due; gives the jobs that are due already."""
+        if not tx.says_due:
+            await driver.commit()
+            return frozenset()
+        async with tx.together():
+            ready = await tx.flush_due()
+            await driver.commit()
+        return ready
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[AsyncConnection, psycopg.AsyncConnection]]:
