@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -423,6 +423,48 @@ def test_a_card_pays_beside_vipps_after_a_no_and_a_word_with_the_bank(demo: Demo
     expect(page.get_by_role("heading", name="One film, to rent is yours")).to_be_visible()
     page.get_by_role("link", name="No. ").click()
     expect(page.get_by_role("row", name=re.compile("Paid with Stripe 49.00"))).to_be_visible()
+
+
+def test_an_operator_takes_over_what_somebody_changed_in_stripes_dashboard(
+    demo: Demonstration, chromium: Browser, page: Page
+) -> None:
+    sign_in(page, demo, "Kari Solberg")
+    by_card(page, "Short films")
+    page.get_by_role("button", name="Visa, goes well").click()
+    expect(page.get_by_role("heading", name="Welcome to Short films")).to_be_visible()
+    kari = page.url.split("agreementId=")[1]
+    subscription = _stripe(demo, "GET", "/subscriptions?limit=1")["data"][0]
+    item = subscription["items"]["data"][0]
+    form = {"items[0][id]": item["id"], "proration_behavior": "none"}
+    data = "items[0][price_data]"
+    form |= {f"{data}[currency]": "nok", f"{data}[product]": item["price"]["product"], f"{data}[unit_amount]": "3900"}
+    form |= {f"{data}[recurring][interval]": item["price"]["recurring"]["interval"]}
+    _stripe(demo, "POST", f"/subscriptions/{subscription['id']}", form)
+    with chromium.new_context(viewport={"width": 1280, "height": 860}) as desk:
+        desk.set_default_timeout(20_000)
+        operator = desk.new_page()
+        operate(operator, demo)
+        look = operator.get_by_role("region", name="Needs a look")
+        expect(look.get_by_text("Subscriptions that were changed at Stripe")).to_be_visible()
+        look.get_by_role("link", name="What you can do about it").click()
+        changed = operator.get_by_role("region", name="Subscriptions that were changed at Stripe")
+        expect(changed.get_by_text("at Stripe 39\u00a0kr")).to_be_visible()
+        operator.goto(f"{demo.shop}/operator/agreements/{kari}")
+        expect(operator.get_by_text("somebody changed it there")).to_be_visible()
+        operator.get_by_label("Why: Take Stripe’s price over").fill("Agreed on the telephone")
+        operator.get_by_role("button", name="Take Stripe’s price over").click()
+        expect(operator.get_by_text("somebody changed it there")).to_be_hidden()
+        history = operator.get_by_role("region", name="Its history")
+        expect(history.get_by_text("Agreed on the telephone")).to_be_visible()
+
+
+def _stripe(demo: Demonstration, method: str, path: str, form: dict[str, str] | None = None) -> Any:
+    """Call Stripe as its dashboard would."""
+    body = urlencode(form).encode() if form else None
+    headers = {"Authorization": "Bearer sk_test_dev"}
+    asked = urllib.request.Request(f"{demo.sandbox}/stripe/v1{path}", data=body, headers=headers, method=method)
+    with urllib.request.urlopen(asked) as answer:
+        return json.load(answer)
 
 
 @pytest.fixture(scope="module")

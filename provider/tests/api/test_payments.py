@@ -67,6 +67,7 @@ async def test_from_checkout_to_a_paid_period_with_a_receipt(world: World) -> No
         "status": "active",
         "price": {"amount": 9900, "currency": "NOK"},
         "interval": {"unit": "month", "count": 1},
+        "askedAtStripe": None,
         "campaign": None,
         "voucher": None,
         "variablePrice": None,

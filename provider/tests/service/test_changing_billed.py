@@ -8,12 +8,15 @@ from uuid import UUID
 
 import pytest
 
+from avtale.domain.agreement import Agreement
 from avtale.domain.change import Change, ChangeKind, ChangeStatus
 from avtale.domain.charge import ChargeKind, ChargeStatus
 from avtale.domain.errors import Conflict, GatewayUnknown
+from avtale.service import browsing, mending
 from avtale.service.change_wishes import ChangeWish
 from avtale.service.changing import change_agreement, list_changes
 from avtale.service.charging_once import charge_once
+from avtale.service.overseeing import oversee
 
 from .conftest import OPERATOR, Shop
 from .stripe_shop import StripeShop, open_stripe
@@ -88,12 +91,14 @@ async def test_a_price_holds_from_the_period_that_begins_on_its_day_or_later(sho
     planned = await change(shop, agreement_id, ChangeKind.PRICE, amount=10900, day=date(2027, 3, 1))
     assert planned.status is ChangeStatus.PLANNED
     await shop.advance_to(at("2027-02-20"))
-    assert (await shop.see(agreement_id)).agreement.terms.price.amount == 9900
+    agreement = (await shop.see(agreement_id)).agreement
+    assert (agreement.terms.price.amount, agreement.asked) == (9900, None)
     await shop.advance_to(at("2027-03-16"))
     assert [one[2] for one in await charged(shop, agreement_id)] == [9900, 9900, 10900]
     (done,) = await list_changes(shop.db, shop.tenant, None, agreement_id)
     assert (done.status, done.takes_effect) == (ChangeStatus.DONE, date(2027, 3, 15))
-    assert (await shop.see(agreement_id)).agreement.terms.price.amount == 10900
+    agreement = (await shop.see(agreement_id)).agreement
+    assert (agreement.terms.price.amount, agreement.asked) == (10900, None)
 
 
 async def test_another_plan_begins_when_what_is_paid_ends(shop: Shop, stripe: StripeShop) -> None:
@@ -103,6 +108,7 @@ async def test_another_plan_begins_when_what_is_paid_ends(shop: Shop, stripe: St
     assert await charged(shop, agreement_id) == [(1, "2027-01-15", 9900, ChargeStatus.PAID)]
     await shop.advance_to(at("2027-02-16"))
     view = await shop.see(agreement_id)
+    assert view.agreement.asked is None
     assert [(c.price.amount, c.period_end.isoformat(), c.product_id) for c in view.charges] == [
         (9900, "2027-02-15", "film-month"),
         (99000, "2028-02-15", "film-year"),
@@ -220,3 +226,42 @@ async def test_a_pause_that_meets_the_draft_of_an_invoice_begins_after_it(shop: 
     assert (paused.status, paused.deferred, paused.takes_effect) == (ChangeStatus.DONE, True, date(2027, 3, 15))
     assert (await shop.see(agreement_id)).agreement.paused_from == date(2027, 3, 15)
     assert (await charged(shop, agreement_id))[1:] == [(2, "2027-02-15", 9900, ChargeStatus.PAID)]
+
+
+async def test_what_is_changed_in_stripes_dashboard_is_seen_and_taken_over_or_changed_back(
+    shop: Shop, stripe: StripeShop
+) -> None:
+    agreement_id = await stripe.subscribe()
+    (theirs,) = await stripe.subscriptions()
+
+    async def in_dashboard(price: str) -> Agreement:
+        there = await stripe.api("GET", f"/subscriptions/{theirs['subscription']}")
+        item = {"items[0][id]": there["items"]["data"][0]["id"], "items[0][price]": price}
+        await stripe.api("POST", f"/subscriptions/{there['id']}", item | {"proration_behavior": "none"})
+        await mending.read_again(shop.db, shop.tenant, agreement_id, OPERATOR, "somebody said so")
+        await shop.work()
+        return (await shop.see(agreement_id)).agreement
+
+    there = await stripe.api("GET", f"/subscriptions/{theirs['subscription']}")
+    agreed = there["items"]["data"][0]["price"]
+    dearer = {"currency": "nok", "unit_amount": "12900", "recurring[interval]": "month", "product": agreed["product"]}
+    other = (await stripe.api("POST", "/prices", dearer))["id"]
+    seen = await in_dashboard(other)
+    assert seen.asked is not None
+    assert (seen.asked.price.amount, seen.terms.price.amount) == (12900, 9900)
+    assert [one.kind for one in (await oversee(shop.db, shop.tenant)).stuck] == ["agreement_asked"]
+    assert [one.id for one in (await browsing.what_waits(shop.db, shop.tenant)).asked] == [agreement_id]
+    assert (await in_dashboard(agreed["id"])).asked is None
+    with pytest.raises(Conflict) as nothing:
+        await mending.take_over_price(shop.db, shop.tenant, agreement_id, OPERATOR, "as it is")
+    assert nothing.value.code == "price_as_agreed"
+
+    await in_dashboard(other)
+    await mending.take_over_price(shop.db, shop.tenant, agreement_id, OPERATOR, "agreed with the customer")
+    await shop.advance_to(at("2027-02-16"))
+    agreement = (await shop.see(agreement_id)).agreement
+    assert (agreement.terms.price.amount, agreement.asked) == (12900, None)
+    assert [one[2] for one in await charged(shop, agreement_id)] == [9900, 12900]
+    (done,) = await list_changes(shop.db, shop.tenant, None, agreement_id)
+    assert (done.kind, done.status, done.takes_effect) == (ChangeKind.PRICE, ChangeStatus.DONE, date(2027, 2, 15))
+    await shop.books()

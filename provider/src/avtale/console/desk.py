@@ -93,6 +93,8 @@ class Desk(Room):
                     )
                 case "resume":
                     await mending.resume_billing(db, tenant, agreement_id, by, why)
+                case "take-over":
+                    await mending.take_over_price(db, tenant, agreement_id, by, why)
                 case "read":
                     await mending.read_again(db, tenant, agreement_id, by, why)
                 case _:

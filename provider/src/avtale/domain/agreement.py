@@ -110,6 +110,14 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a gateway that bills by itself asks for each period."""
+
+    price: Money
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """One person's agreement about one product; instants are UTC, dates are local to the tenant's zone.
 
@@ -123,7 +131,7 @@ class Agreement:
     charged from `paused_from` until it is resumed, by itself on `resumes_on` if that is there;
     `pause_reason` says why, unless somebody asked for it. At `consented_at` its person asked for it to begin within the
     time in which they may withdraw. `voucher` is the code of the one that was taken at checkout; `stop_comment` is what
-    its owner said when they stopped it.
+    its owner said when they stopped it. What its gateway asks is `asked`, where that is not what was agreed here.
     """
 
     id: UUID
@@ -159,6 +167,7 @@ class Agreement:
     withdrawn_at: datetime | None = None
     voucher: str | None = None
     stop_comment: str | None = None
+    asked: Asked | None = None
 
     def period(self, number: int) -> Period:
         """A period of the present terms; raises ValueError for one from before they held."""

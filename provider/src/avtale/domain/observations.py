@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from avtale.domain.agreement import Asked
 from avtale.domain.money import Money
 from avtale.domain.outcome import Refused
 from avtale.domain.periods import Interval
@@ -62,8 +63,8 @@ class ObservedOrder:
 class Standing:
     """What a change of a subscription must know of it: its one item (None where there are several) with the product at
     the gateway, what pays it, when the period that is used ends, until when nothing is charged, whether a period's
-    invoice is being made at this moment, whether invoices are owed at all, and which change of ours was the last to
-    arrive."""
+    invoice is being made at this moment, whether invoices are owed at all, which change of ours was the last to
+    arrive, and what is asked for a period, where that is one sum."""
 
     customer_id: str
     payment_method_id: str | None
@@ -74,6 +75,7 @@ class Standing:
     is_billing: bool
     collects: bool
     last_change: str | None
+    asks: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)

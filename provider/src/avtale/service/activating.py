@@ -18,7 +18,7 @@ from avtale.domain.ports import AgreementGateway
 from avtale.service import announcing, settling
 from avtale.service.ids import new_id
 from avtale.service.invoicing import learn_all_orders, learn_orders
-from avtale.service.taking_billed import before_bridge, take_arrived
+from avtale.service.taking_billed import asked_elsewise, before_bridge, take_arrived
 from avtale.storage import agreements, calls, changes, charges, checks, dunnings, locks, phases
 from avtale.storage.agreements import Draft
 from avtale.storage.calls import Call, CallKind
@@ -114,14 +114,16 @@ async def follow_agreements(
     """
     changed = {one.id for one, observed in told if observed.standing is not None and observed.standing.last_change}
     waiting = await changes.changes_with(tx, ChangeStatus.WAITING, changed)
+    asked = await asked_elsewise(tx, [(one, observed) for one, observed in told if one.id not in waiting])
     news = {
         one.id: observed
         for one, observed in told
-        if observed.orders or one.id in waiting or _noted_limit(one, observed) is not one
+        if observed.orders or one.id in waiting or one.id in asked or _noted_limit(one, observed) is not one
     }
     if not news:
         return
     locked = await agreements.lock_agreements(tx, news)
+    await agreements.save_asked(tx, asked)
     for agreement_id in sorted(waiting):
         locked[agreement_id] = await _cross_bridge(tx, tenant, locked[agreement_id], news[agreement_id])
     billed = [(agreement, news[agreement.id]) for agreement in locked.values() if news[agreement.id].orders]

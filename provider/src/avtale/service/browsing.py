@@ -78,6 +78,7 @@ class Waiting:
     """What waits for an operator, or is not known yet; each list is cut at ROWS_SHOWN."""
 
     agreements: tuple[AgreementRow, ...]
+    asked: tuple[Agreement, ...]
     charges: tuple[ChargeRow, ...]
     refunds: tuple[FailedRefund, ...]
     calls: tuple[CallRow, ...]
@@ -137,6 +138,9 @@ async def what_waits(db: Database, tenant: Tenant) -> Waiting:
         charged = {row.id: row for one in ids for row in await browsing.find_charges(tx, one, None, None, 1)}
         return Waiting(
             agreements=tuple(await browsing.parked_agreements(tx, ROWS_SHOWN)),
+            asked=tuple(
+                (await agreements.get_agreements(tx, await browsing.asked_agreements(tx, ROWS_SHOWN))).values()
+            ),
             charges=tuple(await browsing.find_charges(tx, "", "parked", None, ROWS_SHOWN)),
             refunds=tuple(FailedRefund(one, charged[one.charge_id]) for one in failed),
             calls=tuple(await browsing.unanswered_calls(tx, ROWS_SHOWN)),

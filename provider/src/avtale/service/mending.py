@@ -6,13 +6,17 @@ from dataclasses import replace
 from uuid import UUID
 
 from avtale.domain.agreement import AgreementStatus
+from avtale.domain.change import Change, ChangeKind, ChangeStatus
 from avtale.domain.charge import OPEN_ATTEMPTS, ChargeStatus
 from avtale.domain.errors import Conflict, NotFound
+from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways
+from avtale.service.announcing import announce, changed
 from avtale.service.checkout import Person
+from avtale.service.ids import new_id
 from avtale.service.noting import note
 from avtale.service.refunding import refund_charge
-from avtale.storage import agreements, calls, charges, checks, inbox, refunds
+from avtale.storage import agreements, calls, changes, charges, checks, inbox, refunds
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Transaction
 from avtale.storage.tenants import Tenant
@@ -31,6 +35,45 @@ async def resume_billing(db: Database, tenant: Tenant, agreement_id: UUID, by: P
             raise Conflict("this agreement does not wait for an operator", code="agreement_not_parked")
         await agreements.save_agreements(tx, [replace(agreement, parked_reason=None)])
         await note(tx, by, "resume billing", f"agreement {agreement_id}", why, agreement_id=agreement_id)
+
+
+async def take_over_price(db: Database, tenant: Tenant, agreement_id: UUID, by: Person, why: str) -> None:
+    """Agree to the price that Stripe asks, since somebody changed it there: it holds from the next period.
+
+    Raises NotFound, Conflict (`price_as_agreed`; `plan_differs` for another currency or interval).
+    """
+    async with db.tenant(tenant.id) as tx:
+        agreement = await agreements.get_agreement(tx, agreement_id, lock=True)
+        if agreement is None:
+            raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
+        asked, terms = agreement.asked, agreement.terms
+        if asked is None or agreement.status is not AgreementStatus.ACTIVE:
+            raise Conflict("Stripe asks what was agreed", code="price_as_agreed")
+        if asked.interval != terms.interval or asked.price.currency != terms.price.currency:
+            detail = "Stripe asks for another period, or in another currency: change it back there"
+            raise Conflict(detail, code="plan_differs")
+        taken = replace(agreement, terms=replace(terms, price=asked.price), asked=None)
+        begins = agreement.next_period.start
+        change = Change(
+            id=new_id(),
+            agreement_id=agreement_id,
+            kind=ChangeKind.PRICE,
+            status=ChangeStatus.DONE,
+            version=await changes.next_version(tx, agreement_id),
+            requested_by=by.subject,
+            created_at=tx.now,
+            day=begins,
+            amount=asked.price.amount,
+            noticed_on=local_date(tx.now, tenant.zone),
+            takes_effect=begins,
+            done_at=tx.now,
+        )
+        await agreements.save_terms(tx, taken)
+        await agreements.save_asked(tx, {agreement_id: None})
+        await changes.insert_change(tx, change)
+        await announce(tx, [changed(taken, change)])
+        about = f"agreement {agreement_id}"
+        await note(tx, by, "take price over", about, why, agreement_id=agreement_id, amount=asked.price.amount)
 
 
 async def try_charge_again(db: Database, tenant: Tenant, charge_id: UUID, by: Person, why: str) -> None:

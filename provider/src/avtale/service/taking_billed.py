@@ -8,7 +8,7 @@ from datetime import date, datetime
 from uuid import UUID, uuid5
 
 from avtale.domain import change as rules
-from avtale.domain.agreement import Agreement, AgreementStatus
+from avtale.domain.agreement import Agreement, AgreementStatus, Asked
 from avtale.domain.change import Change, ChangeKind, ChangeStatus, Taken
 from avtale.domain.charge import Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.money import Money
@@ -118,6 +118,35 @@ async def drop(tx: Transaction, change_id: UUID) -> None:
     agreement = await agreements.get_agreement(tx, change.agreement_id, lock=True)
     if agreement is not None:
         await close(tx, agreement, replace(change, status=ChangeStatus.DROPPED))
+
+
+async def asked_elsewise(
+    tx: Transaction, told: Sequence[tuple[Agreement, ObservedAgreement]]
+) -> dict[UUID, Asked | None]:
+    """What Stripe asks for agreements, as far as that is news: neither what was agreed nor what was planned, so that
+    somebody changed it there; None where it is what was agreed again.
+
+    While a change waits for its answer nobody knows what is to be asked.
+    """
+    differing = {one.id: asks for one, seen in told if (asks := _not_agreed(one, seen)) is not None}
+    planned = await changes.changes_with(tx, ChangeStatus.PLANNED, differing)
+    waiting = await changes.changes_with(tx, ChangeStatus.WAITING, differing)
+    news: dict[UUID, Asked | None] = {}
+    for agreement, seen in told:
+        asks = differing.get(agreement.id)
+        if asks is not None and replace(asks.price, amount=0) == replace(agreement.terms.price, amount=0):
+            is_planned = asks.price.amount in {change.amount for change in planned.get(agreement.id, ())}
+            asks = None if is_planned and asks.interval == agreement.terms.interval else asks
+        is_known = seen.standing is not None and seen.standing.asks is not None
+        if is_known and agreement.id not in waiting and asks != agreement.asked:
+            news[agreement.id] = asks
+    return news
+
+
+def _not_agreed(agreement: Agreement, observed: ObservedAgreement) -> Asked | None:
+    asks, terms = observed.standing.asks if observed.standing is not None else None, agreement.terms
+    agreed = {terms.price} | ({replace(terms.price, amount=terms.campaign.price)} if terms.campaign else set())
+    return asks if asks is not None and (asks.price not in agreed or asks.interval != terms.interval) else None
 
 
 async def price_calls(

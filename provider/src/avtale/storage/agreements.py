@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, tuple_, update
 
-from avtale.domain.agreement import Agreement, AgreementStatus, Terms
+from avtale.domain.agreement import Agreement, AgreementStatus, Asked, Terms
 from avtale.domain.gateway import GatewayName
 from avtale.domain.money import Money
 from avtale.domain.periods import Interval, Unit
@@ -95,6 +95,30 @@ async def save_terms(tx: Transaction, agreement: Agreement) -> None:
     }
     mine = (c.tenant_id == tx.tenant_id) & (c.id == agreement.id)
     await tx.conn.execute(update(t.agreements).where(mine).values(**values))
+
+
+async def save_asked(tx: Transaction, found: Mapping[UUID, Asked | None]) -> None:
+    """Write what gateways ask for these agreements (locked), where that is not what was agreed; None: it is."""
+    c = t.agreements.c
+    for agreement_id, asked in sorted(found.items()):
+        written = (
+            None
+            if asked is None
+            else {
+                "amount": asked.price.amount,
+                "currency": asked.price.currency,
+                "unit": asked.interval.unit.value,
+                "count": asked.interval.count,
+            }
+        )
+        mine = (c.tenant_id == tx.tenant_id) & (c.id == agreement_id)
+        await tx.conn.execute(update(t.agreements).where(mine).values(asked=written))
+
+
+def _asked(row: Mapping[str, Any] | None) -> Asked | None:
+    if row is None:
+        return None
+    return Asked(Money(row["amount"], row["currency"]), Interval(Unit(row["unit"]), row["count"]))
 
 
 async def save_agreements(tx: Transaction, agreements: Collection[Agreement]) -> None:
@@ -390,6 +414,7 @@ def _agreement(row: Row[Any]) -> Agreement:
         withdrawn_at=row.withdrawn_at,
         voucher=row.voucher,
         stop_comment=row.stop_comment,
+        asked=_asked(row.asked),
         limit=row.limit_amount,
         next_amount=row.next_amount,
         gateway=GatewayName(row.gateway),

@@ -181,6 +181,13 @@ async def parked_agreements(tx: Transaction, count_max: int) -> list[AgreementRo
     return found
 
 
+async def asked_agreements(tx: Transaction, count_max: int) -> list[UUID]:
+    """Active agreements for which their gateway asks something else than was agreed."""
+    c = t.agreements.c
+    mine = (c.tenant_id == tx.tenant_id) & c.asked.is_not(None) & (c.status == AgreementStatus.ACTIVE)
+    return list((await tx.conn.execute(select(c.id).where(mine).order_by(c.id).limit(count_max))).scalars())
+
+
 async def unanswered_calls(tx: Transaction, count_max: int) -> list[CallRow]:
     """Calls whose answer is not known, the oldest first."""
     c = t.calls.c

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Date, Select, case, cast, func, literal_column, null, select
 
+from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import OPEN_ATTEMPTS, ChargeStatus
 from avtale.domain.gateway import GatewayName, try_days
 from avtale.domain.settlement import BookingKind
@@ -150,6 +151,12 @@ async def stuck(tx: Transaction, retry_days: int, today: date) -> list[Stuck]:
     late_agreements = select(t.agreements.c.id, t.agreements.c.activated_at).where(
         t.agreements.c.tenant_id == tx.tenant_id, t.agreements.c.parked_reason.is_not(None)
     )
+    # An agreement does not say since when its gateway asks something else.
+    asked_agreements = select(t.agreements.c.id, null().label("since")).where(
+        t.agreements.c.tenant_id == tx.tenant_id,
+        t.agreements.c.asked.is_not(None),
+        t.agreements.c.status == AgreementStatus.ACTIVE,
+    )
     # A charge does not say since when it is parked.
     parked_charges = select(charges.id, null().label("since")).where(
         charges.tenant_id == tx.tenant_id, charges.parked_reason.is_not(None)
@@ -163,6 +170,7 @@ async def stuck(tx: Transaction, retry_days: int, today: date) -> list[Stuck]:
         ("call_unanswered", unanswered),
         ("attempt_overdue", open_charges),
         ("agreement_parked", late_agreements),
+        ("agreement_asked", asked_agreements),
         ("charge_parked", parked_charges),
         ("refund_failed", failed_refunds),
         ("event_parked", parked_events),

@@ -133,6 +133,21 @@ class Pause(Shape):
         )
 
 
+class AskedAtStripe(Shape):
+    """What Stripe asks for each period of its own."""
+
+    price: Money
+    interval: Interval
+
+    @staticmethod
+    def of(agreement: DomainAgreement) -> AskedAtStripe | None:
+        asked = agreement.asked
+        if asked is None:
+            return None
+        interval = Interval(unit=asked.interval.unit, count=asked.interval.count)
+        return AskedAtStripe(price=Money.of(asked.price), interval=interval)
+
+
 class Agreement(Shape):
     """A person's agreement about one product; one that an administrator has given has the provider `none`."""
 
@@ -142,6 +157,9 @@ class Agreement(Shape):
     status: AgreementStatus
     price: Money = Field(description="of a period, without a campaign")
     interval: Interval
+    asked_at_stripe: AskedAtStripe | None = Field(
+        description="what Stripe asks, if that is not what was agreed: somebody changed it in its dashboard"
+    )
     campaign: Campaign | None = Field(description="or what a voucher gives: its code is the id then")
     voucher: str | None = Field(description="the code of the voucher that was taken at checkout")
     variable_price: VariablePrice | None
@@ -167,6 +185,7 @@ class Agreement(Shape):
             status=agreement.status,
             price=Money.of(agreement.terms.price),
             interval=Interval(unit=agreement.terms.interval.unit, count=agreement.terms.interval.count),
+            asked_at_stripe=AskedAtStripe.of(agreement),
             campaign=Campaign.of(agreement.terms),
             voucher=agreement.voucher,
             variable_price=VariablePrice.of(agreement),

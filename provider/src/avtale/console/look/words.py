@@ -113,6 +113,11 @@ _STUCK = {
         "After a long outage one late period is billed by itself, no more. Decide with the customer, and stop the "
         "agreement or give something back.",
     ),
+    "agreement_asked": (
+        "Subscriptions that were changed at Stripe",
+        "Stripe asks another sum, or for another period, than was agreed here; what it takes is booked as it is taken. "
+        "Take its price over, or change it back there.",
+    ),
     "charge_parked": (
         "Charges that Vipps refused to create",
         "They are not tried again. The log says what Vipps said about each; mend that before the next period.",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from avtale.domain.agreement import Asked
 from avtale.domain.charge import Totals
 from avtale.domain.gateway import GatewayName
 from avtale.domain.money import Money
@@ -236,7 +238,16 @@ def _standing(said: Json, invoices: Sequence[Json]) -> Standing:
         is_billing=any(one["status"] == "draft" and one["automatically_finalizes_at"] for one in invoices),
         collects=said.get("pause_collection") is None,
         last_change=said["metadata"].get(CHANGE),
+        asks=_asks(only) if only is not None else None,
     )
+
+
+def _asks(item: Json) -> Asked | None:
+    """What an item costs; nothing for a price without a single sum."""
+    price = read_price(item["price"])
+    if price.amount is None or price.interval is None:
+        return None
+    return Asked(replace(price.amount, amount=price.amount.amount * item.get("quantity", 1)), price.interval)
 
 
 def _is_owed(invoice: Json) -> bool:

@@ -89,6 +89,7 @@ agreements = Table(
     instant("withdrawn_at"),
     Column("voucher", String(40)),
     Column("stop_comment", String(200)),
+    Column("asked", JSONB(none_as_null=True)),
     needed("version", BigInteger),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "gateway_agreement_id"),
@@ -102,6 +103,7 @@ agreements = Table(
     CheckConstraint("status NOT IN ('active', 'stopping') OR anchor IS NOT NULL", name="anchor"),
     Index("agreements_person_ix", "tenant_id", "issuer", "subject", "created_at"),
     Index("agreements_voucher_ix", "tenant_id", "voucher", postgresql_where=text("voucher IS NOT NULL")),
+    Index("agreements_asked_ix", "tenant_id", "id", postgresql_where=text("asked IS NOT NULL")),
     Index("agreements_newest_ix", "tenant_id", "created_at", "id"),
     Index(
         "agreements_one_active_key",
