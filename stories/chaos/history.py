@@ -95,7 +95,7 @@ def _told(charge: Json, event: dict[str, Any]) -> str:
 
 
 async def latest_calls(houses: Houses) -> list[str]:
-    """The calls of the provider whose answer is not certain, and the last few of all: what each asks, what came of it."""
+    """The provider's calls whose answer is not certain, and the last few of all: what each asks, what came of it."""
     wanted = (
         "SELECT gateway, kind, method, path, status, sends, answer, send_wall - clock_timestamp() FROM calls "
         "WHERE send_wall IS NOT NULL OR id IN (SELECT id FROM calls ORDER BY id DESC LIMIT 5) ORDER BY id LIMIT 25"

@@ -141,7 +141,7 @@ async def test_a_refund_that_came_to_nothing_is_made_once_more_or_let_be(shop: S
         await refund_charge(shop.db, shop.gateways, shop.tenant, first.id, 900, "A dark evening", by=OPERATOR)
     ((refused,), stuck) = await waiting_refunds(shop)
     assert (refused.amount, stuck) == (900, 1)
-    # Again in vain: the new one is what waits then.
+    # Again in vain: the new one is what waits then, as it would for one that was asked for by itself.
     with pytest.raises(GatewayRefused):
         await mending.refund_again(shop.db, shop.gateways, shop.tenant, refused.id, OPERATOR, "they may have slept")
     ((second,), _) = await waiting_refunds(shop)

@@ -16,7 +16,7 @@ from avtale.domain.gateway import GatewayName, try_days
 from avtale.domain.settlement import BookingKind
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
-from avtale.storage.refunds import FAILED_REFUNDS
+from avtale.storage.refunds import came_to_nothing
 
 EXAMPLES_COUNT_MAX = 3
 
@@ -163,9 +163,7 @@ async def stuck(tx: Transaction, retry_days: int, today: date) -> list[Stuck]:
     )
     parked_events = select(inbox.id, inbox.received_at).where(inbox.tenant_id == tx.tenant_id, inbox.status == "parked")
     refunds = t.refunds.c
-    failed_refunds = select(refunds.id, refunds.created_at).where(
-        refunds.tenant_id == tx.tenant_id, refunds.status.in_(FAILED_REFUNDS), refunds.looked_at.is_(None)
-    )
+    failed_refunds = select(refunds.id, refunds.created_at).where(came_to_nothing(tx))
     kinds: Sequence[tuple[str, Select[Any]]] = (
         ("call_unanswered", unanswered),
         ("attempt_overdue", open_charges),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, exists, insert, select, update
 
 from avtale.domain.charge import OPEN_REFUNDS, Refund, RefundStatus
 from avtale.storage import tables as t
@@ -62,15 +62,19 @@ async def get_refund(tx: Transaction, refund_id: UUID) -> Refund | None:
     return _refund(row) if row is not None else None
 
 
+def came_to_nothing(tx: Transaction) -> ColumnElement[bool]:
+    """Refunds that were refused, or came back, and that nobody has seen to; one of the same sum that was asked for later
+    has taken the place of those before it."""
+    c, later = t.refunds.c, t.refunds.alias().c
+    same = (later.tenant_id == c.tenant_id) & (later.charge_id == c.charge_id) & (later.attempt_id == c.attempt_id)
+    replaced = exists().where(same, later.amount == c.amount, later.id > c.id)
+    return (c.tenant_id == tx.tenant_id) & c.status.in_(FAILED_REFUNDS) & c.looked_at.is_(None) & ~replaced
+
+
 async def failed_refunds(tx: Transaction, count_max: int) -> list[Refund]:
-    """Refunds that were refused, or came back, and that nobody has seen to, the oldest first."""
-    c = t.refunds.c
-    rows = await tx.conn.execute(
-        select(t.refunds)
-        .where(c.tenant_id == tx.tenant_id, c.status.in_(FAILED_REFUNDS), c.looked_at.is_(None))
-        .order_by(c.id)
-        .limit(count_max)
-    )
+    """Those that `came_to_nothing`, the oldest first."""
+    found = select(t.refunds).where(came_to_nothing(tx)).order_by(t.refunds.c.id).limit(count_max)
+    rows = await tx.conn.execute(found)
     return [_refund(row) for row in rows]
 
 
