@@ -63,8 +63,8 @@ async def get_refund(tx: Transaction, refund_id: UUID) -> Refund | None:
 
 
 def came_to_nothing(tx: Transaction) -> ColumnElement[bool]:
-    """Refunds that were refused, or came back, and that nobody has seen to; one of the same sum that was asked for later
-    has taken the place of those before it."""
+    """Refunds that were refused, or came back, and that nobody has seen to. A later one of the same sum takes the place
+    of those before it."""
     c, later = t.refunds.c, t.refunds.alias().c
     same = (later.tenant_id == c.tenant_id) & (later.charge_id == c.charge_id) & (later.attempt_id == c.attempt_id)
     replaced = exists().where(same, later.amount == c.amount, later.id > c.id)
