@@ -15,6 +15,7 @@ from avtale.domain.withdrawal import may_be_kept, withdrawal_until
 from avtale.service import checkout
 from avtale.service.charging_once import charge_once
 from avtale.service.checkout import CheckoutWish
+from avtale.service.noting import list_acts
 from avtale.service.refunding import refund_charge
 from avtale.service.settling import REFUSALS_COUNT_MAX
 from avtale.service.stopping import stop_agreement
@@ -45,10 +46,13 @@ async def test_a_withdrawal_gives_back_what_was_not_used_of_what_was_asked_for(
 ) -> None:
     agreement_id = await subscribe(shop, consents=consents)
     await shop.advance_to(datetime(2027, 1, 19, 12, tzinfo=UTC))
-    await withdraw(shop.db, shop.gateways, shop.tenant, shop.anna, shop.anna, agreement_id)
+    # A person does it, or the merchant for them: that is in the log.
+    owner, by = (shop.anna, shop.anna) if consents else (None, OPERATOR)
+    await withdraw(shop.db, shop.gateways, shop.tenant, owner, by, agreement_id)
     await shop.work()
     view = await shop.see(agreement_id)
     assert (view.agreement.status, view.agreement.stop_reason) == (AgreementStatus.STOPPED, "withdrawn")
+    assert [act.act for act in await list_acts(shop.db, shop.tenant)] == ([] if consents else ["withdraw"])
     (charge,) = view.charges
     assert charge.totals.captured - charge.totals.refunded == kept
     if consents:
@@ -122,6 +126,11 @@ async def test_something_besides_the_periods_is_charged_once_and_ends_nothing(sh
     with pytest.raises(Invalid) as refused:
         await charge_once(*order, 49501, "Five times the price, and a bit", None)
     assert refused.value.code == "price_unsuited"
+    acts = await list_acts(shop.db, shop.tenant)
+    assert [(act.act, act.why) for act in acts] == [
+        ("charge once", "Another box"),
+        ("charge once", "Delivery of the box"),
+    ]
 
 
 async def test_what_is_kept_is_counted_by_days_that_have_begun(shop: Shop) -> None:

@@ -18,6 +18,7 @@ from avtale.service.changing_billed import change_billed
 from avtale.service.checking import read_attempts_now
 from avtale.service.checkout import Person
 from avtale.service.desks import desk_of_agreement
+from avtale.service.noting import note
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.stopping import may_see
 from avtale.service.taking import cancel_call, take
@@ -76,7 +77,9 @@ async def list_changes(db: Database, tenant: Tenant, owner: Person | None, agree
         return await changes.changes_of(tx, agreement_id)
 
 
-async def say_amount(db: Database, gateways: Gateways, tenant: Tenant, agreement_id: UUID, amount: int) -> None:
+async def say_amount(
+    db: Database, gateways: Gateways, tenant: Tenant, by: Person, agreement_id: UUID, amount: int
+) -> None:
     """Say what the next period of an agreement whose price may vary is to cost; the last word before it is charged
     counts. Raises NotFound, IllegalStep, Conflict (`price_fixed`) and Invalid (`price_unsuited`)."""
     gateway = await gateways.recurring(tenant.id)
@@ -93,6 +96,8 @@ async def say_amount(db: Database, gateways: Gateways, tenant: Tenant, agreement
             detail = f"an amount is 0, or {least} to {terms.suggested_max} minor units"
             raise Invalid(detail, code="price_unsuited")
         await agreements.save_agreements(tx, [replace(agreement, next_amount=amount)])
+        about = f"agreement {agreement_id}"
+        await note(tx, by, "say amount", about, "", agreement_id=agreement_id, amount=amount)
 
 
 async def _begin(

@@ -23,6 +23,7 @@ from avtale.service.checkout import Person
 from avtale.service.customers import answered
 from avtale.service.desks import Desk, desk_of_agreement
 from avtale.service.ids import new_id
+from avtale.service.noting import note
 from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.stopping import may_see
@@ -80,6 +81,8 @@ async def charge_once(
         await charges.insert_charges(tx, [charge])
         await charges.insert_attempts(tx, [attempt])
         call = Call(_order(tenant, at, agreement, charge, attempt, standing, pays_with), CallKind.CHARGE, attempt.id)
+        about = f"agreement {agreement_id}"
+        await note(tx, by, "charge once", about, description, agreement_id=agreement_id, amount=amount)
         pace = at.recurring.charge_pace if at.recurring is not None else None
         leaving = await write_calls(tx, tenant, pace, [call], lease_seconds(gateways, 1))
     for _, outcome in await send_written(db, gateways, tenant, leaving):

@@ -18,6 +18,7 @@ from avtale.service.desks import Desk, desk_of_agreement
 from avtale.service.ending import ask_to_stop
 from avtale.service.granting import grant
 from avtale.service.ids import new_id
+from avtale.service.noting import note
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.settling import write_refund
 from avtale.service.stopping import may_see
@@ -50,6 +51,8 @@ async def withdraw(
         if agreement.withdrawn_at is not None:
             return
         _check(tx.now, tenant, agreement)
+        if owner is None:
+            await note(tx, by, "withdraw", f"agreement {agreement_id}", "", agreement_id=agreement_id)
         drafts = await agreements.drafts_of(tx, [agreement_id])
         draft = next(draft for draft in drafts if draft.status == "won")
         written = await _give_back(tx, tenant, at, agreement, by)

@@ -272,7 +272,7 @@ async def amount(
     """At most the suggested limit; the last word before the period is charged counts."""
     wanted = parse_id(agreement_id, "agreement")
     await bind_key(house.db, visit.tenant, visit.caller.person, "amount", idempotency_key, (wanted, wish.amount))
-    await say_amount(house.db, house.gateways, visit.tenant, wanted, wish.amount)
+    await say_amount(house.db, house.gateways, visit.tenant, visit.caller.person, wanted, wish.amount)
     return Agreement.of(await get_agreement(house.db, visit.tenant, None, wanted))
 
 
