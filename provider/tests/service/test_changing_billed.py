@@ -265,3 +265,21 @@ async def test_what_is_changed_in_stripes_dashboard_is_seen_and_taken_over_or_ch
     (done,) = await list_changes(shop.db, shop.tenant, None, agreement_id)
     assert (done.kind, done.status, done.takes_effect) == (ChangeKind.PRICE, ChangeStatus.DONE, date(2027, 2, 15))
     await shop.books()
+
+
+@pytest.mark.parametrize("wish", [{"kind": ChangeKind.CHARGE_DAY, "charge_day": 20}, {"kind": ChangeKind.PAUSE}])
+async def test_a_change_that_a_renewal_has_overtaken_never_has_anybody_charged_twice(
+    shop: Shop, stripe: StripeShop, wish: dict[str, Any]
+) -> None:
+    agreement_id = await stripe.subscribe()
+    await stripe.script("PostSubscriptionsSubscriptionExposedId", kind="status", status=503)
+    until = {} if "charge_day" in wish else {"day": date(2027, 3, 1)}
+    assert (await change(shop, agreement_id, **wish, **until)).status is ChangeStatus.WAITING
+    await shop.control("POST", "/clock/advance", {"to": "2027-02-15T12:00:00Z"})
+    await shop.advance_to(at("2027-03-14"))
+    (dropped,) = await list_changes(shop.db, shop.tenant, None, agreement_id)
+    assert dropped.status is ChangeStatus.DROPPED
+    assert await charged(shop, agreement_id) == [
+        (1, "2027-01-15", 9900, ChargeStatus.PAID),
+        (2, "2027-02-15", 9900, ChargeStatus.PAID),
+    ]

@@ -134,22 +134,26 @@ class StripeBilling:
     async def change(self, request: WrittenRequest, *, again: bool = False) -> Outcome[None]:
         """Change a subscription. Whether it has arrived is asked before it is sent again, and after a fault."""
         subscription = request.path.rpartition("/")[2]
-        if again and (seen := await self._has_seen(subscription, request.id)) is not None:
+        if again and (seen := await self._has_seen(subscription, request)) is not None:
             return seen
         params, options = translate.read_params(request.body), {"idempotency_key": str(request.id)}
         told = self._v1.subscriptions.update_async(subscription, params, options=options)
         outcome = kept(await outcome_of(told, _nothing))
         if isinstance(outcome, Unknown) and outcome.reason == REPLAYED_FAULT:
-            seen = await self._has_seen(subscription, request.id)
+            seen = await self._has_seen(subscription, request)
             return seen or Refused(HTTPStatus.INTERNAL_SERVER_ERROR, REPLAYED_FAULT, "it failed at Stripe")
         return outcome
 
-    async def _has_seen(self, subscription: str, change_id: UUID) -> Outcome[None] | None:
-        """Whether a change has arrived; None: it has not."""
-        told = await outcome_of(self._v1.subscriptions.retrieve_async(subscription), lambda said: said["metadata"])
+    async def _has_seen(self, subscription: str, request: WrittenRequest) -> Outcome[None] | None:
+        """Whether a change has arrived; None: it has not, and may be sent. One that was overtaken is Refused."""
+        told: Outcome[Json] = await outcome_of(self._v1.subscriptions.retrieve_async(subscription), lambda said: said)
         if not isinstance(told, Answered):
             return kept(_read(told, _nothing))
-        return Answered(None) if told.value.get(translate.CHANGE) == str(change_id) else None
+        if told.value["metadata"].get(translate.CHANGE) == str(request.id):
+            return Answered(None)
+        if translate.is_overtaken(translate.read_params(request.body), told.value):
+            return Refused(HTTPStatus.CONFLICT, "period_begun", "a period was begun, and charged, meanwhile")
+        return None
 
     async def fetch_confirmation(self, gateway_id: str) -> Outcome[Confirmation]:
         """What is left to confirm of a subscription (`sub_…`) or of a payment (`pi_…`)."""

@@ -136,6 +136,15 @@ def _new_price(price: RepeatedPrice) -> Json:
     }
 
 
+def is_overtaken(params: Json, said: Json) -> bool:
+    """Whether a change would have a period charged that begins before the one which is paid by now ends: the
+    subscription has been renewed since the change was written."""
+    free_until, items = params.get("trial_end"), said["items"]["data"]
+    is_charged = said["status"] in ("active", "past_due") and said.get("pause_collection") is None
+    ends = min((item["current_period_end"] for item in items), default=0)
+    return is_charged and free_until is not None and free_until < ends
+
+
 def _asked_once(asked: AskedOnce) -> Json:
     """An item of the invoice that a change makes: other than the trial that begins with it, it has its own time."""
     days = (("start", asked.starts_at), ("end", asked.ends_at))
