@@ -20,12 +20,7 @@ from avtale.counting import Counting
 from avtale.domain.errors import Refusal
 from avtale.logs import set_up_logs
 from avtale.runtime import Runtime, open_runtime
-from avtale.service.auditing import audit as audit_books
-from avtale.service.configuring import apply_tenant
 from avtale.service.findings import Severity
-from avtale.service.inspecting import find_config_errors
-from avtale.service.registering import ensure_webhooks
-from avtale.service.tenants_file import read_tenants_file
 from avtale.serving import Announced, bind, write_ready_file
 from avtale.settings import Clock, SettingMissing, Settings, needed
 from avtale.storage.database import DatabaseDown
@@ -218,6 +213,10 @@ def tenants_apply(
 
 
 async def _apply(settings: Settings, file: Path) -> None:
+    from avtale.service.configuring import apply_tenant
+    from avtale.service.registering import ensure_webhooks
+    from avtale.service.tenants_file import read_tenants_file
+
     wanted = read_tenants_file(file)
     async with open_runtime(settings) as runtime:
         await check_ready(runtime.db)
@@ -235,6 +234,8 @@ def audit() -> None:
 
 
 async def _audit(settings: Settings) -> None:
+    from avtale.service.auditing import audit as audit_books
+
     async with open_runtime(settings) as runtime:
         async with runtime.db.routing() as tx:
             everyone = await all_tenants(tx)
@@ -287,6 +288,7 @@ async def _doctor(settings: Settings) -> None:
 
 async def _see_tenants(runtime: Runtime) -> None:
     from avtale.api.keys import IssuerKeys
+    from avtale.service.inspecting import find_config_errors
 
     async with runtime.db.routing() as tx:
         everyone = await all_tenants(tx)

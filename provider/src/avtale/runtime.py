@@ -32,11 +32,8 @@ from avtale.domain.ports import (
 from avtale.domain.purchase import PurchaseTerms
 from avtale.gateways.courier import PublicResolver, SigningCourier
 from avtale.gateways.outbound import Answer, Call, Outbound
-from avtale.gateways.stripe.adapter import StripeBilling
-from avtale.gateways.stripe.calling import StripeCalls
 from avtale.gateways.stripe.credentials import StripeCredentials
 from avtale.gateways.stripe.events import StripeWebhooks
-from avtale.gateways.stripe.source import StripeSource
 from avtale.gateways.vipps import limits, translate_epayment
 from avtale.gateways.vipps.adapter import VippsRecurring
 from avtale.gateways.vipps.calling import VippsCalls
@@ -55,6 +52,8 @@ from avtale.worker.fleet import Waker, open_fleet
 if TYPE_CHECKING:
     from avtale.api.contract import Api
     from avtale.api.house import House
+    from avtale.gateways.stripe.adapter import StripeBilling
+    from avtale.gateways.stripe.calling import StripeCalls
 
 #: How long a tenant's account is believed before its row is read again, in seconds of wall time.
 ACCOUNT_SECONDS_MAX = 5.0
@@ -106,7 +105,11 @@ class TenantGateways:
             return VippsSource(await self._vipps(tenant_id))
         async with self.db.tenant(tenant_id) as tx:
             account = await get_account(tx)
-        return None if account is None else StripeSource(self._stripe_calls(account))
+        if account is None:
+            return None
+        from avtale.gateways.stripe.source import StripeSource
+
+        return StripeSource(self._stripe_calls(account))
 
     async def stripe(self, tenant_id: UUID) -> BillingGateway:
         """Stripe for a tenant. Raises Conflict (`stripe_not_configured`)."""
@@ -122,9 +125,14 @@ class TenantGateways:
         return made
 
     def _make_stripe(self, account: StripeAccount) -> StripeBilling:
+        # Stripe's SDK is loaded by whoever has an account there; it takes a while.
+        from avtale.gateways.stripe.adapter import StripeBilling
+
         return StripeBilling(self._stripe_calls(account))
 
     def _stripe_calls(self, account: StripeAccount) -> StripeCalls:
+        from avtale.gateways.stripe.calling import StripeCalls
+
         credentials = StripeCredentials(
             base_url=account.base_url,
             account_id=account.account_id,

@@ -20,10 +20,17 @@ from avtale.storage import migrate as migrating
 from avtale.storage.database import sqlalchemy_url
 from avtale.storage.embedded import EmbeddedPostgres
 from avtale.storage.home import APPLICATION_ROLE, Home, make_home
-from avtale.storage.migrate import head_revision, migrate
+from avtale.storage.migrate import migrate
+from avtale.storage.revisions import head_revision, known_revisions
 
 #: The revision that the release before this one is at.
 BEFORE_HEAD = str(ScriptDirectory.from_config(migrating._config()).get_revision("head").down_revision)
+
+
+def test_revisions_are_known_by_their_files() -> None:
+    """Processes that start ask for the head without the tool that would say it."""
+    told = ScriptDirectory.from_config(migrating._config()).walk_revisions()
+    assert known_revisions() == tuple(reversed([one.revision for one in told]))
 
 
 @pytest.fixture

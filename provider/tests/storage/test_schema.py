@@ -15,8 +15,9 @@ from sqlalchemy.exc import ProgrammingError
 from avtale.storage import tables as t
 from avtale.storage.database import Database, sqlalchemy_url
 from avtale.storage.home import Home
-from avtale.storage.migrate import head_revision, migrate
+from avtale.storage.migrate import migrate
 from avtale.storage.readiness import NotReady, check_ready
+from avtale.storage.revisions import head_revision
 
 
 def test_every_key_begins_with_the_tenant() -> None:

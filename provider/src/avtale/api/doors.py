@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, cast
 
@@ -12,6 +13,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import Message
 
 from avtale.api.contract import refusals
@@ -120,7 +122,15 @@ class Routes(APIRouter):
             settings["responses"] = refusals(400) | (settings.get("responses") or {})
         super().add_api_route(path, endpoint, **settings)
         other = path[:-1] if path.endswith("/") else f"{path}/"
-        super().add_api_route(other, endpoint, **settings | {"include_in_schema": False})
+        self.routes.append(_beside(cast(APIRoute, self.routes[-1]), other))
+
+
+def _beside(route: APIRoute, path: str) -> APIRoute:
+    """The same route at another path, which the contract does not tell of; nothing else of it is made again."""
+    other = copy(route)
+    other.path, other.include_in_schema = path, False
+    other.path_regex, other.path_format, other.param_convertors = compile_path(path)
+    return other
 
 
 def hall_of(request: Request) -> Hall:

@@ -14,7 +14,8 @@ import psycopg
 from psycopg import IsolationLevel, sql
 
 from avtale.storage import tables as t
-from avtale.storage.migrate import knows_revision, migrate, upgrade_to
+from avtale.storage.migrate import migrate, upgrade_to
+from avtale.storage.revisions import knows_revision
 
 FORMAT = "avtale-copy-1"
 HEADER = "copy.json"

@@ -10,7 +10,6 @@ from typing import TypeVar
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg import sql
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, create_engine, inspect, make_url, text
@@ -92,19 +91,9 @@ def _alone(owner_url: str, work: Callable[[Connection], T]) -> T:
         engine.dispose()
 
 
-def knows_revision(revision: str) -> bool:
-    """Whether this code has come past a revision."""
-    return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-
-
 def current_revision(connection: Connection) -> str | None:
     """The revision that a database is at."""
     return MigrationContext.configure(connection).get_current_revision()
-
-
-def head_revision() -> str:
-    """The revision that this code needs."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
 def _config() -> Config:

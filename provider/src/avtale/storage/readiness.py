@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from avtale.storage.database import Database
-from avtale.storage.migrate import current_revision, head_revision, knows_revision
+from avtale.storage.revisions import head_revision, knows_revision
 
 
 class NotReady(Exception):
@@ -34,7 +34,9 @@ async def check_ready(db: Database, *, running: bool = False) -> None:
                 f"the role {role.rolname!r} would see every tenant's rows: AVTALE_DATABASE_URL must name a role that "
                 "is no superuser, has no BYPASSRLS and owns no table; the owner goes in AVTALE_DATABASE_OWNER_URL"
             )
-        revision = await tx.conn.run_sync(current_revision)
+        migrated = (await tx.conn.execute(text("SELECT to_regclass('public.alembic_version')"))).scalar_one()
+        told = text("SELECT version_num FROM alembic_version")
+        revision = None if migrated is None else (await tx.conn.execute(told)).scalar_one_or_none()
     ahead = running and revision is not None and not knows_revision(revision)
     if revision != head_revision() and not ahead:
         raise NotReady(f"the schema is at {revision or 'nothing'}, not {head_revision()}: run `avtale db migrate`")
