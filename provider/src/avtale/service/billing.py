@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from avtale.domain.agreement import Agreement, AgreementStatus
 from avtale.domain.billing import PlannedCharge, due_on, plan, plan_at
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
+from avtale.domain.periods import Period
 from avtale.domain.ports import Gateways, RecurringGateway
 from avtale.domain.wishes import ChargeWish
 from avtale.service import settling
@@ -48,20 +49,22 @@ async def plan_charges(tx: Transaction, tenant: Tenant, gateway: RecurringGatewa
     claimed = await agreements.claim_due(tx, batch_count_max)
     await end_given(tx, tenant, [agreement for agreement in claimed if agreement.gift_reason])
     due = list((await take_prices(tx, gateway, [one for one in claimed if not one.gift_reason])).values())
-    moved: list[Agreement] = []
+    moved: list[tuple[Agreement, Period, datetime, bool]] = []
     owed: list[Charge] = []
     tried: list[tuple[Attempt, Charge, Agreement]] = []
     together, batch_id = gateway.charges_per_call_max, None
     for agreement in due:
         planned = _plan(tx, tenant, agreement)
-        moved.append(_moved(agreement, planned, tenant))
+        following = agreement.period(planned.period.number + 1)
+        at = plan_at(following.start, tenant.rules, tenant.zone)
+        moved.append((agreement, planned.period, at, planned.wait_for_operator))
         charge = _charge(agreement, planned)
         owed.append(charge)
         if charge.status is not ChargeStatus.WAIVED:
             if together > 1 and len(tried) % together == 0:
                 batch_id = new_id()
             tried.append((_attempt(agreement, charge, batch_id), charge, agreement))
-    await agreements.save_agreements(tx, moved)
+    await agreements.move_on(tx, moved)
     await charges.insert_charges(tx, owed)
     await charges.insert_attempts(tx, [attempt for attempt, _, _ in tried])
     await settling.grant(tx, tenant, [charge.owner_id for charge in owed if charge.price.amount == 0])
@@ -94,21 +97,6 @@ async def _attempt_anew(tx: Transaction, tenant: Tenant, gateway: RecurringGatew
 
 def _plan(tx: Transaction, tenant: Tenant, agreement: Agreement) -> PlannedCharge:
     return plan(agreement.next_period, tx.now, tenant.zone)
-
-
-def _moved(agreement: Agreement, planned: PlannedCharge, tenant: Tenant) -> Agreement:
-    moved = replace(
-        agreement,
-        last_period=planned.period.number,
-        parked_reason="late_periods" if planned.wait_for_operator else None,
-        next_amount=None,
-        bridge_start=None,
-        paused_at=None,
-        paused_from=None,
-        resumes_on=None,
-        pause_reason=None,
-    )
-    return replace(moved, next_charge_at=plan_at(moved.next_period.start, tenant.rules, tenant.zone))
 
 
 def _charge(agreement: Agreement, planned: PlannedCharge) -> Charge:

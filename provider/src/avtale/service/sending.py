@@ -195,19 +195,19 @@ async def _record_accepted(
     await calls.close_calls(tx, [call.request.id for call in done], "accepted")
     await charges.mark_attempts(tx, [c.subject_id for c in done if c.kind in ORDERS], AttemptStatus.ACCEPTED)
     created = [call.subject_id for call in done if call.kind is CallKind.CHARGE]
-    attempts = await charges.get_attempts(tx, created)
-    owed = await charges.get_charges(tx, {attempt.charge_id for attempt in attempts.values()})
-    not_created = await inbox.told_not_created(tx, [one.id for one in attempts.values() if one.batch_id is not None])
+    orders = await charges.orders(tx, created)
+    not_created = await inbox.told_not_created(tx, [one.attempt_id for one in orders if one.batch_id is not None])
     by_instant: dict[datetime, list[UUID]] = {}
-    for attempt in attempts.values():
-        at = read_next(owed[attempt.charge_id].due, tenant.rules.retry_days, tx.now, tenant.zone)
+    readings = {due: read_next(due, tenant.rules.retry_days, tx.now, tenant.zone) for due in {o.due for o in orders}}
+    for order in orders:
+        at = readings[order.due]
         # What Stripe was asked to take it has taken by now, or not; and an event may have been faster than the answer.
-        at = tx.now if attempt.gateway is GatewayName.STRIPE or attempt.id in not_created else at
-        by_instant.setdefault(at, []).append(attempt.id)
+        at = tx.now if order.gateway is GatewayName.STRIPE or order.attempt_id in not_created else at
+        by_instant.setdefault(at, []).append(order.attempt_id)
     for at, ids in by_instant.items():
         await checks.ask(tx, CheckKind.ATTEMPT, ids, at)
     if gateway is not None:
-        await cancel_for_changes(tx, gateway, [(a.id, owed[a.charge_id]) for a in attempts.values()])
+        await cancel_for_changes(tx, gateway, orders)
     for call, outcome in accepted:
         if isinstance(outcome.value, Confirmation):
             await drafting.record_made(tx, call, outcome.value)

@@ -10,7 +10,7 @@ from uuid import UUID
 from avtale.domain import change as rules
 from avtale.domain.agreement import Agreement, AgreementStatus, Terms
 from avtale.domain.change import Change, ChangeKind, ChangeStatus, Taken
-from avtale.domain.charge import Charge, ChargeStatus
+from avtale.domain.charge import ChargeStatus
 from avtale.domain.periods import local_date
 from avtale.domain.ports import RecurringGateway
 from avtale.service import announcing
@@ -18,6 +18,7 @@ from avtale.service.granting import grant
 from avtale.service.ids import new_id
 from avtale.storage import agreements, calls, changes, charges, locks, phases, tenants
 from avtale.storage.calls import Call, CallKind
+from avtale.storage.charges import Order
 from avtale.storage.database import Transaction
 from avtale.storage.phases import Phase
 from avtale.storage.tenants import Tenant
@@ -83,7 +84,7 @@ async def take_prices(tx: Transaction, gateway: RecurringGateway, due: Sequence[
     """These agreements (locked, about to be charged for their next period) at the prices that hold when it begins."""
     planned = await changes.changes_with(tx, ChangeStatus.PLANNED, [agreement.id for agreement in due])
     priced = {agreement.id: agreement for agreement in due}
-    for agreement in due:
+    for agreement in due if planned else ():
         starts = agreement.next_period.start
         # The last one that holds by then; what it overtakes has been taken as well.
         for change in sorted(planned.get(agreement.id, ()), key=lambda one: (one.day or starts, one.version)):
@@ -93,7 +94,7 @@ async def take_prices(tx: Transaction, gateway: RecurringGateway, due: Sequence[
             price = replace(now.terms.price, amount=change.amount)
             priced[agreement.id] = replace(now, terms=replace(now.terms, price=price))
             await close(tx, now, replace(change, status=ChangeStatus.DONE, takes_effect=starts))
-    changed = [now for now in priced.values() if any(now.id == one.id and now != one for one in due)]
+    changed = [priced[agreement.id] for agreement in due if priced[agreement.id] is not agreement]
     for now in changed:
         await agreements.save_terms(tx, now)
         priced[now.id] = replace(now, version=now.version + 1)
@@ -115,17 +116,16 @@ async def show_terms(tx: Transaction, gateway: RecurringGateway, changed: Sequen
     await calls.write_calls(tx, written, lease_seconds_max=0)
 
 
-async def cancel_for_changes(
-    tx: Transaction, gateway: RecurringGateway, accepted: Sequence[tuple[UUID, Charge]]
-) -> None:
+async def cancel_for_changes(tx: Transaction, gateway: RecurringGateway, accepted: Sequence[Order]) -> None:
     """Orders that the gateway has accepted only now, although a change of their agreement waits for their end."""
-    owners = {charge.agreement_id for _, charge in accepted if charge.agreement_id is not None}
+    owners = {order.agreement_id for order in accepted if order.agreement_id is not None}
     waiting = await changes.changes_with(tx, ChangeStatus.WAITING, owners)
     written = []
-    for attempt_id, charge in accepted:
-        from_periods = [one.from_period or 0 for one in waiting.get(charge.owner_id, ())]
-        if from_periods and (charge.period or 0) >= min(from_periods):
-            written.append(await cancel_call(tx, gateway, attempt_id))
+    for order in accepted if waiting else ():
+        mine = waiting.get(order.agreement_id, ()) if order.agreement_id is not None else ()
+        from_periods = [one.from_period or 0 for one in mine]
+        if from_periods and (order.period or 0) >= min(from_periods):
+            written.append(await cancel_call(tx, gateway, order.attempt_id))
     await calls.write_calls(tx, written, lease_seconds_max=0)
 
 

@@ -14,10 +14,11 @@ from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, tupl
 from avtale.domain.agreement import Agreement, AgreementStatus, Asked, Terms
 from avtale.domain.gateway import GatewayName
 from avtale.domain.money import Money
-from avtale.domain.periods import Interval, Unit
+from avtale.domain.periods import Interval, Period, Unit
 from avtale.storage import tables as t
 from avtale.storage.campaigns import campaign_row, read_campaign
 from avtale.storage.database import Job, Transaction
+from avtale.storage.many import is_any, update_many
 
 _INSERT = insert(t.agreements)
 _INSERT_DRAFT = insert(t.drafts)
@@ -73,7 +74,7 @@ def _row(tx: Transaction, agreement: Agreement) -> dict[str, object]:
         "campaign": campaign_row(terms.campaign),
         "suggested_max": terms.suggested_max,
         "voucher": agreement.voucher,
-        **_state(agreement),
+        **_state(agreement, (*_STATE, "created_at", "gift_reason", "gateway", "version")),
     }
 
 
@@ -125,26 +126,35 @@ async def save_agreements(tx: Transaction, agreements: Collection[Agreement]) ->
     """Write the states of agreements that this transaction has locked, and wake billing for their next charges."""
     if not agreements:
         return
-    statement = (
-        update(t.agreements)
-        .where(
-            t.agreements.c.tenant_id == tx.tenant_id,
-            t.agreements.c.id == bindparam("this_id"),
-            t.agreements.c.version == bindparam("this_version"),
-        )
-        .values({name: bindparam(name) for name in _STATE} | {"version": t.agreements.c.version + 1})
-    )
-    rows = [
-        {name: value for name, value in _state(a).items() if name in _STATE}
-        | {"this_id": a.id, "this_version": a.version}
-        for a in agreements
-    ]
-    result = await tx.conn.execute(statement, rows)
-    if result.rowcount not in (-1, len(rows)):
+    rows = [{"id": a.id, "version": a.version, **_state(a, _STATE)} for a in agreements]
+    found = await update_many(tx, t.agreements, rows, ("id", "version"), "version = agreements.version + 1")
+    if found != len(rows):
         raise RuntimeError("an agreement changed although its row was locked")
     for agreement in agreements:
         if agreement.next_charge_at is not None and agreement.parked_reason is None:
             tx.due(Job.BILL, agreement.next_charge_at)
+
+
+async def move_on(tx: Transaction, moved: Sequence[tuple[Agreement, Period, datetime, bool]]) -> None:
+    """The next periods of agreements that this transaction has locked have their charges: write where they stand, and
+    when each goes on, or that it waits for an operator. What was said for that one period is over, a pause too."""
+    rows = [
+        {
+            "id": agreement.id,
+            "version": agreement.version,
+            "last_period": planned.number,
+            "next_charge_at": at,
+            "parked_reason": "late_periods" if waits else None,
+        }
+        for agreement, planned, at, waits in moved
+    ]
+    also = ", ".join(f"{name} = NULL" for name in _OF_ONE_PERIOD)
+    found = await update_many(tx, t.agreements, rows, ("id", "version"), f"version = agreements.version + 1, {also}")
+    if found != len(rows):
+        raise RuntimeError("an agreement changed although its row was locked")
+    following = [at for _, _, at, waits in moved if not waits]
+    if following:
+        tx.due(Job.BILL, min(following))
 
 
 async def get_agreement(tx: Transaction, agreement_id: UUID, *, lock: bool = False) -> Agreement | None:
@@ -155,13 +165,13 @@ async def get_agreement(tx: Transaction, agreement_id: UUID, *, lock: bool = Fal
 
 async def get_agreements(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Agreement]:
     """These agreements, for reading."""
-    found = await _select(tx, t.agreements.c.id.in_(sorted(ids)), lock=False)
+    found = await _select(tx, is_any(t.agreements.c.id, ids), lock=False)
     return {agreement.id: agreement for agreement in found}
 
 
 async def lock_agreements(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Agreement]:
     """These agreements, locked in key order."""
-    found = await _select(tx, t.agreements.c.id.in_(sorted(ids)), lock=True)
+    found = await _select(tx, is_any(t.agreements.c.id, ids), lock=True)
     return {agreement.id: agreement for agreement in found}
 
 
@@ -305,12 +315,12 @@ async def forget_agreements(tx: Transaction, ids: Collection[UUID]) -> None:
 
 async def drafts_of(tx: Transaction, agreement_ids: Collection[UUID]) -> list[Draft]:
     """The drafts of these agreements, oldest first (their ids are in order of time)."""
-    return await _drafts(tx, select(t.drafts).where(t.drafts.c.agreement_id.in_(sorted(agreement_ids))))
+    return await _drafts(tx, select(t.drafts).where(is_any(t.drafts.c.agreement_id, agreement_ids)))
 
 
 async def get_drafts(tx: Transaction, ids: Collection[UUID]) -> list[Draft]:
     """Drafts by their ids."""
-    return await _drafts(tx, select(t.drafts).where(t.drafts.c.id.in_(sorted(ids))))
+    return await _drafts(tx, select(t.drafts).where(is_any(t.drafts.c.id, ids)))
 
 
 async def find_drafts(tx: Transaction, gateway_ids: Iterable[str], ids: Iterable[UUID]) -> list[Draft]:
@@ -322,7 +332,7 @@ async def find_drafts(tx: Transaction, gateway_ids: Iterable[str], ids: Iterable
 
 async def drafts_of_orders(tx: Transaction, order_ids: Collection[UUID]) -> list[Draft]:
     """Drafts by the order ids of their initial charges."""
-    return await _drafts(tx, select(t.drafts).where(t.drafts.c.order_id.in_(sorted(order_ids))))
+    return await _drafts(tx, select(t.drafts).where(is_any(t.drafts.c.order_id, order_ids)))
 
 
 async def _drafts(tx: Transaction, statement: Select[Any]) -> list[Draft]:
@@ -338,6 +348,9 @@ async def _select(tx: Transaction, wanted: Any, *, lock: bool) -> list[Agreement
         statement = statement.with_for_update()
     return [_agreement(row) for row in await tx.conn.execute(statement)]
 
+
+#: What is said for the next period alone.
+_OF_ONE_PERIOD = ("next_amount", "bridge_start", "paused_at", "paused_from", "resumes_on", "pause_reason")
 
 _STATE = (
     "status",
@@ -367,8 +380,7 @@ _STATE = (
 )
 
 
-def _state(agreement: Agreement) -> dict[str, object]:
-    names: Sequence[str] = (*_STATE, "created_at", "gift_reason", "gateway", "version")
+def _state(agreement: Agreement, names: Sequence[str]) -> dict[str, object]:
     return {name: getattr(agreement, "limit" if name == "limit_amount" else name) for name in names}
 
 

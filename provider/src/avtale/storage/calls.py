@@ -10,12 +10,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Uuid, any_, bindparam, select, update
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from avtale.domain.gateway import GatewayName
 from avtale.domain.wishes import WrittenRequest
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
+from avtale.storage.many import insert_many, is_any
 
 #: Waits before a call is sent again with the same bytes, in seconds of wall time, by how often it was sent.
 RESEND_SECONDS = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0)
@@ -74,7 +75,6 @@ class Call:
         return self.kind in _COUNTED_KINDS and self.request.gateway is GatewayName.VIPPS
 
 
-_INSERT = insert(t.calls)
 _CLOSE = update(t.calls).where(
     t.calls.c.tenant_id == bindparam("tenant"), t.calls.c.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
 )
@@ -85,10 +85,7 @@ async def write_calls(tx: Transaction, calls: Sequence[Call], lease_seconds_max:
     if not calls:
         return
     send_wall = None if lease_seconds_max is None else tx.wall + timedelta(seconds=lease_seconds_max)
-    await tx.conn.execute(
-        _INSERT,
-        [_row(tx, call, send_wall) for call in calls],
-    )
+    await insert_many(tx, t.calls, [_row(tx, call, send_wall) for call in calls])
     if send_wall is not None:
         tx.due(Job.SEND, send_wall)
 
@@ -96,8 +93,7 @@ async def write_calls(tx: Transaction, calls: Sequence[Call], lease_seconds_max:
 async def write_anew(tx: Transaction, calls: Sequence[Call]) -> None:
     """Write calls to be sent by anybody; those that somebody has written already stay as they are."""
     if calls:
-        values = [_row(tx, call, tx.wall) for call in calls]
-        await tx.conn.execute(insert(t.calls).on_conflict_do_nothing(), values)
+        await insert_many(tx, t.calls, [_row(tx, call, tx.wall) for call in calls], unless_there=True)
         tx.due(Job.SEND, tx.wall)
 
 
@@ -126,7 +122,7 @@ async def states(tx: Transaction, call_ids: Collection[UUID]) -> dict[UUID, str]
     if not call_ids:
         return {}
     c = t.calls.c
-    mine = (c.tenant_id == tx.tenant_id) & c.id.in_(sorted(call_ids))
+    mine = (c.tenant_id == tx.tenant_id) & is_any(c.id, call_ids)
     return {row.id: row.status for row in await tx.conn.execute(select(c.id, c.status).where(mine))}
 
 
@@ -191,7 +187,7 @@ async def keep_calls(
     for seconds, ids in together.items():
         await tx.conn.execute(
             update(t.calls)
-            .where(c.tenant_id == tx.tenant_id, c.id.in_(ids), c.status.in_(["written", "unknown"]))
+            .where(c.tenant_id == tx.tenant_id, is_any(c.id, ids), c.status.in_(["written", "unknown"]))
             .values(status=status, answer=answer, send_wall=tx.wall + timedelta(seconds=seconds))
         )
     tx.due(Job.SEND, tx.wall + timedelta(seconds=min(together)))
@@ -214,7 +210,6 @@ def resend_seconds(sends: int) -> float:
 
 def _row(tx: Transaction, call: Call, send_wall: datetime | None) -> dict[str, object]:
     return {
-        "tenant_id": tx.tenant_id,
         "id": call.request.id,
         "kind": call.kind,
         "subject_id": call.subject_id,

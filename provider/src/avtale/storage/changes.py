@@ -15,6 +15,7 @@ from avtale.domain.change import Change, ChangeKind, ChangeStatus
 from avtale.domain.money import Money
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
+from avtale.storage.many import is_any
 
 _COLUMNS = tuple(Change.__dataclass_fields__)
 
@@ -47,7 +48,7 @@ async def next_version(tx: Transaction, agreement_id: UUID) -> int:
 async def last_versions(tx: Transaction, agreement_ids: Collection[UUID]) -> dict[UUID, int]:
     """The number of the last change of these agreements, where there is one."""
     c = t.agreement_changes.c
-    mine = (c.tenant_id == tx.tenant_id) & c.agreement_id.in_(sorted(agreement_ids))
+    mine = (c.tenant_id == tx.tenant_id) & is_any(c.agreement_id, agreement_ids)
     rows = await tx.conn.execute(
         select(c.agreement_id, func.max(c.version).label("version")).where(mine).group_by(c.agreement_id)
     )
@@ -124,7 +125,7 @@ async def changes_with(
     c = t.agreement_changes.c
     found: dict[UUID, list[Change]] = defaultdict(list)
     if agreement_ids:
-        for change in await _select(tx, (c.status == status) & c.agreement_id.in_(sorted(agreement_ids))):
+        for change in await _select(tx, (c.status == status) & is_any(c.agreement_id, agreement_ids)):
             found[change.agreement_id].append(change)
     return found
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Uuid, any_, bindparam, insert, or_, select, update
+from sqlalchemy import Row, Uuid, any_, bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
 from avtale.domain.access import PAID
@@ -27,6 +28,20 @@ from avtale.domain.settlement import Settlement
 from avtale.storage import refunds
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
+from avtale.storage.many import insert_many, is_any, update_many
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An attempt in short: the call that it is in with others, and which period of whom it is for."""
+
+    attempt_id: UUID
+    gateway: GatewayName
+    batch_id: UUID | None
+    agreement_id: UUID | None
+    period: int | None
+    due: date
+
 
 _TOTALS = tuple(Totals.__dataclass_fields__)
 _c = t.charges.c
@@ -40,17 +55,17 @@ _OF_AGREEMENTS = (
 async def insert_charges(tx: Transaction, charges: Sequence[Charge]) -> None:
     """Write new charges; a second one for the same agreement and period is refused by the database."""
     if charges:
-        await tx.conn.execute(insert(t.charges), [_charge_row(tx, charge) for charge in charges])
+        await insert_many(tx, t.charges, [_charge_row(charge) for charge in charges])
 
 
 async def insert_attempts(tx: Transaction, attempts: Sequence[Attempt]) -> None:
     """Write new attempts; a second open one for the same charge is refused by the database."""
     if attempts:
-        await tx.conn.execute(
-            insert(t.attempts),
+        await insert_many(
+            tx,
+            t.attempts,
             [
                 {
-                    "tenant_id": tx.tenant_id,
                     "id": a.id,
                     "charge_id": a.charge_id,
                     "gateway": a.gateway,
@@ -70,7 +85,7 @@ async def insert_attempts(tx: Transaction, attempts: Sequence[Attempt]) -> None:
 async def get_charges(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Charge]:
     """Charges by their ids."""
     c = t.charges.c
-    rows = await tx.conn.execute(select(t.charges).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids))))
+    rows = await tx.conn.execute(select(t.charges).where(c.tenant_id == tx.tenant_id, is_any(c.id, ids)))
     return {row.id: _charge(row) for row in rows}
 
 
@@ -84,7 +99,7 @@ async def charges_of_purchases(tx: Transaction, purchase_ids: Collection[UUID]) 
     """The charge of each of these purchases."""
     c = t.charges.c
     rows = await tx.conn.execute(
-        select(t.charges).where(c.tenant_id == tx.tenant_id, c.purchase_id.in_(sorted(purchase_ids)))
+        select(t.charges).where(c.tenant_id == tx.tenant_id, is_any(c.purchase_id, purchase_ids))
     )
     return {row.purchase_id: _charge(row) for row in rows}
 
@@ -92,8 +107,21 @@ async def charges_of_purchases(tx: Transaction, purchase_ids: Collection[UUID]) 
 async def get_attempts(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Attempt]:
     """Attempts by their ids."""
     c = t.attempts.c
-    rows = await tx.conn.execute(select(t.attempts).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids))))
+    rows = await tx.conn.execute(select(t.attempts).where(c.tenant_id == tx.tenant_id, is_any(c.id, ids)))
     return {row.id: _attempt(row) for row in rows}
+
+
+async def orders(tx: Transaction, attempt_ids: Collection[UUID]) -> list[Order]:
+    """What these attempts are orders of."""
+    if not attempt_ids:
+        return []
+    c, a = t.charges.c, t.attempts.c
+    rows = await tx.conn.execute(
+        select(a.id, a.gateway, a.batch_id, c.agreement_id, c.period, c.due)
+        .join(t.charges, (c.tenant_id == a.tenant_id) & (c.id == a.charge_id))
+        .where(a.tenant_id == tx.tenant_id, is_any(a.id, attempt_ids))
+    )
+    return [Order(row.id, GatewayName(row.gateway), *row[2:]) for row in rows]
 
 
 async def attempts_of_orders(tx: Transaction, gateway: GatewayName, names: Collection[str]) -> list[Attempt]:
@@ -132,7 +160,7 @@ async def attempts_of(tx: Transaction, charge_ids: Collection[UUID]) -> list[Att
     c = t.attempts.c
     rows = await tx.conn.execute(
         select(t.attempts)
-        .where(c.tenant_id == tx.tenant_id, c.charge_id.in_(sorted(charge_ids)))
+        .where(c.tenant_id == tx.tenant_id, is_any(c.charge_id, charge_ids))
         .order_by(c.created_at, c.id)
     )
     return [_attempt(row) for row in rows]
@@ -146,7 +174,7 @@ async def open_attempts(tx: Transaction, agreement_ids: Collection[UUID]) -> lis
         .join(t.charges, (t.charges.c.tenant_id == c.tenant_id) & (t.charges.c.id == c.charge_id))
         .where(
             c.tenant_id == tx.tenant_id,
-            t.charges.c.agreement_id.in_(sorted(agreement_ids)),
+            is_any(t.charges.c.agreement_id, agreement_ids),
             c.status.in_(sorted(OPEN_ATTEMPTS)),
         )
         .order_by(c.id)
@@ -158,32 +186,21 @@ async def save_settlements(tx: Transaction, settled: Sequence[tuple[Charge, Atte
     """Write what readings changed; the owners of these charges are locked by this transaction."""
     if not settled:
         return
-    c = t.attempts.c
-    await tx.conn.execute(
-        update(t.attempts)
-        .where(c.tenant_id == tx.tenant_id, c.id == bindparam("this_id"))
-        .values({name: bindparam(name) for name in ("status", *_TOTALS)}),
-        [
-            {"this_id": attempt.id, "status": s.attempt_status, **_totals_row(s.attempt_totals)}
-            for _, attempt, s in settled
-        ],
-    )
-    await tx.conn.execute(
-        update(t.charges)
-        .where(t.charges.c.tenant_id == tx.tenant_id, t.charges.c.id == bindparam("this_id"))
-        .values(
-            {n: bindparam(n) for n in ("status", *_TOTALS, "failure_reason")} | {"version": t.charges.c.version + 1}
-        ),
-        [
-            {
-                "this_id": charge.id,
-                "status": s.charge_status,
-                "failure_reason": s.failure_reason,
-                **_totals_row(s.charge_totals),
-            }
-            for charge, _, s in settled
-        ],
-    )
+    tried = [
+        {"id": attempt.id, "status": s.attempt_status, **_totals_row(s.attempt_totals)} for _, attempt, s in settled
+    ]
+    await update_many(tx, t.attempts, tried, ("id",))
+    # Several attempts of one charge may be read at once: the last settlement knows of the ones before it.
+    owed = {
+        charge.id: {
+            "id": charge.id,
+            "status": s.charge_status,
+            "failure_reason": s.failure_reason,
+            **_totals_row(s.charge_totals),
+        }
+        for charge, _, s in settled
+    }
+    await update_many(tx, t.charges, list(owed.values()), ("id",), "version = charges.version + 1")
     await refunds.mark_refunds(tx, [r for _, _, s in settled for r in s.accepted_refunds], RefundStatus.ACCEPTED)
     await refunds.fail_refunds(tx, {one for _, _, s in settled for one in s.failed_refunds})
 
@@ -197,7 +214,7 @@ async def mark_attempts(tx: Transaction, ids: Sequence[UUID], status: AttemptSta
         update(t.attempts)
         .where(
             c.tenant_id == tx.tenant_id,
-            c.id.in_(sorted(ids)),
+            is_any(c.id, ids),
             c.status.in_([AttemptStatus.WRITTEN, AttemptStatus.UNKNOWN]),
         )
         .values(status=status)
@@ -285,7 +302,7 @@ async def unpark(tx: Transaction, charge_id: UUID) -> UUID | None:
 async def attempt_times(tx: Transaction, charge_ids: Collection[UUID]) -> list[tuple[UUID, datetime]]:
     """When orders were written for these charges: the charge and the instant of each."""
     c = t.attempts.c
-    mine = (c.tenant_id == tx.tenant_id) & c.charge_id.in_(sorted(charge_ids))
+    mine = (c.tenant_id == tx.tenant_id) & is_any(c.charge_id, charge_ids)
     rows = await tx.conn.execute(select(c.charge_id, c.created_at).where(mine).order_by(c.created_at, c.id))
     return [(row.charge_id, row.created_at) for row in rows]
 
@@ -298,7 +315,7 @@ async def last_paid(tx: Transaction, agreement_ids: Collection[UUID]) -> dict[UU
         .ext(distinct_on(c.agreement_id))
         .where(
             c.tenant_id == tx.tenant_id,
-            c.agreement_id.in_(sorted(agreement_ids)),
+            is_any(c.agreement_id, agreement_ids),
             c.period.is_not(None),
             c.status.in_(sorted(PAID)),
         )
@@ -315,9 +332,8 @@ def _totals(row: Row[Any]) -> Totals:
     return Totals(*(getattr(row, name) for name in _TOTALS))
 
 
-def _charge_row(tx: Transaction, charge: Charge) -> dict[str, object]:
+def _charge_row(charge: Charge) -> dict[str, object]:
     return {
-        "tenant_id": tx.tenant_id,
         "id": charge.id,
         "agreement_id": charge.agreement_id,
         "purchase_id": charge.purchase_id,

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
+from avtale.storage.many import is_any
 
 
 class CheckKind(StrEnum):
@@ -78,7 +79,7 @@ async def claim(tx: Transaction, batch_count_max: int, lease_seconds: Callable[[
         if ids:
             await tx.conn.execute(
                 update(t.checks)
-                .where(c.tenant_id == tx.tenant_id, c.kind == kind, c.id.in_(ids))
+                .where(c.tenant_id == tx.tenant_id, c.kind == kind, is_any(c.id, ids))
                 .values(leased_wall=tx.wall + timedelta(seconds=lease_seconds(len(checks))))
             )
     return checks
@@ -92,7 +93,7 @@ async def finish(tx: Transaction, done: Sequence[tuple[Check, datetime | None]])
     ids = sorted({check.id for check, _ in done})
     locked = await tx.conn.execute(
         select(c.kind, c.id, c.seq)
-        .where(c.tenant_id == tx.tenant_id, c.kind.in_(sorted({check.kind for check, _ in done})), c.id.in_(ids))
+        .where(c.tenant_id == tx.tenant_id, c.kind.in_(sorted({check.kind for check, _ in done})), is_any(c.id, ids))
         .order_by(c.kind, c.id)
         .with_for_update()
     )
@@ -106,9 +107,9 @@ async def finish(tx: Transaction, done: Sequence[tuple[Check, datetime | None]])
         else:
             again.setdefault((check.kind, None if asked_again else following), []).append(check.id)
     for kind, gone in over.items():
-        await tx.conn.execute(delete(t.checks).where(c.tenant_id == tx.tenant_id, c.kind == kind, c.id.in_(gone)))
+        await tx.conn.execute(delete(t.checks).where(c.tenant_id == tx.tenant_id, c.kind == kind, is_any(c.id, gone)))
     for (kind, at), kept in again.items():
-        freed = update(t.checks).where(c.tenant_id == tx.tenant_id, c.kind == kind, c.id.in_(kept))
+        freed = update(t.checks).where(c.tenant_id == tx.tenant_id, c.kind == kind, is_any(c.id, kept))
         when = {} if at is None else {"due_at": at}
         await tx.conn.execute(freed.values(leased_wall=None, misses=0, **when))
         if at is not None:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from avtale.domain.dunning import Dunning, DunningStatus
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
+from avtale.storage.many import is_any
 
 _COLUMNS = tuple(Dunning.__dataclass_fields__)
 
@@ -45,9 +46,7 @@ async def give_up(tx: Transaction, agreement_id: UUID) -> None:
 async def dunnings_of(tx: Transaction, charge_ids: Collection[UUID]) -> dict[UUID, Dunning]:
     """The dunning of each of these charges that has one."""
     c = t.dunnings.c
-    rows = await tx.conn.execute(
-        select(t.dunnings).where(c.tenant_id == tx.tenant_id, c.charge_id.in_(sorted(charge_ids)))
-    )
+    rows = await tx.conn.execute(select(t.dunnings).where(c.tenant_id == tx.tenant_id, is_any(c.charge_id, charge_ids)))
     return {row.charge_id: _dunning(row) for row in rows}
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
+from avtale.storage.many import is_any
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ async def ending(tx: Transaction, owner_ids: Collection[UUID] | None, count_max:
     c = t.entitlements.c
     over = (c.tenant_id == tx.tenant_id) & (c.access_until <= tx.now) & ~c.ended
     if owner_ids is not None:
-        over &= c.id.in_(sorted(owner_ids))
+        over &= is_any(c.id, owner_ids)
     rows = await tx.conn.execute(select(t.entitlements).where(over).order_by(c.access_until, c.id).limit(count_max))
     return [Entitlement(**{n: getattr(row, n) for n in _COLUMNS}) for row in rows]
 
@@ -73,7 +74,7 @@ async def mark_ended(tx: Transaction, owner_ids: Collection[UUID]) -> None:
     """Note that the access of these has ended by itself."""
     if owner_ids:
         c = t.entitlements.c
-        mine = (c.tenant_id == tx.tenant_id) & c.id.in_(sorted(owner_ids))
+        mine = (c.tenant_id == tx.tenant_id) & is_any(c.id, owner_ids)
         await tx.conn.execute(update(t.entitlements).where(mine).values(ended=True))
 
 
@@ -81,13 +82,13 @@ async def end_entitlements(tx: Transaction, owner_ids: Collection[UUID]) -> None
     """These agreements or purchases give no access: nothing of them is paid, or not any more."""
     if owner_ids:
         c = t.entitlements.c
-        await tx.conn.execute(delete(t.entitlements).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(owner_ids))))
+        await tx.conn.execute(delete(t.entitlements).where(c.tenant_id == tx.tenant_id, is_any(c.id, owner_ids)))
 
 
 async def entitlements_of(tx: Transaction, owner_ids: Collection[UUID]) -> dict[UUID, Entitlement]:
     """Access by agreement or purchase."""
     c = t.entitlements.c
-    rows = await tx.conn.execute(select(t.entitlements).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(owner_ids))))
+    rows = await tx.conn.execute(select(t.entitlements).where(c.tenant_id == tx.tenant_id, is_any(c.id, owner_ids)))
     return {row.id: Entitlement(**{n: getattr(row, n) for n in _COLUMNS}) for row in rows}
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     Uuid,
+    any_,
     bindparam,
     column,
     func,
@@ -27,6 +28,7 @@ from avtale.domain.gateway import GatewayName
 from avtale.domain.observations import EventSubject
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
+from avtale.storage.many import is_any
 
 #: What Vipps tells of an order that it accepted among many and could not create.
 NOT_CREATED = "recurring.charge-creation-failed.v1"
@@ -120,7 +122,7 @@ async def told_not_created(tx: Transaction, order_ids: Collection[UUID]) -> set[
     told = select(c.order_id).where(
         c.tenant_id == tx.tenant_id,
         c.event_type == literal_column(f"'{NOT_CREATED}'"),
-        c.order_id.in_(sorted(str(one) for one in order_ids)),
+        c.order_id == any_(literal([str(one) for one in order_ids], ARRAY(Text))),
     )
     return {UUID(row.order_id) for row in await tx.conn.execute(told)}
 
@@ -131,7 +133,7 @@ async def mark(tx: Transaction, ids: Sequence[UUID], status: str) -> None:
     if ids:
         c = t.inbox.c
         await tx.conn.execute(
-            update(t.inbox).where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids))).values(status=status)
+            update(t.inbox).where(c.tenant_id == tx.tenant_id, is_any(c.id, ids)).values(status=status)
         )
 
 

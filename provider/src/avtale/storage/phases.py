@@ -15,6 +15,7 @@ from avtale.domain.agreement import Agreement
 from avtale.domain.periods import Interval, Unit
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
+from avtale.storage.many import is_any
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ async def phases_of(tx: Transaction, agreement_ids: Collection[UUID]) -> dict[UU
     c = t.agreement_phases.c
     rows = await tx.conn.execute(
         select(t.agreement_phases)
-        .where(c.tenant_id == tx.tenant_id, c.agreement_id.in_(sorted(agreement_ids)))
+        .where(c.tenant_id == tx.tenant_id, is_any(c.agreement_id, agreement_ids))
         .order_by(c.agreement_id, c.from_period)
     )
     found: dict[UUID, list[Phase]] = defaultdict(list)

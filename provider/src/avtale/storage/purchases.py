@@ -12,6 +12,7 @@ from avtale.domain.money import Money
 from avtale.domain.purchase import Purchase, PurchaseStatus, PurchaseTerms
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
+from avtale.storage.many import is_any
 
 
 async def insert_purchase(tx: Transaction, purchase: Purchase) -> None:
@@ -58,7 +59,7 @@ async def save_purchases(tx: Transaction, purchases: Collection[Purchase]) -> No
 
 async def get_purchases(tx: Transaction, ids: Collection[UUID], *, lock: bool = False) -> dict[UUID, Purchase]:
     """Purchases by their ids, locked in key order when asked for."""
-    found = await _select(tx, t.purchases.c.id.in_(sorted(ids)), lock=lock) if ids else []
+    found = await _select(tx, is_any(t.purchases.c.id, ids), lock=lock) if ids else []
     return {purchase.id: purchase for purchase in found}
 
 

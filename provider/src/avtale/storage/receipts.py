@@ -16,6 +16,7 @@ from avtale.domain.receipt import ReceiptKind, Sums
 from avtale.domain.settlement import BookingKind
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
+from avtale.storage.many import is_any
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ async def issue(tx: Transaction, receipts: Sequence[Receipt]) -> None:
 
 async def receipts_of_charges(tx: Transaction, charge_ids: Collection[UUID]) -> list[Receipt]:
     """The documents of these charges, oldest first."""
-    return await _select(tx, t.receipts.c.charge_id.in_(sorted(charge_ids)))
+    return await _select(tx, is_any(t.receipts.c.charge_id, charge_ids))
 
 
 async def receipts_of_person(tx: Transaction, issuer: str, subject: str) -> list[Receipt]:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Row, exists, insert, select, update
 from avtale.domain.charge import OPEN_REFUNDS, Refund, RefundStatus
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
+from avtale.storage.many import is_any
 
 #: A refund in one of these states gave nothing back.
 FAILED_REFUNDS = (RefundStatus.FAILED, RefundStatus.REJECTED)
@@ -38,7 +39,7 @@ async def refunds_of(tx: Transaction, charge_ids: Collection[UUID]) -> list[Refu
     c = t.refunds.c
     rows = await tx.conn.execute(
         select(t.refunds)
-        .where(c.tenant_id == tx.tenant_id, c.charge_id.in_(sorted(charge_ids)))
+        .where(c.tenant_id == tx.tenant_id, is_any(c.charge_id, charge_ids))
         .order_by(c.created_at, c.id)
     )
     return [_refund(row) for row in rows]
@@ -50,7 +51,7 @@ async def mark_refunds(tx: Transaction, ids: Sequence[UUID], status: RefundStatu
         c = t.refunds.c
         await tx.conn.execute(
             update(t.refunds)
-            .where(c.tenant_id == tx.tenant_id, c.id.in_(sorted(ids)), c.status.in_(sorted(OPEN_REFUNDS)))
+            .where(c.tenant_id == tx.tenant_id, is_any(c.id, ids), c.status.in_(sorted(OPEN_REFUNDS)))
             .values(status=status)
         )
 
@@ -95,5 +96,5 @@ async def fail_refunds(tx: Transaction, ids: Collection[UUID]) -> None:
     """Say of refunds, also of those that were accepted, that the money came back."""
     if ids:
         c = t.refunds.c
-        mine = (c.tenant_id == tx.tenant_id) & c.id.in_(sorted(ids))
+        mine = (c.tenant_id == tx.tenant_id) & is_any(c.id, ids)
         await tx.conn.execute(update(t.refunds).where(mine).values(status=RefundStatus.FAILED))
