@@ -4,8 +4,8 @@ make bench                          both, without anybody else's sandbox
 make bench PEERS=/some/folder       and Prism and WireMock, where `npm install @stoplight/prism-cli wiremock` was run
 make bench ROUNDS=5 SECONDS_EACH=2  how often, and how long each time
 make bench ONLY=speed               one part of the sandbox: speed, growth or year
-make bench ONLY=billing             one of the provider: billing, webhooks, checkout, reads, start or migration
-make bench DUE=2000 IDLE=0,20000    how many agreements are due, and among how many idle ones
+make bench ONLY=billing             one of the provider: billing, budget, webhooks, checkout, reads, start or migration
+make bench DUE=2000 IDLE=0,20000    how many agreements are due, and among how many idle ones; FLEET=1,2,4 by how many workers
 make bench JSON=told.json PAGE=yes  and the provider's figures into docs/reference/performance.md
 """
 
@@ -52,10 +52,11 @@ def main() -> None:
     asked.add_argument("--only", choices=parts, default=None)
     asked.add_argument("--due", type=int, default=10_000, help="agreements that are due at one time")
     asked.add_argument("--idle", default="0,100000", help="agreements that are not, for each run of the billing")
+    asked.add_argument("--fleet", default="1,2", help="how many workers send, one run of the billing after another")
     asked.add_argument("--json", type=Path, default=None)
     asked.add_argument("--page", action="store_true", help="write the provider's figures into its page")
     order = asked.parse_args()
-    if order.only not in ("migration", "billing", "start") and shutil.which("wrk") is None:
+    if order.only not in ("migration", "billing", "budget", "start") and shutil.which("wrk") is None:
         sys.exit("wrk is needed to send requests: apt-get install wrk")
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     told: dict[str, Any] = {}
@@ -70,7 +71,8 @@ def main() -> None:
         told["migration"] = migration.run()
     if order.only is None or order.only in provider.PARTS:
         idle = [int(count) for count in order.idle.split(",")]
-        told["provider"] = provider.run(order.only, order.due, idle, order.rounds, order.seconds)
+        fleets = [int(count) for count in order.fleet.split(",")]
+        told["provider"] = provider.run(order.only, order.due, idle, fleets, order.rounds, order.seconds)
     if order.page and "provider" in told:
         page.write(told["provider"])
     if order.json is not None:

@@ -78,6 +78,7 @@ class Houses:
     size: Size = field(default_factory=Size)
     settings: Mapping[str, str] = field(default_factory=dict)
     database: Path | None = None  # what `make_database` made, to begin with a copy of it
+    sandbox_profile: str = "lenient"  # `strict`: it turns away what is above the limits of Vipps
     sandbox_host: str = HOST  # where the sandbox listens, for workers that are elsewhere
 
     processes: Processes = field(init=False)
@@ -160,6 +161,8 @@ class Houses:
                 self.sandbox_host,
                 "--port",
                 "0",
+                "--profile",
+                self.sandbox_profile,
                 "--clock",
                 "frozen",
                 "--start-at",

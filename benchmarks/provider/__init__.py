@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from . import beside, billing
+from . import beside, billing, budget
 
-PARTS = ("billing", "webhooks", "checkout", "reads", "start")
+PARTS = ("billing", "budget", "webhooks", "checkout", "reads", "start")
 _VERSIONS = ("avtale", "fastapi", "uvicorn", "SQLAlchemy", "psycopg", "procrastinate", "aiohttp")
 
 
-def run(only: str | None, due: int, idle: Sequence[int], rounds: int, seconds: int) -> dict[str, Any]:
+def run(
+    only: str | None, due: int, idle: Sequence[int], fleets: Sequence[int], rounds: int, seconds: int
+) -> dict[str, Any]:
     """Measure what was asked for, and print it."""
     load = os.getloadavg()[0]
     told: dict[str, Any] = {
@@ -29,9 +31,12 @@ def run(only: str | None, due: int, idle: Sequence[int], rounds: int, seconds: i
     if only in (None, "billing"):
         told["billing"] = []
         for count in idle:
-            told["billing"].append(asyncio.run(billing.run(due, count)))
+            told["billing"].append(asyncio.run(billing.run(due, count, fleets)))
             print("\nbilling", *billing.lines(told["billing"][-1]), sep="\n", flush=True)
-    if only != "billing":
+    if only in (None, "budget"):
+        told["budget"] = asyncio.run(budget.run())
+        print("\nbudget", *billing.lines(told["budget"]), sep="\n", flush=True)
+    if only not in ("billing", "budget"):
         told |= asyncio.run(beside.run(only, rounds, seconds, max(idle)))
         print("\nbeside the bare endpoint", *beside.lines(told), sep="\n", flush=True)
     return told

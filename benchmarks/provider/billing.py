@@ -23,47 +23,45 @@ from avtale.storage.sealing import Sealer
 from avtale.storage.tenants import tenant_by_id
 from avtale.worker.fleet import Waker, open_fleet
 
-from .business import LOOK_SECONDS, Business, opened
+from .business import Business, opened
 
-#: When those that are planned in this process, by one worker and by two are due: before the day of their charges.
-PLANNED, ONE, TWO = (datetime(2027, 2, 12, hour, tzinfo=UTC) for hour in (0, 6, 12))
+#: When those that are planned in this process are due, and then each cohort that workers send: before the day of their
+#: charges.
+PLANNED, COHORT_AFTER = datetime(2027, 2, 12, tzinfo=UTC), timedelta(hours=2)
+TOGETHER = 2000
 CHARGED = datetime(2027, 2, 15, 12, tzinfo=UTC)
 PLANNED_COUNT = 5_000
 BATCH_COUNT = 500
 CALLS_AT_ONCE = 32
 NOTICES_COUNT = 60
-BEGIN_SECONDS_MAX = 60.0
 
 Told = dict[str, Any]
 
 
-async def run(due: int, idle: int, workers: int = 2) -> Told:
-    """One house: `due` agreements for one worker, as many for several, and `idle` ones around them."""
+async def run(due: int, idle: int, fleets: Sequence[int] = (1, 2)) -> Told:
+    """One house: `due` agreements for each fleet (so many workers), one by one and in bulk, and `idle` ones around."""
     told: Told = {"due": due, "idle": idle}
+    runs = [(workers, together) for workers in fleets for together in (1, TOGETHER)]
+    cohorts = [(PLANNED + COHORT_AFTER * (place + 1), *one) for place, one in enumerate(runs)]
     async with opened() as business:
         await business.add_idle(idle)
-        cohorts = {PLANNED: min(due, PLANNED_COUNT), ONE: due} | ({TWO: due} if workers > 1 else {})
-        for at, count in cohorts.items():
-            await business.add_due(count, at)
+        await business.add_due(min(due, PLANNED_COUNT), PLANNED)
+        for at, _, _ in cohorts:
+            await business.add_due(due, at)
         await business.conn.execute("ANALYZE")
-        told["planned a second"] = await _plan(business, cohorts[PLANNED])
-        _start(business, "worker-1")
-        told["accepted a second, one worker"] = await _send(business, ONE, due)
-        if workers > 1:
-            for number in range(2, workers + 1):
-                _start(business, f"worker-{number}")
-            told[f"accepted a second, {workers} workers"] = await _send(business, TWO, due)
+        told["planned a second"] = await _plan(business, min(due, PLANNED_COUNT))
+        started = 0
+        for at, workers, together in cohorts:
+            for number in range(started + 1, workers + 1):
+                business.start_worker(f"worker-{number}")
+            started = max(started, workers)
+            await business.conn.execute("UPDATE vipps_accounts SET charges_per_call_max = %s", (together,))
+            fleet = "one worker" if workers == 1 else f"{workers} workers"
+            told[f"accepted a second, {'in bulk, ' if together > 1 else ''}{fleet}"] = await _send(business, at, due)
         told["accepted a second, bare loop"] = await _bare(business, due)
         told["settled a second"] = await _settle(business)
         told["from the notice to the wire, median ms"] = await _notice(business)
     return told
-
-
-def _start(business: Business, name: str) -> None:
-    if name in business.houses.processes.names():
-        business.houses.processes.restart(name)
-    else:
-        business.houses.add_worker(name)
 
 
 async def _plan(business: Business, count: int) -> float:
@@ -93,23 +91,11 @@ async def _plan(business: Business, count: int) -> float:
 async def _send(business: Business, at: datetime, count: int) -> float:
     """Charges a second from the turn of the clock to the last one that is written down as accepted."""
     before = await business.count("attempts", "status = 'accepted'")
-    await _ready(business)
+    await business.ready()
     began = time.perf_counter()
     await business.turn(at)
     await business.until("attempts", "status = 'accepted'", before + count)
     return count / (time.perf_counter() - began)
-
-
-async def _ready(business: Business) -> None:
-    """Wait until every worker has begun, and has looked around once."""
-    processes = business.houses.processes
-    logs = [processes[name].log for name in processes.names() if name.startswith("worker-")]
-    for log in logs:
-        for _ in range(int(BEGIN_SECONDS_MAX / LOOK_SECONDS)):
-            if "avtale works" in log.read_text():
-                break
-            await asyncio.sleep(LOOK_SECONDS)
-    await asyncio.sleep(2)
 
 
 async def _bare(business: Business, count: int) -> float:

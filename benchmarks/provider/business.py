@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.types.json import Jsonb
 
+from avtale.runtime import ACCOUNT_SECONDS_MAX
 from avtale.service.ids import new_id
 from stories.almanac import iso
 from stories.clients import Refused
@@ -26,6 +27,7 @@ BEGIN = datetime(2027, 1, 31, 9, tzinfo=UTC)
 LATER = "2028-01-15T00:00:00Z"
 WAIT_SECONDS_MAX = 600.0
 LOOK_SECONDS = 0.05
+BEGIN_SECONDS_MAX = 60.0
 
 #: Tables of which one agreement has a row, with the columns that hold its ids.
 _COPIED = (
@@ -103,6 +105,24 @@ class Business:
             await asyncio.sleep(LOOK_SECONDS)
         raise TimeoutError(f"{table} where {where}: {await self.count(table, where)}, and not {count}")
 
+    def start_worker(self, name: str) -> None:
+        """Start one worker, for the first time or again."""
+        if name in self.houses.processes.names():
+            self.houses.processes.restart(name)
+        else:
+            self.houses.add_worker(name)
+
+    async def ready(self) -> None:
+        """Wait until every worker has begun, has looked around once, and knows how the tenant's charges are created."""
+        processes = self.houses.processes
+        logs = [processes[name].log for name in processes.names() if name.startswith("worker-")]
+        for log in logs:
+            for _ in range(int(BEGIN_SECONDS_MAX / LOOK_SECONDS)):
+                if "avtale works" in log.read_text():
+                    break
+                await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(ACCOUNT_SECONDS_MAX + 1)
+
     async def _copy(self, gateway_ids: Sequence[str], next_charge_at: str) -> None:
         rows = [(one, new_id(), new_id(), new_id(), new_id()) for one in gateway_ids]
         async with self.conn.transaction(), self.conn.cursor() as cursor:
@@ -138,9 +158,9 @@ class Business:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Business]:
+async def opened(sandbox_profile: str = "lenient") -> AsyncIterator[Business]:
     """The house with one agreement, which moved in; its worker has ended."""
-    async with Houses(start_at=BEGIN, size=Size(apis=1, workers=1)) as houses:
+    async with Houses(start_at=BEGIN, size=Size(apis=1, workers=1), sandbox_profile=sandbox_profile) as houses:
         conn = await psycopg.AsyncConnection.connect(houses.environment["AVTALE_DATABASE_OWNER_URL"], autocommit=True)
         async with conn:
             await _move_in(houses)

@@ -46,6 +46,10 @@ def measured(told: Told) -> str:
         parts.append("| --- |" + " --- |" * len(rows))
         parts += [f"| {name} | " + " | ".join(_number(row.get(name)) for row in rows) + " |" for name in names]
         parts.append("")
+    if budget := told.get("budget"):
+        parts.append("| A budget of calls a minute | |\n| --- | --- |")
+        parts += [f"| {name} | {_number(value)} |" for name, value in budget.items()]
+        parts.append("")
     found = [(name, one) for name, path in _BARE if (one := _at(told, path)) is not None]
     if found:
         parts.append(
