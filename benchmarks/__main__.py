@@ -5,7 +5,8 @@ make bench PEERS=/some/folder       and Prism and WireMock, where `npm install @
 make bench ROUNDS=5 SECONDS_EACH=2  how often, and how long each time
 make bench ONLY=speed               one part of the sandbox: speed, growth or year
 make bench ONLY=billing             one of the provider: billing, budget, webhooks, checkout, reads, start or migration
-make bench DUE=2000 IDLE=0,20000    how many agreements are due, and among how many idle ones; FLEET=1,2,4 by how many workers
+make bench DUE=2000 IDLE=0,20000    how many agreements are due, and among how many idle ones
+make bench FLEET=1,2,4              how many workers send, one run of the billing after another
 make bench JSON=told.json PAGE=yes  and the provider's figures into docs/reference/performance.md
 """
 
