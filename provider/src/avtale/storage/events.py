@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from avtale.domain.agreement import Agreement
 from avtale.domain.event import Event, Fact
 from avtale.storage import tables as t
 from avtale.storage.database import Job, Transaction
+from avtale.storage.many import insert_many
 
 _COLUMNS = tuple(name for name in Event.__dataclass_fields__ if name != "kind")
 
@@ -36,28 +37,33 @@ _NUMBER = text(
     """
 )
 
+#: Counters are locked in the order of their owners.
+_COUNT = text(
+    """
+    INSERT INTO event_counters (tenant_id, owner_id, last_seq)
+    SELECT CAST(:tenant AS uuid), owner_id, last_seq
+    FROM unnest(CAST(:owners AS uuid[]), CAST(:counts AS bigint[])) AS given (owner_id, last_seq)
+    ON CONFLICT (tenant_id, owner_id) DO UPDATE SET last_seq = event_counters.last_seq + excluded.last_seq
+    RETURNING owner_id, last_seq
+    """
+)
+
 
 async def add(tx: Transaction, facts: Sequence[tuple[UUID, Fact]]) -> None:
     """Add facts, with the ids of their events, each numbered after what its agreement or purchase has already."""
     if not facts:
         return
     counts = Counter(fact.owner.id for _, fact in facts)
-    c = t.event_counters.c
-    statement = upsert(t.event_counters).values(
-        [{"tenant_id": tx.tenant_id, "owner_id": owner, "last_seq": counts[owner]} for owner in sorted(counts)]
-    )
+    owners = sorted(counts)
     rows = await tx.conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=["tenant_id", "owner_id"],
-            set_={"last_seq": c.last_seq + statement.excluded.last_seq},
-        ).returning(c.owner_id, c.last_seq)
+        _COUNT, {"tenant": tx.tenant_id, "owners": owners, "counts": [counts[owner] for owner in owners]}
     )
     last = {row.owner_id: row.last_seq - counts[row.owner_id] for row in rows}
     added = []
     for event_id, fact in facts:
         last[fact.owner.id] += 1
         added.append(_row(tx, event_id, fact, last[fact.owner.id]))
-    await tx.conn.execute(insert(t.events), added)
+    await insert_many(tx, t.events, added)
     tx.due(Job.NOTIFY, tx.now)
 
 
@@ -108,7 +114,6 @@ def _row(tx: Transaction, event_id: UUID, fact: Fact, seq: int) -> dict[str, Any
     owner = fact.owner
     of_agreement = isinstance(owner, Agreement)
     return {
-        "tenant_id": tx.tenant_id,
         "id": event_id,
         "type": fact.kind.value,
         "owner_id": owner.id,

@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, insert, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from avtale.domain.receipt import ReceiptKind, Sums
 from avtale.domain.settlement import BookingKind
 from avtale.storage import tables as t
 from avtale.storage.database import Transaction
-from avtale.storage.many import is_any
+from avtale.storage.many import insert_many, is_any
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,7 @@ class Receipt:
 async def add_entries(tx: Transaction, entries: Sequence[LedgerEntry]) -> None:
     """Add to the ledger."""
     if entries:
-        await tx.conn.execute(
-            insert(t.ledger),
-            [{"tenant_id": tx.tenant_id} | {n: getattr(e, n) for n in _ENTRY} for e in entries],
-        )
+        await insert_many(tx, t.ledger, [{n: getattr(e, n) for n in _ENTRY} for e in entries])
 
 
 async def issue(tx: Transaction, receipts: Sequence[Receipt]) -> None:
@@ -89,8 +86,8 @@ async def issue(tx: Transaction, receipts: Sequence[Receipt]) -> None:
     for receipt in receipts:
         number = following[receipt.seller, receipt.kind]
         following[receipt.seller, receipt.kind] = number + 1
-        rows.append(_row(tx, replace(receipt, number=number)))
-    await tx.conn.execute(insert(t.receipts), rows)
+        rows.append(_row(replace(receipt, number=number)))
+    await insert_many(tx, t.receipts, rows)
 
 
 async def receipts_of_charges(tx: Transaction, charge_ids: Collection[UUID]) -> list[Receipt]:
@@ -132,9 +129,8 @@ _OF_PERSON = (
 _ENTRY = tuple(LedgerEntry.__dataclass_fields__)
 
 
-def _row(tx: Transaction, receipt: Receipt) -> dict[str, object]:
+def _row(receipt: Receipt) -> dict[str, object]:
     return {
-        "tenant_id": tx.tenant_id,
         "id": receipt.id,
         "seller": receipt.seller,
         "kind": receipt.kind,
