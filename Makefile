@@ -55,7 +55,8 @@ story: setup  ## Run the main job: real processes, eleven people, three months o
 bench: setup  ## Measure the sandbox, beside Prism and WireMock if npm has them, and the provider (needs wrk)
 	@$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS_EACH),2) \
 		$(if $(PEERS),--peers $(PEERS)) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON)) \
-		$(if $(DUE),--due $(DUE)) $(if $(IDLE),--idle $(IDLE)) $(if $(FLEET),--fleet $(FLEET)) $(if $(PAGE),--page)
+		$(if $(DUE),--due $(DUE)) $(if $(IDLE),--idle $(IDLE)) $(if $(FLEET),--fleet $(FLEET)) \
+		$(if $(ROWS),--rows $(ROWS)) $(if $(PAGE),--page)
 
 # SEED=7 runs one seed again; SHORT=1 is the cut that the CI runs.
 chaos: setup  ## Months of business while processes die and the gateway fails; then both books must agree

@@ -7,6 +7,7 @@ make bench ONLY=speed               one part of the sandbox: speed, growth or ye
 make bench ONLY=billing             one of the provider: billing, budget, webhooks, checkout, reads, start or migration
 make bench DUE=2000 IDLE=0,20000    how many agreements are due, and among how many idle ones
 make bench FLEET=1,2,4              how many workers send, one run of the billing after another
+make bench ROWS=1000000             how many agreements and receipts there are beside the bare endpoint
 make bench JSON=told.json PAGE=yes  and the provider's figures into docs/reference/performance.md
 """
 
@@ -54,6 +55,7 @@ def main() -> None:
     asked.add_argument("--due", type=int, default=10_000, help="agreements that are due at one time")
     asked.add_argument("--idle", default="0,100000", help="agreements that are not, for each run of the billing")
     asked.add_argument("--fleet", default="1,2", help="how many workers send, one run of the billing after another")
+    asked.add_argument("--rows", type=int, default=None, help="agreements beside the bare endpoint; as many as idle")
     asked.add_argument("--json", type=Path, default=None)
     asked.add_argument("--page", action="store_true", help="write the provider's figures into its page")
     order = asked.parse_args()
@@ -73,7 +75,7 @@ def main() -> None:
     if order.only is None or order.only in provider.PARTS:
         idle = [int(count) for count in order.idle.split(",")]
         fleets = [int(count) for count in order.fleet.split(",")]
-        told["provider"] = provider.run(order.only, order.due, idle, fleets, order.rounds, order.seconds)
+        told["provider"] = provider.run(order.only, order.due, idle, fleets, order.rows, order.rounds, order.seconds)
     if order.page and "provider" in told:
         page.write(told["provider"])
     if order.json is not None:

@@ -85,6 +85,15 @@ def bare(database_url: str) -> Iterator[Server]:
         yield server
 
 
+@contextlib.contextmanager
+def instant_gateway() -> Iterator[Server]:
+    """A gateway that answers drafts at once."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.provider.instant", str(port)]
+    with _running("instant", command, f"http://127.0.0.1:{port}", "/") as server:
+        yield server
+
+
 def cpu_seconds_of(pid: int) -> float:
     """The processor time that a process and those it started have used so far."""
     return sum(_busy(one) for one in _family(pid))

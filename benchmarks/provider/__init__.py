@@ -17,7 +17,13 @@ _VERSIONS = ("avtale", "fastapi", "uvicorn", "SQLAlchemy", "psycopg", "procrasti
 
 
 def run(
-    only: str | None, due: int, idle: Sequence[int], fleets: Sequence[int], rounds: int, seconds: int
+    only: str | None,
+    due: int,
+    idle: Sequence[int],
+    fleets: Sequence[int],
+    rows: int | None,
+    rounds: int,
+    seconds: int,
 ) -> dict[str, Any]:
     """Measure what was asked for, and print it."""
     load = os.getloadavg()[0]
@@ -37,6 +43,6 @@ def run(
         told["budget"] = asyncio.run(budget.run())
         print("\nbudget", *billing.lines(told["budget"]), sep="\n", flush=True)
     if only not in ("billing", "budget"):
-        told |= asyncio.run(beside.run(only, rounds, seconds, max(idle)))
+        told |= asyncio.run(beside.run(only, rounds, seconds, max(idle) if rows is None else rows))
         print("\nbeside the bare endpoint", *beside.lines(told), sep="\n", flush=True)
     return told
