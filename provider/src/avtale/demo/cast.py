@@ -58,6 +58,8 @@ def demo_tenant(notes: Notes) -> TenantEntry:
             client_secret="dev-client-secret",
             subscription_key="dev-subscription-key",
             merchant_serial_number="123456",
+            # Months are turned through in seconds here, and the sandbox counts nobody's calls.
+            charge_calls_per_minute_max=0,
         ),
         migration=MigrationEntry(secret=MOVING_IN),
         stripe=StripeEntry(
