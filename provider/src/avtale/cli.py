@@ -18,6 +18,7 @@ from rich.table import Table
 from avtale import __version__
 from avtale.counting import Counting
 from avtale.domain.errors import Refusal
+from avtale.loading import loading
 from avtale.logs import set_up_logs
 from avtale.runtime import Runtime, open_runtime
 from avtale.service.findings import Severity
@@ -76,7 +77,8 @@ async def _serve(settings: Settings, bound: socket.socket, host: str, ready_file
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{bound.getsockname()[1]}"
         closing = asyncio.Event()
-        application = runtime.application(closing)
+        with loading():
+            application = runtime.application(closing)
         config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=20)
         out.print(f"avtale answers at {url}")
         await Announced(config, ready_file, url, closing.set).serve([bound])
