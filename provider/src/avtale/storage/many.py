@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, TextClause, Uuid, any_, literal, text
+from sqlalchemy import ColumnElement, Table, TextClause, Uuid, any_, false, literal, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
 
@@ -34,8 +34,11 @@ async def update_many(tx: Transaction, table: Table, rows: Rows, keys: tuple[str
 
 
 def is_any(column: ColumnElement[Any], ids: Collection[UUID]) -> ColumnElement[bool]:
-    """Whether the column is one of these ids: the same statement for any number of them."""
-    return column == any_(literal(list(ids), ARRAY(Uuid)))
+    """Whether the column is one of these ids: the same statement for any number of them.
+
+    Of none it is known without a look; PostgreSQL may read a whole table to find nothing.
+    """
+    return column == any_(literal(list(ids), ARRAY(Uuid))) if ids else false()
 
 
 def _given(rows: Rows) -> str:
