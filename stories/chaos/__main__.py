@@ -8,6 +8,7 @@ import os
 import secrets
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -33,6 +34,8 @@ START = datetime(2027, 1, 31, 9, tzinfo=UTC)
 QUIET_DAYS = 24
 ADVANCE_SECONDS_MAX = 45
 ADVANCES_COUNT_MAX = 4
+#: How many differences are shown with their histories.
+SHOWN_COUNT_MAX = 10
 #: How many charges are created in one call: in half of the runs more than one.
 CHARGES_PER_CALL = (1, 1, 1, 3, 20, 2000)
 
@@ -176,13 +179,16 @@ class Run:
 def tell(console: Console, result: Result, seed: int) -> None:
     """Print what differs, each with its history; last the plain result."""
     shown: set[str] = set()
-    for difference in result.differences[:10]:
+    for difference in result.differences[:SHOWN_COUNT_MAX]:
         console.print(f"\n[bold red]{difference.code}[/] {difference.agreement} period {difference.period}")
         console.print(f"  gateway {difference.sandbox!r}, provider {difference.provider!r}: {difference.sentence}")
         if difference.agreement and difference.agreement not in shown:
             shown.add(difference.agreement)
             for at, side, what in history(difference.agreement, *result.exports):
                 console.print(f"  {at or '(now)':<26} {side:<9} {what}", highlight=False)
+    if len(result.differences) > SHOWN_COUNT_MAX:
+        codes = Counter((one.code, one.agreement) for one in result.differences[SHOWN_COUNT_MAX:])
+        console.print("\nand more:", ", ".join(f"{count} {code} {one}" for (code, one), count in codes.items()))
     if result.own_audit:
         console.print("\n[bold red]avtale audit[/]")
         console.print(result.own_audit, highlight=False)

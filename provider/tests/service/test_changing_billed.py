@@ -65,6 +65,22 @@ async def test_what_is_paused_is_neither_charged_nor_owed_until_it_is_resumed(sh
     await shop.books()
 
 
+async def test_a_pause_that_ends_in_the_hour_of_a_renewal_owes_it_once(shop: Shop, stripe: StripeShop) -> None:
+    agreement_id = await stripe.subscribe()
+    await change(shop, agreement_id, ChangeKind.PAUSE)
+    await shop.advance_to(at("2027-02-15", 9))
+    resumed = await change(shop, agreement_id, ChangeKind.RESUME)
+    assert (resumed.status, resumed.takes_effect) == (ChangeStatus.DONE, date(2027, 2, 15))
+    await shop.advance_to(at("2027-03-16"))
+    assert await charged(shop, agreement_id) == [
+        (1, "2027-01-15", 9900, ChargeStatus.PAID),
+        (2, "2027-02-15", 9900, ChargeStatus.PAID),
+        (3, "2027-03-15", 9900, ChargeStatus.PAID),
+    ]
+    assert (await shop.see(agreement_id)).agreement.next_period.start == date(2027, 4, 15)
+    await shop.books()
+
+
 async def test_a_pause_with_an_end_ends_by_itself(shop: Shop, stripe: StripeShop) -> None:
     agreement_id = await stripe.subscribe()
     until = await change(shop, agreement_id, ChangeKind.PAUSE, day=date(2027, 2, 20))

@@ -117,6 +117,11 @@ class _Before:
         """Pauses, the last one at the end."""
         return [change for change in self.done if change.kind is ChangeKind.PAUSE]
 
+    def resumed_since(self, order: ObservedOrder) -> bool:
+        """Whether an order is of days that began in a pause which is over by now, be it on the same day."""
+        resumes = [change for change in self.done if change.kind is ChangeKind.RESUME]
+        return any(change.done_at is not None and order.starts_at <= change.done_at for change in resumes)
+
 
 def _news(tenant: Tenant, agreement: Agreement, observed: ObservedAgreement, before: _Before, stray: bool) -> _News:
     free_starts = {charge.period_start for charge in before.owed if charge.status is ChargeStatus.WAIVED}
@@ -131,7 +136,7 @@ def _news(tenant: Tenant, agreement: Agreement, observed: ObservedAgreement, bef
             continue
         if moved_in is not None and start < moved_in:
             continue
-        if order.is_void and not stray and _was_never_owed(news.agreement, start):
+        if order.is_void and not stray and (_was_never_owed(news.agreement, start) or before.resumed_since(order)):
             continue
         if not stray:
             days = (start, local_date(order.ends_at, tenant.zone))

@@ -246,8 +246,8 @@ def begin_period(
     elif agreement.paused_from is not None and start >= (agreement.resumes_on or agreement.paused_from):
         agreement = replace(agreement, paused_at=None, paused_from=None, resumes_on=None, pause_reason=None)
     number, phase = agreement.last_period + 1, None
-    if agreement.last_period and start > agreement.next_period.start:
-        agreement = replace(agreement, phase_period=number, phase_start=start)
+    if agreement.last_period and start != agreement.next_period.start:
+        agreement = replace(agreement, bridge_start=None, phase_period=number, phase_start=start)
         phase = Phase(agreement.id, number, start, agreement.terms.interval, "stripe")
     return Begun(replace(agreement, last_period=number), tuple(due), phase, is_late)
 
