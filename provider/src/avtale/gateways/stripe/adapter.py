@@ -19,7 +19,7 @@ from avtale.domain.observations import (
 from avtale.domain.outcome import Answered, Outcome, Refused, T, Unknown
 from avtale.domain.settlement import ObservedCharge
 from avtale.domain.wishes import IntentWish, SubscriptionChange, SubscriptionWish, WrittenRequest
-from avtale.gateways.stripe import translate
+from avtale.gateways.stripe import reading, writing
 from avtale.gateways.stripe.calling import API_VERSION, REPLAYED_FAULT, Json, StripeCalls, Told, kept, outcome_of
 
 #: How many invoices, subscriptions and endpoints one reading looks at, the newest first.
@@ -39,34 +39,34 @@ class StripeBilling:
         self.livemode = calls.credentials.livemode
 
     def write_subscription(self, wish: SubscriptionWish) -> WrittenRequest:
-        """See translate.write_subscription."""
-        return translate.write_subscription(wish)
+        """See writing.write_subscription."""
+        return writing.write_subscription(wish)
 
     def write_intent(self, wish: IntentWish) -> WrittenRequest:
-        """See translate.write_intent."""
-        return translate.write_intent(wish)
+        """See writing.write_intent."""
+        return writing.write_intent(wish)
 
     def write_release(self, request_id: UUID, order_id: str) -> WrittenRequest:
-        """See translate.write_release."""
-        return translate.write_release(request_id, order_id)
+        """See writing.write_release."""
+        return writing.write_release(request_id, order_id)
 
     def write_change(self, change: SubscriptionChange) -> WrittenRequest:
-        """See translate.write_change."""
-        return translate.write_change(change)
+        """See writing.write_change."""
+        return writing.write_change(change)
 
     def amount_min(self, currency: str) -> int:
         """The least that Stripe takes, in minor units."""
-        return translate.AMOUNT_MIN[currency]
+        return writing.AMOUNT_MIN[currency]
 
     def write_stop(self, request_id: UUID, gateway_agreement_id: str) -> WrittenRequest:
-        """See translate.write_stop."""
-        return translate.write_stop(request_id, gateway_agreement_id)
+        """See writing.write_stop."""
+        return writing.write_stop(request_id, gateway_agreement_id)
 
     def write_refund(
         self, request_id: UUID, gateway_agreement_id: str, order_id: str, amount: int, reason: str
     ) -> WrittenRequest:
-        """See translate.write_refund; `order_id` is the payment intent."""
-        return translate.write_refund(request_id, order_id, amount, reason)
+        """See writing.write_refund; `order_id` is the payment intent."""
+        return writing.write_refund(request_id, order_id, amount, reason)
 
     async def create_subscription(self, request: WrittenRequest, *, again: bool = False) -> Outcome[Confirmation]:
         """Make a subscription under its key, or find the one that carries its attempt id.
@@ -74,7 +74,7 @@ class StripeBilling:
         A key lives for a day at least. After that, and where Stripe repeats the fault in which the first sending
         ended, only looking tells whether that sending had its effect; if not, it never will.
         """
-        customer = translate.read_params(request.body)["customer"]
+        customer = writing.read_params(request.body)["customer"]
 
         async def look() -> Outcome[Json]:
             params = {"customer": customer, "status": "all", "limit": LISTED_COUNT_MAX}
@@ -83,11 +83,11 @@ class StripeBilling:
         made = await self._made_once(request, again, self._v1.subscriptions.create_async, look)
         if isinstance(made, Answered) and "object" in made.value and not _is_expanded(made.value):
             return await self.fetch_confirmation(made.value["id"])
-        return _read(made, translate.read_confirmation)
+        return _read(made, reading.read_confirmation)
 
     async def create_intent(self, request: WrittenRequest, *, again: bool = False) -> Outcome[Confirmation]:
         """As create_subscription, for a payment that stands alone; one that its card declined is there as well."""
-        customer = translate.read_params(request.body)["customer"]
+        customer = writing.read_params(request.body)["customer"]
 
         async def look() -> Outcome[Json]:
             params = {"customer": customer, "limit": LISTED_COUNT_MAX}
@@ -96,7 +96,7 @@ class StripeBilling:
         made = await self._made_once(request, again, self._v1.payment_intents.create_async, look)
         if isinstance(made, Refused) and made.status == HTTPStatus.PAYMENT_REQUIRED:
             made = _made_before(await look(), request.id) or made
-        return _read(made, translate.read_intent_confirmation)
+        return _read(made, reading.read_intent_confirmation)
 
     async def _made_once(
         self,
@@ -109,7 +109,7 @@ class StripeBilling:
             return found
         options = {"idempotency_key": str(request.id)}
         outcome: Outcome[Json] = await outcome_of(
-            create(translate.read_params(request.body), options=options), lambda said: said
+            create(writing.read_params(request.body), options=options), lambda said: said
         )
         if isinstance(outcome, Unknown) and outcome.reason == REPLAYED_FAULT:
             found = _made_before(await look(), request.id)
@@ -119,7 +119,7 @@ class StripeBilling:
     async def release(self, request: WrittenRequest) -> Outcome[None]:
         """Cancel a payment intent. One that was paid meanwhile is Refused: read it."""
         intent, options = request.path.split("/")[-2], {"idempotency_key": str(request.id)}
-        params = translate.read_params(request.body)
+        params = writing.read_params(request.body)
         told = self._v1.payment_intents.cancel_async(intent, params, options=options)
         outcome = kept(await outcome_of(told, _nothing))
         if isinstance(outcome, Unknown) and outcome.reason == REPLAYED_FAULT:
@@ -136,7 +136,7 @@ class StripeBilling:
         subscription = request.path.rpartition("/")[2]
         if again and (seen := await self._has_seen(subscription, request)) is not None:
             return seen
-        params, options = translate.read_params(request.body), {"idempotency_key": str(request.id)}
+        params, options = writing.read_params(request.body), {"idempotency_key": str(request.id)}
         told = self._v1.subscriptions.update_async(subscription, params, options=options)
         outcome = kept(await outcome_of(told, _nothing))
         if isinstance(outcome, Unknown) and outcome.reason == REPLAYED_FAULT:
@@ -149,9 +149,9 @@ class StripeBilling:
         told: Outcome[Json] = await outcome_of(self._v1.subscriptions.retrieve_async(subscription), lambda said: said)
         if not isinstance(told, Answered):
             return kept(_read(told, _nothing))
-        if told.value["metadata"].get(translate.CHANGE) == str(request.id):
+        if told.value["metadata"].get(writing.CHANGE) == str(request.id):
             return Answered(None)
-        if translate.is_overtaken(translate.read_params(request.body), told.value):
+        if writing.is_overtaken(writing.read_params(request.body), told.value):
             return Refused(HTTPStatus.CONFLICT, "period_begun", "a period was begun, and charged, meanwhile")
         return None
 
@@ -159,9 +159,9 @@ class StripeBilling:
         """What is left to confirm of a subscription (`sub_…`) or of a payment (`pi_…`)."""
         if gateway_id.startswith("pi_"):
             intent = self._v1.payment_intents.retrieve_async(gateway_id)
-            return await outcome_of(intent, translate.read_intent_confirmation)
-        params = {"expand": translate.TO_CONFIRM}
-        return await outcome_of(self._v1.subscriptions.retrieve_async(gateway_id, params), translate.read_confirmation)
+            return await outcome_of(intent, reading.read_intent_confirmation)
+        params = {"expand": writing.TO_CONFIRM}
+        return await outcome_of(self._v1.subscriptions.retrieve_async(gateway_id, params), reading.read_confirmation)
 
     async def stop(self, request: WrittenRequest) -> Outcome[None]:
         """Cancel a subscription now. One that has ended is Refused with 404: read it."""
@@ -171,7 +171,7 @@ class StripeBilling:
 
     async def refund(self, request: WrittenRequest) -> Outcome[None]:
         """Give money back; the totals of the charge tell whether it is done."""
-        params, options = translate.read_params(request.body), {"idempotency_key": str(request.id)}
+        params, options = writing.read_params(request.body), {"idempotency_key": str(request.id)}
         outcome = kept(await outcome_of(self._v1.refunds.create_async(params, options=options), _nothing))
         if isinstance(outcome, Unknown) and outcome.reason == REPLAYED_FAULT:
             return await self._refunded_before(request, params["payment_intent"])
@@ -182,7 +182,7 @@ class StripeBilling:
         told = await outcome_of(self._v1.refunds.list_async(listed), lambda said: said["data"])
         if not isinstance(told, Answered):
             return Unknown(REPLAYED_FAULT)
-        if any(one["metadata"].get(translate.REFUND) == str(request.id) for one in told.value):
+        if any(one["metadata"].get(writing.REFUND) == str(request.id) for one in told.value):
             return Answered(None)
         return Refused(HTTPStatus.INTERNAL_SERVER_ERROR, REPLAYED_FAULT, "it failed at Stripe")
 
@@ -195,7 +195,7 @@ class StripeBilling:
             return invoices
         found = invoices.value
         return await self._calls.read(
-            lambda said: translate.read_agreement(said, found), "subscriptions", gateway_agreement_id
+            lambda said: reading.read_agreement(said, found), "subscriptions", gateway_agreement_id
         )
 
     async def fetch_charge(self, gateway_agreement_id: str, order_id: str) -> Outcome[ObservedCharge]:
@@ -211,9 +211,9 @@ class StripeBilling:
             if not isinstance(refunds, Answered):
                 return refunds
             found, given = disputes.value, refunds.value
-            return _read(Answered(intents.value[0]), lambda said: translate.read_payment(said, found, given))
+            return _read(Answered(intents.value[0]), lambda said: reading.read_payment(said, found, given))
         invoice = await self._calls.read(
-            lambda said: {**said, "_payments": translate.payments_of(said)}, "invoices", order_id, expand=["payments"]
+            lambda said: {**said, "_payments": reading.payments_of(said)}, "invoices", order_id, expand=["payments"]
         )
         if not isinstance(invoice, Answered):
             return invoice
@@ -226,7 +226,7 @@ class StripeBilling:
         refunds = await self._refunds(intents.value)
         if not isinstance(refunds, Answered):
             return refunds
-        return _read(invoice, lambda said: translate.read_charge(said, intents.value, disputes.value, refunds.value))
+        return _read(invoice, lambda said: reading.read_charge(said, intents.value, disputes.value, refunds.value))
 
     async def _intents(self, ids: Sequence[str]) -> Outcome[list[Json]]:
         found: list[Json] = []
@@ -240,7 +240,7 @@ class StripeBilling:
         return Answered(found)
 
     async def _disputes(self, intents: Sequence[Json]) -> Outcome[list[Json]]:
-        if not translate.is_disputed(intents):
+        if not reading.is_disputed(intents):
             return Answered([])
         found: list[Json] = []
         for one in intents:
@@ -254,7 +254,7 @@ class StripeBilling:
     async def _refunds(self, intents: Sequence[Json]) -> Outcome[list[Json]]:
         """The refunds of these, where there are any; a charge names the latest ten by itself."""
         found: list[Json] = []
-        for one in filter(translate.was_refunded, intents):
+        for one in filter(reading.was_refunded, intents):
             listed = {"payment_intent": one["id"], "limit": LISTED_COUNT_MAX}
             outcome: Outcome[list[Json]] = await self._calls.read(lambda said: said["data"], "refunds", **listed)
             if not isinstance(outcome, Answered):
@@ -266,12 +266,12 @@ class StripeBilling:
         """A price by its id (`price_…`) or its look-up key; None if there is none such."""
         if name.startswith("price_"):
             outcome: Outcome[ObservedPrice | None] = await outcome_of(
-                self._v1.prices.retrieve_async(name), translate.read_price
+                self._v1.prices.retrieve_async(name), reading.read_price
             )
             missing = isinstance(outcome, Refused) and outcome.status == HTTPStatus.NOT_FOUND
             return Answered(None) if missing else outcome
         told = self._v1.prices.list_async({"lookup_keys": [name], "active": True, "limit": 1})
-        return await outcome_of(told, lambda said: translate.read_price(said["data"][0]) if said["data"] else None)
+        return await outcome_of(told, lambda said: reading.read_price(said["data"][0]) if said["data"] else None)
 
     async def create_customer(
         self, key: UUID, person: tuple[str, str], email: str | None, name: str | None
@@ -280,13 +280,13 @@ class StripeBilling:
         metadata = {"avtale_customer": str(key), "avtale_issuer": person[0][:500], "avtale_subject": person[1][:500]}
         params: dict[str, Any] = _given(email=email, name=name) | {"metadata": metadata}
         options = {"idempotency_key": f"customer-{key}"}
-        return await outcome_of(self._v1.customers.create_async(params, options=options), translate.read_customer)
+        return await outcome_of(self._v1.customers.create_async(params, options=options), reading.read_customer)
 
     async def fetch_customer(self, customer_id: str) -> Outcome[ObservedCustomer | None]:
         """A customer; None for one that was deleted."""
         return await outcome_of(
             self._v1.customers.retrieve_async(customer_id),
-            lambda said: None if said.get("deleted") else translate.read_customer(said),
+            lambda said: None if said.get("deleted") else reading.read_customer(said),
         )
 
     async def update_customer(
@@ -296,20 +296,20 @@ class StripeBilling:
         params: dict[str, Any] = _given(email=email, name=name)
         if default is not None:
             params["invoice_settings"] = {"default_payment_method": default}
-        return await outcome_of(self._v1.customers.update_async(customer_id, params), translate.read_customer)
+        return await outcome_of(self._v1.customers.update_async(customer_id, params), reading.read_customer)
 
     async def list_payment_methods(self, customer_id: str) -> Outcome[tuple[PaymentMethod, ...]]:
         """What a customer can pay with, the newest first."""
         told = self._v1.customers.payment_methods.list_async(customer_id, {"limit": LISTED_COUNT_MAX})
-        return await outcome_of(told, lambda said: tuple(map(translate.read_method, said["data"])))
+        return await outcome_of(told, lambda said: tuple(map(reading.read_method, said["data"])))
 
     async def attach_payment_method(self, customer_id: str, payment_method_id: str) -> Outcome[PaymentMethod]:
         """Give a customer a payment method; one that is theirs already stays so."""
         read = await outcome_of(self._v1.payment_methods.retrieve_async(payment_method_id), lambda said: said)
         if isinstance(read, Answered) and read.value.get("customer") == customer_id:
-            return _read(read, translate.read_method)
+            return _read(read, reading.read_method)
         params = {"customer": customer_id}
-        return await outcome_of(self._v1.payment_methods.attach_async(payment_method_id, params), translate.read_method)
+        return await outcome_of(self._v1.payment_methods.attach_async(payment_method_id, params), reading.read_method)
 
     async def detach_payment_method(self, payment_method_id: str) -> Outcome[None]:
         """Take a payment method from its customer, for good."""
@@ -349,12 +349,12 @@ class StripeBilling:
     async def register_webhook(self, url: str, events: Sequence[str]) -> Outcome[RegisteredWebhook]:
         """Make a webhook endpoint that is told in our version; its secret is told once."""
         params = {"url": url, "enabled_events": list(events), "api_version": API_VERSION, "description": "avtale"}
-        return await outcome_of(self._v1.webhook_endpoints.create_async(params), translate.read_webhook)
+        return await outcome_of(self._v1.webhook_endpoints.create_async(params), reading.read_webhook)
 
     async def list_webhooks(self) -> Outcome[tuple[RegisteredWebhook, ...]]:
         """Every endpoint of this account, without secrets."""
         told = self._v1.webhook_endpoints.list_async({"limit": LISTED_COUNT_MAX})
-        return await outcome_of(told, lambda said: tuple(map(translate.read_webhook, said["data"])))
+        return await outcome_of(told, lambda said: tuple(map(reading.read_webhook, said["data"])))
 
     async def delete_webhook(self, webhook_id: str) -> Outcome[None]:
         """Delete an endpoint."""
@@ -377,7 +377,7 @@ def _made_before(listed: Outcome[Json], attempt_id: UUID) -> Outcome[Json] | Non
     """What an earlier sending of this attempt made; without a list nobody knows."""
     if not isinstance(listed, Answered):
         return Unknown("whether it was made before is not known") if not isinstance(listed, Unknown) else listed
-    mine = [one for one in listed.value["data"] if one["metadata"].get(translate.ATTEMPT) == str(attempt_id)]
+    mine = [one for one in listed.value["data"] if one["metadata"].get(writing.ATTEMPT) == str(attempt_id)]
     return Answered(mine[0]) if mine else None
 
 

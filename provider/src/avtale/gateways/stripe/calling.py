@@ -17,7 +17,7 @@ from avtale.gateways.stripe.transport import NotAnswered, Transport
 
 T = TypeVar("T")
 
-#: The version whose shapes translate.py knows; the SDK is pinned to the one that speaks it.
+#: The version whose shapes writing.py and reading.py know; the SDK is pinned to the one that speaks it.
 API_VERSION = "2026-10-28.endive"
 RETRY_AFTER_SECONDS_DEFAULT = 1.0
 RETRY_AFTER_SECONDS_MAX = 3600.0

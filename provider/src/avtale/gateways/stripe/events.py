@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from avtale.domain.observations import EventSubject
-from avtale.gateways.stripe.translate import ATTEMPT
+from avtale.gateways.stripe.writing import ATTEMPT
 
 #: How far a delivery's time may be from our wall time, in seconds: what Stripe's own libraries tolerate.
 TOLERANCE_SECONDS_MAX = 300

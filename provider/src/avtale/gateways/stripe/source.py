@@ -7,7 +7,7 @@ from avtale.domain.observations import NEVER_OVER, FoundAgreement, GatewayAgreem
 from avtale.domain.outcome import Outcome
 from avtale.domain.periods import Interval, Unit
 from avtale.gateways.stripe.calling import Json, StripeCalls
-from avtale.gateways.stripe.translate import instant
+from avtale.gateways.stripe.reading import instant
 
 #: One that is late with a payment, or waits for one, has not been paid for as its row says.
 _STATES = {
