@@ -195,13 +195,15 @@ class Database:
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise DatabaseDown("the connection to the database was lost") from error
-            if (getattr(error.orig, "sqlstate", None) or "").startswith(NO_RESOURCES):
+            if _is_full(error.orig):
                 raise DatabaseDown("the database has no room left") from error
             raise
         except psycopg.Error as error:
             if driver.closed:
                 await conn.invalidate()
                 raise DatabaseDown("the connection to the database was lost") from error
+            if _is_full(error):
+                raise DatabaseDown("the database has no room left") from error
             raise DatabaseFault(str(error)) from error
         finally:
             await conn.close()
@@ -228,6 +230,11 @@ class Database:
 def _driver(conn: AsyncConnection) -> psycopg.AsyncConnection:
     assert conn.sync_connection is not None
     return cast(psycopg.AsyncConnection, conn.sync_connection.connection.driver_connection)
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether a driver's error says that the database has no disk or memory left."""
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(NO_RESOURCES)
 
 
 def _let_go_in_time(connection: Any, record: object) -> None:
