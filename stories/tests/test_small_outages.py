@@ -21,8 +21,7 @@ pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 #: How long the database is away; OUTAGE_SECONDS=60 is the long form.
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "4"))
-#: How long a worker's cable is pulled, and how many ask at once; CUT_SECONDS=60 and BURST=1500 are the long form. With
-#: more than 2 000 the operating system's own queue of connections is full, and some are cut before we hear of them.
+#: How long a worker's cable is pulled, and how many ask at once; CUT_SECONDS=60 and BURST=10000 are the long form.
 CUT_SECONDS = float(os.environ.get("CUT_SECONDS", "3"))
 BURST = int(os.environ.get("BURST", "200"))
 
