@@ -231,8 +231,8 @@ def begin_period(
     """The period that begins with this order (`days`: its first, and the one after its last): at the price that was
     planned, if Stripe asks it, and counted from where Stripe says.
 
-    A pause is over with it; one that came too late to keep it from being charged (`collects` says that Stripe knows of
-    a pause) begins after it.
+    A pause is over with it. One that Stripe knows of (it `collects` nothing), but too late to keep this order from
+    being charged, begins after it.
     """
     start, end = days
     due = _holding(planned, start)

@@ -56,12 +56,19 @@ async def insert_agreements(tx: Transaction, agreements: Sequence[Agreement]) ->
 
 
 def _row(tx: Transaction, agreement: Agreement) -> dict[str, object]:
-    terms = agreement.terms
     return {
         "tenant_id": tx.tenant_id,
         "id": agreement.id,
         "issuer": agreement.issuer,
         "subject": agreement.subject,
+        "voucher": agreement.voucher,
+        **_terms(agreement.terms),
+        **_state(agreement, (*_STATE, "created_at", "gift_reason", "gateway", "version")),
+    }
+
+
+def _terms(terms: Terms) -> dict[str, object]:
+    return {
         "product_id": terms.product_id,
         "product_name": terms.name,
         "product_description": terms.description,
@@ -73,29 +80,15 @@ def _row(tx: Transaction, agreement: Agreement) -> dict[str, object]:
         "agreement_url": terms.agreement_url,
         "campaign": campaign_row(terms.campaign),
         "suggested_max": terms.suggested_max,
-        "voucher": agreement.voucher,
-        **_state(agreement, (*_STATE, "created_at", "gift_reason", "gateway", "version")),
     }
 
 
 async def save_terms(tx: Transaction, agreement: Agreement) -> None:
     """Write an agreement with other terms than it had; it is locked by this transaction."""
-    c, terms = t.agreements.c, agreement.terms
+    c = t.agreements.c
     await save_agreements(tx, [agreement])
-    values = {
-        "product_id": terms.product_id,
-        "product_name": terms.name,
-        "product_description": terms.description,
-        "price": terms.price.amount,
-        "interval_unit": terms.interval.unit,
-        "interval_count": terms.interval.count,
-        "vat_basis_points": terms.vat_basis_points,
-        "agreement_url": terms.agreement_url,
-        "campaign": campaign_row(terms.campaign),
-        "suggested_max": terms.suggested_max,
-    }
     mine = (c.tenant_id == tx.tenant_id) & (c.id == agreement.id)
-    await tx.conn.execute(update(t.agreements).where(mine).values(**values))
+    await tx.conn.execute(update(t.agreements).where(mine).values(_terms(agreement.terms)))
 
 
 async def save_asked(tx: Transaction, found: Mapping[UUID, Asked | None]) -> None:
