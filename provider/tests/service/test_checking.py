@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from avtale.service import checking
 from avtale.service.checkout import Person
-from avtale.storage import agreements, checks
+from avtale.storage import checks, drafts
 from avtale.storage import tables as t
 from avtale.storage.checks import CheckKind
 
@@ -23,8 +23,8 @@ async def test_readings_are_settled_together_and_a_culprit_stands_alone(
     people = [Person("https://id.example", name) for name in ("anna", "bo", "cy", "dag")]
     ours = [await shop.subscribe(person) for person in people]
     async with shop.db.tenant(shop.tenant.id) as tx:
-        drafts = {draft.id: draft.agreement_id for draft in await agreements.drafts_of(tx, ours)}
-        await checks.ask(tx, CheckKind.DRAFT, drafts, tx.now)
+        asked = {draft.id: draft.agreement_id for draft in await drafts.drafts_of(tx, ours)}
+        await checks.ask(tx, CheckKind.DRAFT, asked, tx.now)
     batches: list[int] = []
     honest = checking.follow_agreements
 
@@ -40,7 +40,7 @@ async def test_readings_are_settled_together_and_a_culprit_stands_alone(
     async with shop.db.tenant(shop.tenant.id) as tx:
         c = t.checks.c
         waiting = await tx.conn.execute(select(c.id).where(c.kind == "draft", c.due_at <= tx.now))
-        assert [drafts[row.id] for row in waiting] == [ours[2]]
+        assert [asked[row.id] for row in waiting] == [ours[2]]
 
 
 async def test_who_asks_while_a_reading_is_under_way_is_answered_by_another_one(shop: Shop) -> None:

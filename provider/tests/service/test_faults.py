@@ -22,7 +22,7 @@ from avtale.service.refunding import refund_charge
 from avtale.service.sending import resend
 from avtale.service.stopping import stop_agreement
 from avtale.service.turning import turn_clock
-from avtale.storage import agreements, calls, charges, database, inbox, receipts
+from avtale.storage import calls, charges, database, drafts, inbox, receipts
 from avtale.storage.database import Transaction
 from avtale.storage.inbox import Arrival
 from avtale.storage.receipts import LedgerEntry
@@ -84,8 +84,8 @@ async def test_a_draft_that_expires_after_another_one_won_has_ended_too(shop: Sh
         await inbox.keep(tx, [Arrival(new_id(), GatewayName.VIPPS, event, b"{}")])
     await shop.advance_to(START + timedelta(minutes=15))
     async with shop.db.tenant(shop.tenant.id) as tx:
-        drafts = await agreements.drafts_of(tx, [started.agreement_id])
-    assert sorted(draft.status for draft in drafts) == ["dead", "won"]
+        ended = await drafts.drafts_of(tx, [started.agreement_id])
+    assert sorted(draft.status for draft in ended) == ["dead", "won"]
     await shop.books()
 
 

@@ -16,7 +16,7 @@ from avtale.service.ids import new_id
 from avtale.service.intake import Intake
 from avtale.service.registering import webhook_url
 from avtale.service.signers import Signer
-from avtale.storage import agreements, charges, checks, inbox
+from avtale.storage import charges, checks, drafts, inbox
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Job, Transaction
 from avtale.storage.due import refresh_due
@@ -149,21 +149,21 @@ async def absorb_inbox(db: Database, tenant: Tenant, batch_count_max: int = 500)
     """Ask for readings of what new webhooks are about, and put those about nothing of ours aside; True when more."""
     async with db.tenant(tenant.id) as tx:
         events = await inbox.claim_new(tx, batch_count_max)
-        drafts = await agreements.find_drafts(
+        found_drafts = await drafts.find_drafts(
             tx,
             {event.gateway_agreement_id for event in events if event.gateway_agreement_id},
             _uuids(event.external_id for event in events),
         )
         orders = _uuids(event.order_id if event.gateway is GatewayName.VIPPS else event.external_id for event in events)
         attempts = await charges.get_attempts(tx, orders)
-        by_order = {draft.order_id: draft for draft in await agreements.drafts_of_orders(tx, orders)}
+        by_order = {draft.order_id: draft for draft in await drafts.drafts_of_orders(tx, orders)}
         by_name = await _attempts_by_name(tx, events)
         ours: set[UUID] = set()
         asked_drafts: set[UUID] = set()
         asked_attempts: set[UUID] = set()
         for event in events:
             order = _uuid(event.order_id)
-            mine = [draft for draft in drafts if _about(event, draft)]
+            mine = [draft for draft in found_drafts if _about(event, draft)]
             named = by_name.get(event.order_id or "")
             if named is None and event.gateway is GatewayName.STRIPE and _uuid(event.external_id) in attempts:
                 named = _uuid(event.external_id)
@@ -210,7 +210,7 @@ def _aside(event: InboxEvent) -> str:
     return "foreign" if event.gateway_agreement_id else "done"
 
 
-def _about(event: InboxEvent, draft: agreements.Draft) -> bool:
+def _about(event: InboxEvent, draft: drafts.Draft) -> bool:
     if event.gateway_agreement_id and event.gateway_agreement_id == draft.gateway_agreement_id:
         return True
     return _uuid(event.external_id) == draft.id
@@ -219,7 +219,7 @@ def _about(event: InboxEvent, draft: agreements.Draft) -> bool:
 async def _learn_address(tx: Transaction, draft_id: UUID, known: str | None, told: str | None) -> None:
     """A draft whose answer was lost learns the gateway's id for it from the first event about it."""
     if known is None and told is not None:
-        await agreements.update_draft(tx, draft_id, gateway_agreement_id=told)
+        await drafts.update_draft(tx, draft_id, gateway_agreement_id=told)
 
 
 def _uuids(texts: Iterable[str | None]) -> set[UUID]:

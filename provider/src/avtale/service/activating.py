@@ -19,11 +19,11 @@ from avtale.service import announcing, settling
 from avtale.service.ids import new_id
 from avtale.service.invoicing import learn_all_orders, learn_orders
 from avtale.service.taking_billed import asked_elsewise, before_bridge, take_arrived
-from avtale.storage import agreements, calls, changes, charges, checks, dunnings, locks, phases
-from avtale.storage.agreements import Draft
+from avtale.storage import agreements, calls, changes, charges, checks, drafts, dunnings, locks, phases
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Transaction
+from avtale.storage.drafts import Draft
 from avtale.storage.phases import Phase
 from avtale.storage.tenants import Tenant
 
@@ -35,7 +35,7 @@ async def settle_draft(
     tx: Transaction, tenant: Tenant, gateway: AgreementGateway, draft_id: UUID, observed: ObservedAgreement
 ) -> Agreement | None:
     """Apply one reading of a draft's agreement; returns our agreement as it is now (None: no such draft)."""
-    found = await agreements.get_drafts(tx, [draft_id])
+    found = await drafts.get_drafts(tx, [draft_id])
     if not found:
         return None
     before = await agreements.get_agreement(tx, found[0].agreement_id)
@@ -44,12 +44,12 @@ async def settle_draft(
     # The same lock as checkout takes first: two agreements about one product activate one after the other.
     await locks.lock_person_and_product(tx, before.issuer, before.subject, before.terms.product_id)
     agreement = await agreements.get_agreement(tx, before.id, lock=True)
-    drafts = {draft.id: draft for draft in await agreements.drafts_of(tx, [before.id])}
-    draft = drafts[draft_id]
+    its_drafts = {draft.id: draft for draft in await drafts.drafts_of(tx, [before.id])}
+    draft = its_drafts[draft_id]
     if agreement is None:
         return None
     if draft.gateway_agreement_id is None:
-        await agreements.update_draft(tx, draft_id, gateway_agreement_id=observed.gateway_agreement_id)
+        await drafts.update_draft(tx, draft_id, gateway_agreement_id=observed.gateway_agreement_id)
     approved = observed.state is GatewayAgreementState.ACTIVE or observed.started_at is not None
 
     if agreement.gateway_agreement_id == observed.gateway_agreement_id:
@@ -67,7 +67,7 @@ async def settle_draft(
         if approved and observed.orders:
             await learn_orders(tx, tenant, agreement, observed, stray=True)
         if not approved and draft.status in _LIVE and observed.state is not GatewayAgreementState.PENDING:
-            return await _end_draft(tx, agreement, list(drafts.values()), draft_id, _end_of(tx, draft, observed))
+            return await _end_draft(tx, agreement, list(its_drafts.values()), draft_id, _end_of(tx, draft, observed))
         return agreement
     if approved:
         active = await _activate(tx, tenant, gateway, agreement, draft, observed)
@@ -75,7 +75,7 @@ async def settle_draft(
             return await _stop(tx, tenant, active, observed.stopped_at or tx.now)
         return active
     if observed.state is not GatewayAgreementState.PENDING:
-        return await _end_draft(tx, agreement, list(drafts.values()), draft_id, _end_of(tx, draft, observed))
+        return await _end_draft(tx, agreement, list(its_drafts.values()), draft_id, _end_of(tx, draft, observed))
     if observed.waits_for_card and draft.expires_at <= tx.now:
         await _abandon(tx, gateway, draft, observed)
     return agreement
@@ -158,19 +158,19 @@ def _noted_limit(agreement: Agreement, observed: ObservedAgreement) -> Agreement
 
 async def bury_draft(tx: Transaction, draft_id: UUID) -> None:
     """The life of a draft without a known address at the gateway is over: nobody can approve it any more."""
-    for draft in await agreements.get_drafts(tx, [draft_id]):
+    for draft in await drafts.get_drafts(tx, [draft_id]):
         agreement = await agreements.get_agreement(tx, draft.agreement_id, lock=True)
         if agreement is not None and draft.gateway_agreement_id is None:
-            drafts = await agreements.drafts_of(tx, [agreement.id])
-            await _end_draft(tx, agreement, drafts, draft_id, AgreementVerb.EXPIRE)
+            its_drafts = await drafts.drafts_of(tx, [agreement.id])
+            await _end_draft(tx, agreement, its_drafts, draft_id, AgreementVerb.EXPIRE)
 
 
 async def _end_draft(
-    tx: Transaction, agreement: Agreement, drafts: list[Draft], draft_id: UUID, verb: AgreementVerb
+    tx: Transaction, agreement: Agreement, its_drafts: list[Draft], draft_id: UUID, verb: AgreementVerb
 ) -> Agreement:
     """This draft has come to nothing; with the last one the agreement has, rejected if any of them was."""
-    await agreements.update_draft(tx, draft_id, status="rejected" if verb is AgreementVerb.REJECT else "dead")
-    others = [draft.status for draft in drafts if draft.id != draft_id]
+    await drafts.update_draft(tx, draft_id, status="rejected" if verb is AgreementVerb.REJECT else "dead")
+    others = [draft.status for draft in its_drafts if draft.id != draft_id]
     if agreement.gateway_agreement_id is not None or _LIVE.intersection(others):
         return agreement
     if "rejected" in others:
@@ -215,7 +215,7 @@ async def _activate(
         phase_start=first.end if made_by_campaign else None,
         limit=observed.limit if agreement.terms.suggested_max is not None else None,
     )
-    await agreements.update_draft(tx, draft.id, status="won")
+    await drafts.update_draft(tx, draft.id, status="won")
     if doubled:
         # Written as stopping in one step: the database holds one active agreement for a person and product.
         active, call = await settling.ask_to_stop(tx, gateway, active, draft.id, "duplicate")
@@ -293,7 +293,7 @@ async def _undo(
     observed: ObservedAgreement,
 ) -> None:
     """A second draft of the same agreement was approved as well: stop it, and give its initial charge back."""
-    await agreements.update_draft(tx, draft.id, status="lost")
+    await drafts.update_draft(tx, draft.id, status="lost")
     if observed.state is GatewayAgreementState.ACTIVE:
         request = gateway.write_stop(new_id(), observed.gateway_agreement_id)
         await calls.write_calls(tx, [Call(request, CallKind.STOP, draft.id)], lease_seconds_max=0)

@@ -28,7 +28,7 @@ from avtale.service.checking import read_now
 from avtale.service.checkout import CheckoutWish, Person, start_checkout
 from avtale.service.reading import AgreementView, list_agreements
 from avtale.service.stopping import stop_agreement
-from avtale.storage import agreements, customer_apis, tenants, turns
+from avtale.storage import agreements, customer_apis, drafts, tenants, turns
 from avtale.storage.customer_apis import Addition, Client, CustomerApi
 from avtale.storage.database import Database, Transaction
 from avtale.storage.tenants import Tenant
@@ -195,11 +195,11 @@ async def tell(db: Database, gateways: Gateways, tenant: Tenant, addition: Addit
         return Told(addition, Result(addition.result or Result.UNKNOWN))
     async with db.tenant(tenant.id) as tx:
         agreement = await agreements.get_agreement(tx, addition.agreement_id)
-        drafts = await agreements.drafts_of(tx, [addition.agreement_id])
+        its_drafts = await drafts.drafts_of(tx, [addition.agreement_id])
     answered = False
     if agreement is not None and agreement.status is AgreementStatus.PENDING:
         gateway = await gateways.recurring(tenant.id)
-        for draft in drafts:
+        for draft in its_drafts:
             if draft.confirmation_url == addition.confirmation_url:
                 answered = await read_now(db, gateway, tenant, draft)
     async with db.tenant(tenant.id) as tx:
@@ -216,8 +216,8 @@ async def _certain(tx: Transaction, addition: Addition) -> Result | None:
     agreement = await agreements.get_agreement(tx, addition.agreement_id)
     if agreement is not None and agreement.status is not AgreementStatus.PENDING:
         return _RESULTS[agreement.status]
-    drafts = await agreements.drafts_of(tx, [addition.agreement_id])
-    mine = next((draft.status for draft in drafts if draft.confirmation_url == addition.confirmation_url), "")
+    its_drafts = await drafts.drafts_of(tx, [addition.agreement_id])
+    mine = next((draft.status for draft in its_drafts if draft.confirmation_url == addition.confirmation_url), "")
     return {"rejected": Result.CANCELLED, "dead": Result.FAILED}.get(mine)
 
 

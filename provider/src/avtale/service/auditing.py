@@ -13,7 +13,7 @@ from avtale.domain.charge import OPEN_ATTEMPTS, Charge
 from avtale.domain.gateway import try_days
 from avtale.domain.purchase import Purchase, PurchaseStatus, purchase_access
 from avtale.domain.settlement import BookingKind
-from avtale.storage import agreements, charges, entitlements, imports, phases, purchases, receipts
+from avtale.storage import agreements, charges, drafts, entitlements, imports, phases, purchases, receipts
 from avtale.storage.database import Database
 from avtale.storage.due import unwoken
 from avtale.storage.entitlements import Entitlement
@@ -40,7 +40,7 @@ async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
     async with db.snapshot(tenant.id) as tx:
         everyone = await agreements.all_agreements(tx)
         ids = [agreement.id for agreement in everyone]
-        drafts = await agreements.drafts_of(tx, ids)
+        found_drafts = await drafts.drafts_of(tx, ids)
         bought = await purchases.all_purchases(tx)
         bought_ids = [purchase.id for purchase in bought]
         owed_once = await charges.charges_of_purchases(tx, bought_ids)
@@ -52,7 +52,7 @@ async def export(db: Database, tenant: Tenant) -> dict[str, Any]:
         counted = await phases.phases_of(tx, ids)
         moved = await imports.moved_in(tx)
     addresses: dict[UUID, list[str]] = defaultdict(list)
-    for draft in drafts:
+    for draft in found_drafts:
         if draft.gateway_agreement_id is not None:
             addresses[draft.agreement_id].append(draft.gateway_agreement_id)
     attempts_of: dict[UUID, list[dict[str, Any]]] = defaultdict(list)

@@ -21,6 +21,7 @@ from avtale.storage import (
     agreements,
     browsing,
     charges,
+    drafts,
     entitlements,
     events,
     figures,
@@ -30,9 +31,9 @@ from avtale.storage import (
     refunds,
 )
 from avtale.storage.acts import Act
-from avtale.storage.agreements import Draft
 from avtale.storage.browsing import AgreementRow, CallRow, ChargeRow, EventRow, ReceiptRow
 from avtale.storage.database import Database
+from avtale.storage.drafts import Draft
 from avtale.storage.figures import Outcome
 from avtale.storage.receipts import Receipt
 from avtale.storage.tenants import Tenant
@@ -159,7 +160,7 @@ async def open_file(db: Database, tenant: Tenant, agreement_id: UUID) -> Agreeme
         tried = await charges.attempts_of(tx, ids)
         made = await charges.attempt_times(tx, ids)
         wishes = await refunds.refunds_of(tx, ids)
-        drafts = await agreements.drafts_of(tx, [agreement_id])
+        its_drafts = await drafts.drafts_of(tx, [agreement_id])
         access = (await entitlements.entitlements_of(tx, [agreement_id])).get(agreement_id)
         told = await events.events_of(tx, agreement_id)
         documents = await receipts.receipts_of_charges(tx, ids)
@@ -169,7 +170,7 @@ async def open_file(db: Database, tenant: Tenant, agreement_id: UUID) -> Agreeme
     until = access.access_until if access is not None else None
     view = AgreementView(agreement, tuple(owed), until)
     count = sum(other.id != agreement_id for other in others)
-    return AgreementFile(view, tuple(drafts), tuple(tried), tuple(wishes), history, count)
+    return AgreementFile(view, tuple(its_drafts), tuple(tried), tuple(wishes), history, count)
 
 
 async def purchase_history(db: Database, tenant: Tenant, charge_id: UUID) -> tuple[Moment, ...]:

@@ -25,10 +25,10 @@ from avtale.service.sending import lease_seconds, send_written
 from avtale.service.stopping import may_see
 from avtale.service.subscribing import price_at_stripe
 from avtale.service.taking_billed import price_calls
-from avtale.storage import agreements, calls, changes, tenants
-from avtale.storage.agreements import Draft
+from avtale.storage import agreements, calls, changes, drafts, tenants
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Database, Transaction
+from avtale.storage.drafts import Draft
 from avtale.storage.tenants import Tenant
 
 #: A period that is to begin today begins so much later, for Stripe has to hear of it first.
@@ -121,8 +121,7 @@ async def read_standing(
     Raises GatewayRefused, GatewayBusy and GatewayUnknown."""
     async with db.tenant(tenant.id) as tx:
         agreement = await agreements.get_agreement(tx, agreement_id)
-        drafts = await agreements.drafts_of(tx, [agreement_id])
-    won = next((draft for draft in drafts if draft.status == "won"), None)
+        won = (await drafts.won_drafts(tx, [agreement_id])).get(agreement_id)
     if agreement is None or not may_see(owner, agreement) or won is None or won.gateway_agreement_id is None:
         return None, None
     observed = answered(await billing.fetch_agreement(won.gateway_agreement_id), "read the subscription")

@@ -26,11 +26,11 @@ from avtale.service.sending import CALLS_AT_ONCE_MAX, lease_seconds
 from avtale.service.settling import Reading, settle_charges
 from avtale.service.taking_billed import price_calls
 from avtale.service.uncreating import settle_uncreated
-from avtale.storage import agreements, calls, charges, checks
-from avtale.storage.agreements import Draft
+from avtale.storage import agreements, calls, charges, checks, drafts
 from avtale.storage.calls import resend_seconds
 from avtale.storage.checks import Check, CheckKind
 from avtale.storage.database import Database, DatabaseFault, Job, Transaction
+from avtale.storage.drafts import Draft
 from avtale.storage.due import refresh_due
 from avtale.storage.tenants import Tenant
 
@@ -51,17 +51,17 @@ async def check(db: Database, gateways: Gateways, tenant: Tenant, batch_count_ma
     """Read and settle one batch of what is due; True when there may be more."""
     async with db.tenant(tenant.id) as tx:
         claimed = await checks.claim(tx, batch_count_max, lambda count: lease_seconds(gateways, count))
-        drafts = {
-            d.id: d for d in await agreements.get_drafts(tx, [c.id for c in claimed if c.kind is CheckKind.DRAFT])
+        found_drafts = {
+            d.id: d for d in await drafts.get_drafts(tx, [c.id for c in claimed if c.kind is CheckKind.DRAFT])
         }
-        owners = await agreements.get_agreements(tx, {draft.agreement_id for draft in drafts.values()})
+        owners = await agreements.get_agreements(tx, {draft.agreement_id for draft in found_drafts.values()})
         tried = await charges.get_attempts(tx, [c.id for c in claimed if c.kind is CheckKind.ATTEMPT])
-    names = {draft.gateway for draft in drafts.values()} | {attempt.gateway for attempt in tried.values()}
+    names = {draft.gateway for draft in found_drafts.values()} | {attempt.gateway for attempt in tried.values()}
     open_desks = await desks(gateways, tenant, names)
     slots = asyncio.Semaphore(CALLS_AT_ONCE_MAX)
 
     async def read_draft(one: Check) -> tuple[Check, Outcome[ObservedAgreement] | None]:
-        draft = drafts.get(one.id)
+        draft = found_drafts.get(one.id)
         if draft is None or draft.gateway_agreement_id is None:
             return one, None
         if draft.gateway not in open_desks:
@@ -80,7 +80,7 @@ async def check(db: Database, gateways: Gateways, tenant: Tenant, batch_count_ma
     of_attempts = await asyncio.gather(*(read_attempt(c) for c in claimed if c.id in tried))
     following: list[_Followed] = []
     for one, told in of_drafts:
-        draft = drafts.get(one.id)
+        draft = found_drafts.get(one.id)
         owner = owners.get(draft.agreement_id) if draft else None
         if draft is not None and owner is not None and isinstance(told, Answered) and goes_on(owner, told.value):
             following.append((one, draft, owner, told.value))

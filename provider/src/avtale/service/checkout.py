@@ -19,12 +19,12 @@ from avtale.domain.ports import Gateways, RecurringGateway
 from avtale.domain.wishes import DraftWish, WrittenRequest
 from avtale.service.ids import new_id
 from avtale.service.vouching import take_voucher, voucher_terms
-from avtale.storage import agreements, calls, checks, idempotency, locks, tenants
-from avtale.storage.agreements import Draft
+from avtale.storage import agreements, calls, checks, drafts, idempotency, locks, tenants
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.campaigns import campaigns_on_sale
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Transaction
+from avtale.storage.drafts import Draft
 from avtale.storage.tenants import Tenant
 
 #: A draft that is not approved in this time expires (Vipps Recurring, T1).
@@ -208,7 +208,7 @@ def new_agreement(
 
 
 async def _open_draft(tx: Transaction, agreement: Agreement, left_min: timedelta) -> Checkout | None:
-    for draft in reversed(await agreements.drafts_of(tx, [agreement.id])):
+    for draft in reversed(await drafts.drafts_of(tx, [agreement.id])):
         if draft.status == "drafted" and draft.confirmation_url and draft.expires_at - tx.now >= left_min:
             return Checkout(agreement.id, draft.confirmation_url, draft.expires_at)
     return None
@@ -242,7 +242,7 @@ async def _write_draft(
     except ValueError as error:
         raise Invalid(f"Vipps would not take this: {error}") from error
     async with tx.together():
-        await agreements.insert_draft(tx, draft)
+        await drafts.insert_draft(tx, draft)
         await calls.write_calls(tx, [Call(request, CallKind.DRAFT, draft.id)], lease_seconds_max=None)
         await checks.ask(tx, CheckKind.DRAFT, [draft.id], tx.now + DRAFT_CHECK_AFTER)
     return draft, request
@@ -253,7 +253,7 @@ async def _record_draft(tx: Transaction, draft: Draft, outcome: Outcome[Drafted]
         drafted = outcome.value
         async with tx.together():
             await calls.close_calls(tx, [draft.id], "accepted")
-            await agreements.update_draft(
+            await drafts.update_draft(
                 tx,
                 draft.id,
                 status="drafted",
@@ -264,11 +264,11 @@ async def _record_draft(tx: Transaction, draft: Draft, outcome: Outcome[Drafted]
     if isinstance(outcome, Refused | Throttled):
         answer = outcome.detail if isinstance(outcome, Refused) else "too many requests"
         await calls.close_calls(tx, [draft.id], "rejected", answer)
-        await agreements.update_draft(tx, draft.id, status="refused")
+        await drafts.update_draft(tx, draft.id, status="refused")
     else:
         # It may have been drafted, but nobody has its address: whoever approves it is found by our draft id.
         await calls.close_calls(tx, [draft.id], "unknown", outcome.reason)
-        await agreements.update_draft(tx, draft.id, status="unknown")
+        await drafts.update_draft(tx, draft.id, status="unknown")
     return None
 
 

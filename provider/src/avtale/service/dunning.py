@@ -18,7 +18,7 @@ from avtale.domain.ports import AgreementGateway
 from avtale.domain.settlement import ObservedCharge, Settlement
 from avtale.service import announcing
 from avtale.service.ending import ask_to_stop
-from avtale.storage import agreements, calls, charges, dunnings, entitlements, phases
+from avtale.storage import agreements, calls, charges, drafts, dunnings, entitlements, phases
 from avtale.storage.database import Database, Transaction
 from avtale.storage.phases import Phase
 from avtale.storage.tenants import Tenant
@@ -153,7 +153,6 @@ async def _end(tx: Transaction, tenant: Tenant, gateway: AgreementGateway, owner
         counted = [Phase(owner.id, s.from_period, s.start, s.interval, "hold") for s in held.stretches]
         await phases.begin_phases(tx, owner, counted)
         return
-    drafts = await agreements.drafts_of(tx, [owner.id])
-    won = next(draft.id for draft in drafts if draft.status == "won")
-    _, call = await ask_to_stop(tx, gateway, owner, won, PAYMENT_FAILED)
+    won = (await drafts.won_drafts(tx, [owner.id]))[owner.id]
+    _, call = await ask_to_stop(tx, gateway, owner, won.id, PAYMENT_FAILED)
     await calls.write_calls(tx, [call], lease_seconds_max=0)

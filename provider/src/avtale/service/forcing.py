@@ -15,7 +15,7 @@ from avtale.service.ids import new_id
 from avtale.service.noting import note
 from avtale.service.reading import AgreementView, get_agreement
 from avtale.service.stopping import stop_agreement
-from avtale.storage import agreements
+from avtale.storage import drafts
 from avtale.storage.database import Database
 from avtale.storage.tenants import Tenant
 
@@ -36,9 +36,9 @@ async def force_accept(
         raise Conflict(f"the agreement is {view.agreement.status.value}, no draft", code="agreement_not_pending")
     gateway = await gateways.recurring(tenant.id)
     async with db.tenant(tenant.id) as tx:
-        drafts = await agreements.drafts_of(tx, [agreement_id])
+        its_drafts = await drafts.drafts_of(tx, [agreement_id])
         await note(tx, by, "force accept", f"agreement {agreement_id}", "", agreement_id=agreement_id)
-    draft = next((one for one in reversed(drafts) if one.status == "drafted"), None)
+    draft = next((one for one in reversed(its_drafts) if one.status == "drafted"), None)
     if draft is None or draft.gateway_agreement_id is None:
         raise Conflict("Vipps has not told the address of this draft", code="agreement_not_pending")
     try:

@@ -16,7 +16,7 @@ from avtale.service.checkout import Person
 from avtale.service.ids import new_id
 from avtale.service.noting import note
 from avtale.service.refunding import refund_charge
-from avtale.storage import agreements, calls, changes, charges, checks, inbox, refunds
+from avtale.storage import agreements, calls, changes, charges, checks, drafts, inbox, refunds
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Transaction
 from avtale.storage.tenants import Tenant
@@ -110,8 +110,8 @@ async def read_again(db: Database, tenant: Tenant, agreement_id: UUID, by: Perso
     async with db.tenant(tenant.id) as tx:
         if await agreements.get_agreement(tx, agreement_id) is None:
             raise NotFound(f"there is no agreement {agreement_id}", code="agreement_not_found")
-        drafts = await agreements.drafts_of(tx, [agreement_id])
-        known = [draft.id for draft in drafts if draft.gateway_agreement_id is not None]
+        its_drafts = await drafts.drafts_of(tx, [agreement_id])
+        known = [draft.id for draft in its_drafts if draft.gateway_agreement_id is not None]
         owed = await charges.charges_of(tx, [agreement_id])
         tried = await charges.attempts_of(tx, [charge.id for charge in owed])
         await checks.ask(tx, CheckKind.DRAFT, known, tx.now)

@@ -17,7 +17,7 @@ from avtale.service.change_wishes import ChangeWish, check_day, check_price
 from avtale.service.checkout import Person
 from avtale.service.ids import new_id
 from avtale.service.noting import note
-from avtale.storage import agreements, changes, checks, tenants
+from avtale.storage import agreements, changes, checks, drafts, tenants
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Transaction
 from avtale.storage.tenants import Tenant
@@ -115,6 +115,6 @@ async def _plan_batch(tx: Transaction, by: Person, product_id: str, price: Money
     told = [announcing.changed(owner, change) for owner, change in zip(owners, planned, strict=True)]
     await announcing.announce(tx, told)
     # Where the gateway bills, it is asked for the price when the agreement is read.
-    drafts = await agreements.drafts_of(tx, [owner.id for owner in owners if owner.gateway is GatewayName.STRIPE])
-    await checks.ask(tx, CheckKind.DRAFT, [draft.id for draft in drafts if draft.status == "won"], tx.now)
+    won = await drafts.won_drafts(tx, [owner.id for owner in owners if owner.gateway is GatewayName.STRIPE])
+    await checks.ask(tx, CheckKind.DRAFT, [draft.id for draft in won.values()], tx.now)
     return len(owners)

@@ -18,7 +18,7 @@ from avtale.domain.withdrawal import withdrawal_until
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person
 from avtale.service.stopping import may_see
-from avtale.storage import agreements, charges, entitlements, receipts, tenants
+from avtale.storage import agreements, charges, drafts, entitlements, receipts, tenants
 from avtale.storage.database import Database, Transaction
 from avtale.storage.receipts import Receipt
 from avtale.storage.tenants import Tenant
@@ -132,8 +132,8 @@ async def poll_agreement(
         return view
     gateway = await gateways.agreements(tenant.id, view.agreement.gateway)
     async with db.tenant(tenant.id) as tx:
-        drafts = await agreements.drafts_of(tx, [agreement_id])
-    for draft in drafts:
+        its_drafts = await drafts.drafts_of(tx, [agreement_id])
+    for draft in its_drafts:
         await read_now(db, gateway, tenant, draft)
     return await get_agreement(db, tenant, person, agreement_id)
 

@@ -22,7 +22,7 @@ from avtale.service import delivering, drafting, taking_billed
 from avtale.service.batching import Sent, take_apart
 from avtale.service.budgeting import claim_unsent, pace_of
 from avtale.service.taking import cancel_for_changes
-from avtale.storage import agreements, budgets, calls, charges, checks, inbox, refunds
+from avtale.storage import budgets, calls, charges, checks, drafts, inbox, refunds
 from avtale.storage.calls import ORDERS, REFUNDS, Call, CallKind, resend_seconds
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Job, Transaction
@@ -252,8 +252,8 @@ async def order_again(tx: Transaction, attempt_id: UUID, refusal: Refused) -> No
         await charges.close_charge(tx, charge.id, ChargeStatus.OPEN, f"refused: {refusal.code}: {refusal.detail}")
     else:
         await charges.replan_charge(tx, charge.id, tx.now + REPLAN_AFTER)
-    drafts = await agreements.drafts_of(tx, [charge.owner_id])
-    await checks.ask(tx, CheckKind.DRAFT, [draft.id for draft in drafts if draft.status == "won"], tx.now)
+    won = await drafts.won_drafts(tx, [charge.owner_id])
+    await checks.ask(tx, CheckKind.DRAFT, [draft.id for draft in won.values()], tx.now)
 
 
 async def _read_again(tx: Transaction, done: Sequence[Call]) -> None:

@@ -17,7 +17,7 @@ from avtale.service.giving import stopped
 from avtale.service.noting import note
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.settling import ask_to_stop, grant
-from avtale.storage import agreements, calls
+from avtale.storage import agreements, calls, drafts
 from avtale.storage.database import Database, Transaction
 from avtale.storage.tenants import Tenant
 
@@ -64,14 +64,13 @@ async def stop_agreement(
                 await announce(tx, [told_stopped(agreement)])
             await grant(tx, tenant, [agreement_id])
             return
-        drafts = await agreements.drafts_of(tx, [agreement_id])
-        draft = next(draft for draft in drafts if draft.status == "won")
-        _, call = await ask_to_stop(tx, gateway, agreement, draft.id, reason)
+        won = (await drafts.won_drafts(tx, [agreement_id]))[agreement_id]
+        _, call = await ask_to_stop(tx, gateway, agreement, won.id, reason)
         if immediate:
             await grant(tx, tenant, [agreement_id])
         await calls.write_calls(tx, [call], lease_seconds(gateways, 1))
     await send_written(db, gateways, tenant, [call])
-    await read_now(db, gateway, tenant, draft)
+    await read_now(db, gateway, tenant, won)
 
 
 def _marked(tx: Transaction, agreement: Agreement, reason: str, immediate: bool, hide: bool) -> Agreement:

@@ -22,11 +22,11 @@ from avtale.service.ids import new_id
 from avtale.service.repeating import first_use
 from avtale.service.sending import lease_seconds
 from avtale.service.vouching import take_voucher, voucher_terms
-from avtale.storage import agreements, calls, checks, locks, stripe_accounts, tenants
-from avtale.storage.agreements import Draft
+from avtale.storage import agreements, calls, checks, drafts, locks, stripe_accounts, tenants
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Transaction
+from avtale.storage.drafts import Draft
 from avtale.storage.tenants import Tenant
 
 #: A subscription whose first invoice is not paid in this time expires (Stripe, incomplete subscriptions).
@@ -163,8 +163,8 @@ def _still_open(tx: Transaction, agreement: Agreement) -> bool:
 
 async def _live_draft(tx: Transaction, agreement: Agreement) -> Draft | None:
     """The draft that this agreement's subscription came of, or may yet come of."""
-    drafts = await agreements.drafts_of(tx, [agreement.id])
-    return next((d for d in reversed(drafts) if d.status in ("written", "unknown", "drafted", "won")), None)
+    its_drafts = await drafts.drafts_of(tx, [agreement.id])
+    return next((d for d in reversed(its_drafts) if d.status in ("written", "unknown", "drafted", "won")), None)
 
 
 async def _write_draft(
@@ -206,7 +206,7 @@ async def _write_draft(
         payment_method_id=payment_method_id,
     )
     call = Call(stripe.write_subscription(subscription), CallKind.SUBSCRIPTION, draft.id)
-    await agreements.insert_draft(tx, draft)
+    await drafts.insert_draft(tx, draft)
     await calls.write_calls(tx, [call], lease_seconds(gateways, SENDINGS_COUNT_MAX))
     await checks.ask(tx, CheckKind.DRAFT, [draft.id], tx.now + CHECK_AFTER)
     return draft, call
@@ -216,7 +216,7 @@ async def _confirmation(
     db: Database, gateways: Gateways, stripe: BillingGateway, tenant: Tenant, draft: Draft, call: Call | None
 ) -> Outcome[Confirmation]:
     async def made(tx: Transaction) -> str | None:
-        (found,) = await agreements.get_drafts(tx, [draft.id])
+        (found,) = await drafts.get_drafts(tx, [draft.id])
         return found.gateway_agreement_id
 
     return await confirmation(db, gateways, stripe, tenant, draft.id, call, made)

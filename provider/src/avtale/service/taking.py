@@ -16,7 +16,7 @@ from avtale.domain.ports import RecurringGateway
 from avtale.service import announcing
 from avtale.service.granting import grant
 from avtale.service.ids import new_id
-from avtale.storage import agreements, calls, changes, charges, locks, phases, tenants
+from avtale.storage import agreements, calls, changes, charges, drafts, locks, phases, tenants
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.charges import Order
 from avtale.storage.database import Transaction
@@ -104,15 +104,14 @@ async def take_prices(tx: Transaction, gateway: RecurringGateway, due: Sequence[
 
 async def show_terms(tx: Transaction, gateway: RecurringGateway, changed: Sequence[Agreement]) -> None:
     """Have the gateway show what these agreements are about now; older words about them are not said any more."""
-    drafts = await agreements.drafts_of(tx, [agreement.id for agreement in changed]) if changed else []
-    won = {draft.agreement_id: draft.id for draft in drafts if draft.status == "won"}
+    won = await drafts.won_drafts(tx, [agreement.id for agreement in changed])
     written = []
     for agreement in changed:
         if agreement.gateway_agreement_id is None or agreement.id not in won:
             continue
-        await calls.supersede(tx, CallKind.UPDATE, won[agreement.id])
+        await calls.supersede(tx, CallKind.UPDATE, won[agreement.id].id)
         request = gateway.write_update(new_id(), agreement.gateway_agreement_id, agreement.terms)
-        written.append(Call(request, CallKind.UPDATE, won[agreement.id]))
+        written.append(Call(request, CallKind.UPDATE, won[agreement.id].id))
     await calls.write_calls(tx, written, lease_seconds_max=0)
 
 

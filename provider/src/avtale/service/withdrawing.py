@@ -22,7 +22,7 @@ from avtale.service.noting import note
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.settling import write_refund
 from avtale.service.stopping import may_see
-from avtale.storage import agreements, calls, charges, refunds
+from avtale.storage import agreements, calls, charges, drafts, refunds
 from avtale.storage.calls import Call
 from avtale.storage.database import Database, Transaction
 from avtale.storage.tenants import Tenant
@@ -53,19 +53,18 @@ async def withdraw(
         _check(tx.now, tenant, agreement)
         if owner is None:
             await note(tx, by, "withdraw", f"agreement {agreement_id}", "", agreement_id=agreement_id)
-        drafts = await agreements.drafts_of(tx, [agreement_id])
-        draft = next(draft for draft in drafts if draft.status == "won")
+        won = (await drafts.won_drafts(tx, [agreement_id]))[agreement_id]
         written = await _give_back(tx, tenant, at, agreement, by)
         ended = replace(agreement, withdrawn_at=tx.now, access_ends_at=min(agreement.access_ends_at or tx.now, tx.now))
         if agreement.status is AgreementStatus.ACTIVE:
-            _, call = await ask_to_stop(tx, at.gateway, ended, draft.id, WITHDRAWN)
+            _, call = await ask_to_stop(tx, at.gateway, ended, won.id, WITHDRAWN)
             written.append(call)
         else:
             await agreements.save_agreements(tx, [ended])
         await grant(tx, tenant, [agreement_id])
         await calls.write_calls(tx, written, lease_seconds(gateways, len(written)))
     await send_written(db, gateways, tenant, written)
-    await read_now(db, at.gateway, tenant, draft)
+    await read_now(db, at.gateway, tenant, won)
     async with db.tenant(tenant.id) as tx:
         owed = await charges.charges_of(tx, [agreement_id])
         attempts = await charges.attempts_of(tx, [charge.id for charge in owed])

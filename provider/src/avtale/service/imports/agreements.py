@@ -28,10 +28,10 @@ from avtale.service.imports.known import known
 from avtale.service.imports.people import remember
 from avtale.service.imports.undoing import undo_agreements
 from avtale.service.settling import grant
-from avtale.storage import agreements, charges, checks, locks, stripe_accounts
-from avtale.storage.agreements import Draft
+from avtale.storage import agreements, charges, checks, drafts, locks, stripe_accounts
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Transaction
+from avtale.storage.drafts import Draft
 from avtale.storage.imports import Import, ImportRow
 from avtale.storage.stripe_accounts import KnownCustomer
 from avtale.storage.tenants import Tenant
@@ -252,14 +252,14 @@ async def write_agreements(
 ) -> None:
     """Write agreements with what they were paid for elsewhere, and the access that this gives."""
     made = [agreement for _, agreement in new]
-    drafts = [_draft(tx, agreement) for agreement in made]
+    won = [_draft(tx, agreement) for agreement in made]
     await agreements.insert_agreements(tx, made)
-    await agreements.insert_drafts(tx, drafts)
+    await drafts.insert_drafts(tx, won)
     await charges.insert_charges(tx, [_paid_elsewhere(row, agreement) for row, agreement in new])
     # Each is read again within a week, as every active agreement is; a file's readings are spread over it.
     share = new[0][0].line / max(this.row_count, 1) if new else 0.0
     at = tx.now + RECHECK_AGREEMENT_AFTER * min(share, 1.0)
-    await checks.ask(tx, CheckKind.DRAFT, [draft.id for draft in drafts], max(at, tx.now + timedelta(hours=1)))
+    await checks.ask(tx, CheckKind.DRAFT, [draft.id for draft in won], max(at, tx.now + timedelta(hours=1)))
     await grant(tx, tenant, [agreement.id for agreement in made])
 
 

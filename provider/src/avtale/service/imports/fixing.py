@@ -9,7 +9,7 @@ from avtale.domain.errors import Conflict, Refusal
 from avtale.domain.imports import ImportKind, RowState
 from avtale.service.imports.agreements import MovingAgreements, agreement_of, write_agreements
 from avtale.service.imports.kinds import catalogue_of, refused, rejected
-from avtale.storage import agreements, locks
+from avtale.storage import agreements, drafts, locks
 from avtale.storage.database import Transaction
 from avtale.storage.imports import Import, ImportRow
 from avtale.storage.tenants import Tenant
@@ -22,7 +22,7 @@ class FixingAgreements(MovingAgreements):
 
     async def known(self, tx: Transaction, rows: Sequence[ImportRow]) -> list[ImportRow]:
         """Refuse what is not here, what has been charged or changed since, and what would be somebody's second."""
-        ours = await agreements.known_at_gateway(tx, {r.gateway_agreement_id for r in rows if r.gateway_agreement_id})
+        ours = await drafts.known_at_gateway(tx, {r.gateway_agreement_id for r in rows if r.gateway_agreement_id})
         untouched = await agreements.lock_untouched(tx, set(ours.values()))
         active = await agreements.active_of(tx, {row.whose for row in rows})
         found = []

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from avtale.domain.imports import ImportKind, RowState
 from avtale.service.imports.kinds import rejected
-from avtale.storage import agreements, imports
+from avtale.storage import agreements, drafts, imports
 from avtale.storage.database import Transaction
 from avtale.storage.imports import ImportRow
 
@@ -15,7 +15,7 @@ from avtale.storage.imports import ImportRow
 async def known(tx: Transaction, kind: ImportKind, rows: Sequence[ImportRow]) -> list[ImportRow]:
     """Rows that an earlier file or a checkout has settled already, told as such; the others as they are."""
     before = await imports.done_before(tx, kind, {row.row_id for row in rows if row.row_id})
-    ours = await agreements.known_at_gateway(tx, {r.gateway_agreement_id for r in rows if r.gateway_agreement_id})
+    ours = await drafts.known_at_gateway(tx, {r.gateway_agreement_id for r in rows if r.gateway_agreement_id})
     holders = await agreements.lock_agreements(tx, ours.values())
     active = await agreements.active_of(tx, {row.whose for row in rows})
     found = []
