@@ -23,6 +23,7 @@ from avtale.storage.sealing import Sealer
 from avtale.storage.tenants import tenant_by_id
 from avtale.worker.fleet import Waker, open_fleet
 
+from . import rows_alone
 from .business import Business, opened
 
 #: When those that are planned in this process are due, and then each cohort that workers send: before the day of their
@@ -50,6 +51,7 @@ async def run(due: int, idle: int, fleets: Sequence[int] = (1, 2)) -> Told:
             await business.add_due(due, at)
         await business.conn.execute("ANALYZE")
         told["planned a second"] = await _plan(business, min(due, PLANNED_COUNT))
+        told["planned a second, rows alone"] = await rows_alone.write(business, min(due, PLANNED_COUNT), BATCH_COUNT)
         started = 0
         for at, workers, together in cohorts:
             for number in range(started + 1, workers + 1):
