@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,9 +10,10 @@ import psycopg
 import pytest
 from sqlalchemy import event, insert, select, text
 
-from avtale.storage import agreements, charges, entitlements, receipts
+from avtale.storage import agreements, calls, charges, entitlements, receipts
 from avtale.storage import tables as t
-from avtale.storage.database import Database, DatabaseDown, DatabaseFault
+from avtale.storage.database import Database, DatabaseDown, DatabaseFault, Job, Transaction
+from avtale.storage.due import refresh_due
 from avtale.storage.home import Home
 
 ISSUER = "https://id.example"
@@ -110,11 +112,47 @@ async def test_what_a_person_reads_is_found_by_index(db: Database, home: Home, t
         assert len(await receipts.receipts_of_person(tx, ISSUER, "person-7")) == 1
         read = list(said)
         assert len(read) == 4
-        for statement, values in read:
-            rows = await tx.conn.exec_driver_sql(f"EXPLAIN {statement}", values)
-            plan = "\n".join(row[0] for row in rows)
+        for plan in await _plans(tx, read):
             assert "Index Scan" in plan, plan
             assert "Seq Scan" not in plan, plan
+
+
+async def test_what_waits_for_a_budget_is_neither_sorted_nor_in_the_way(
+    db: Database, home: Home, tenant_id: UUID
+) -> None:
+    said: list[tuple[str, Any]] = []
+    with psycopg.connect(home.owner_url, autocommit=True) as owner:
+        owner.execute("SELECT set_config('app.tenant_id', %s, false)", (str(tenant_id),))
+        owner.execute(
+            "INSERT INTO calls (tenant_id, id, kind, subject_id, gateway, method, path, body, status, sends, "
+            "written_wall, send_wall) SELECT %s, gen_random_uuid(), CASE n WHEN 1 THEN 'stop' ELSE 'charge' END, "
+            "gen_random_uuid(), 'vipps', 'POST', '/', '{}', 'written', 0, now(), now() - n / 100 * interval '1 second' "
+            "FROM generate_series(1, %s) AS n",
+            (tenant_id, ROWS),
+        )
+        owner.execute("ANALYZE calls")
+    async with db.tenant(tenant_id) as tx:
+        tx.due(Job.SEND, tx.wall)
+    async with db.tenant(tenant_id) as tx:
+        event.listen(db.engine.sync_engine, "before_cursor_execute", lambda *all_: said.append(all_[2:4]))
+        claimed = await calls.claim_unsent(tx, 200, lambda count: 60.0, counted_count_max=3)
+        assert [call.kind for call in claimed] == ["stop", "charge", "charge", "charge"]
+        assert await refresh_due(tx, Job.SEND) is not None
+        read = [one for one in said if one[0].startswith("SELECT") and " calls" in one[0]]
+        assert len(read) == 4
+        plans = await _plans(tx, read)
+        for place, plan in enumerate(plans):
+            assert ("calls_uncounted_ix", "calls_counted_ix")[place in (1, 2)] in plan, plan
+            assert "Seq Scan" not in plan, plan
+        assert "Incremental Sort" in plans[1], f"only those that began to wait at once are sorted: {plans[1]}"
+
+
+async def _plans(tx: Transaction, read: Sequence[tuple[str, Any]]) -> list[str]:
+    plans = []
+    for statement, values in read:
+        rows = await tx.conn.exec_driver_sql(f"EXPLAIN {statement}", values)
+        plans.append("\n".join(row[0] for row in rows))
+    return plans
 
 
 def _due(tenant_id: UUID, job: str) -> dict[str, Any]:

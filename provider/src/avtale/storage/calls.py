@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Uuid, any_, bindparam, select, update
+from sqlalchemy import ColumnElement, Row, Uuid, any_, bindparam, literal_column, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from avtale.domain.gateway import GatewayName
@@ -134,11 +134,9 @@ async def claim_unsent(
     With `counted_count_max`, so many of those that a budget counts at most, besides all others.
     """
     c = t.calls.c
-    if counted_count_max is None:
-        calls = await _claim(tx, batch_count_max)
-    else:
-        calls = [*await _claim(tx, batch_count_max, ~counted())]
-        calls += await _claim(tx, min(batch_count_max, counted_count_max), counted())
+    calls = await _claim(tx, batch_count_max, ~counted())
+    left = batch_count_max - len(calls) if counted_count_max is None else min(batch_count_max, counted_count_max)
+    calls += await _claim(tx, left, counted())
     if calls:
         await tx.conn.execute(
             update(t.calls)
@@ -148,13 +146,13 @@ async def claim_unsent(
     return calls
 
 
-async def _claim(tx: Transaction, count_max: int, *wanted: ColumnElement[bool]) -> list[Call]:
-    c = t.calls.c
+async def _claim(tx: Transaction, count_max: int, wanted: ColumnElement[bool]) -> list[Call]:
     if not count_max:
         return []
+    c = t.calls.c
     rows = await tx.conn.execute(
         select(t.calls)
-        .where(c.tenant_id == tx.tenant_id, c.send_wall <= tx.wall, *wanted)
+        .where(c.tenant_id == tx.tenant_id, c.send_wall <= tx.wall, wanted)
         .order_by(c.send_wall, c.id)
         .limit(count_max)
         .with_for_update(skip_locked=True)
@@ -163,8 +161,10 @@ async def _claim(tx: Transaction, count_max: int, *wanted: ColumnElement[bool]) 
 
 
 def counted() -> ColumnElement[bool]:
-    """Of rows: those that a budget counts."""
-    return t.calls.c.kind.in_(sorted(_COUNTED_KINDS)) & (t.calls.c.gateway == GatewayName.VIPPS)
+    """Of rows: those that a budget counts. The values stand in the statement: PostgreSQL has to see that the index of
+    such rows, or that of all others, is about them."""
+    kinds: list[ColumnElement[str]] = [literal_column(f"'{kind}'") for kind in sorted(_COUNTED_KINDS)]
+    return t.calls.c.kind.in_(kinds) & (t.calls.c.gateway == literal_column(f"'{GatewayName.VIPPS}'"))
 
 
 async def close_calls(tx: Transaction, ids: Sequence[UUID], status: str, answer: str | None = None) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Column, ColumnElement, delete, exists, func, select, true, update
 
 from avtale.storage import tables as t
+from avtale.storage.calls import counted
 from avtale.storage.database import BUSINESS_JOBS, Job, Transaction
 
 #: Where a job's instants stand: the columns, and which of their rows count.
@@ -18,7 +19,7 @@ _NEXT: dict[Job, tuple[tuple[Column[Any], ColumnElement[bool]], ...]] = {
         (t.charges.c.replan_at, true()),
     ),
     Job.CHECK: ((t.checks.c.due_at, true()),),
-    Job.SEND: ((t.calls.c.send_wall, true()),),
+    Job.SEND: ((t.calls.c.send_wall, counted()), (t.calls.c.send_wall, ~counted())),
     Job.ACCESS: ((t.entitlements.c.access_until, ~t.entitlements.c.ended),),
     Job.NOTIFY: (
         (
