@@ -19,6 +19,7 @@ from avtale.service.signers import Signer
 from avtale.storage import charges, checks, drafts, inbox
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Job, Transaction
+from avtale.storage.drafts import Draft
 from avtale.storage.due import refresh_due
 from avtale.storage.inbox import Arrival, InboxEvent
 from avtale.storage.sealing import Sealer
@@ -149,11 +150,13 @@ async def absorb_inbox(db: Database, tenant: Tenant, batch_count_max: int = 500)
     """Ask for readings of what new webhooks are about, and put those about nothing of ours aside; True when more."""
     async with db.tenant(tenant.id) as tx:
         events = await inbox.claim_new(tx, batch_count_max)
-        found_drafts = await drafts.find_drafts(
+        known = await drafts.find_drafts(
             tx,
             {event.gateway_agreement_id for event in events if event.gateway_agreement_id},
             _uuids(event.external_id for event in events),
         )
+        by_address = {draft.gateway_agreement_id: draft for draft in known if draft.gateway_agreement_id}
+        by_id: dict[UUID | None, Draft] = {draft.id: draft for draft in known}
         orders = _uuids(event.order_id if event.gateway is GatewayName.VIPPS else event.external_id for event in events)
         attempts = await charges.get_attempts(tx, orders)
         by_order = {draft.order_id: draft for draft in await drafts.drafts_of_orders(tx, orders)}
@@ -163,7 +166,8 @@ async def absorb_inbox(db: Database, tenant: Tenant, batch_count_max: int = 500)
         asked_attempts: set[UUID] = set()
         for event in events:
             order = _uuid(event.order_id)
-            mine = [draft for draft in found_drafts if _about(event, draft)]
+            about = (by_address.get(event.gateway_agreement_id or ""), by_id.get(_uuid(event.external_id)))
+            mine = list({draft.id: draft for draft in about if draft is not None}.values())
             named = by_name.get(event.order_id or "")
             if named is None and event.gateway is GatewayName.STRIPE and _uuid(event.external_id) in attempts:
                 named = _uuid(event.external_id)
@@ -208,12 +212,6 @@ def _aside(event: InboxEvent) -> str:
     if event.gateway is GatewayName.VIPPS:
         return "parked"
     return "foreign" if event.gateway_agreement_id else "done"
-
-
-def _about(event: InboxEvent, draft: drafts.Draft) -> bool:
-    if event.gateway_agreement_id and event.gateway_agreement_id == draft.gateway_agreement_id:
-        return True
-    return _uuid(event.external_id) == draft.id
 
 
 async def _learn_address(tx: Transaction, draft_id: UUID, known: str | None, told: str | None) -> None:
