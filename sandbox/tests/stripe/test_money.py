@@ -32,6 +32,11 @@ async def test_a_single_purchase(shop: Any) -> None:
     )
     card = paid.latest_charge.payment_method_details.card
     assert (card.brand, card.last4) == ("visa", "4242")
+    noted = await shop.v1.payment_intents.update_async(intent.id, {"metadata": {"order": "7"}, "description": "A film"})
+    assert (noted.metadata["order"], noted.description, noted.status) == ("7", "A film", "succeeded")
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        await shop.v1.payment_intents.update_async(intent.id, {"amount": 500, "metadata": {"order": "8"}})
+    assert caught.value.code == "payment_intent_unexpected_state"
     with pytest.raises(stripe.InvalidRequestError) as caught:
         await shop.v1.payment_intents.confirm_async(intent.id)
     assert caught.value.code == "payment_intent_unexpected_state"

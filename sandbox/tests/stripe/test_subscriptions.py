@@ -253,6 +253,9 @@ async def test_a_cancellation_can_be_taken_back_before_it_happens(shop: Any) -> 
     await shop.v1.subscriptions.update_async(subscription.id, {"cancel_at_period_end": True})
     changed = await shop.v1.subscriptions.update_async(subscription.id, {"cancel_at_period_end": False})
     assert (changed.cancel_at, changed.canceled_at) == (None, None)
+    later: Any = {"cancel_at": changed.created + 60 * 86_400, "cancel_at_period_end": False}
+    changed = await shop.v1.subscriptions.update_async(subscription.id, later)
+    assert (at(changed.cancel_at), at(changed.canceled_at)) == ("2027-03-16T09:00Z", "2027-01-15T09:00Z")
     await shop.advance_to("2027-02-16T00:00:00Z")
     assert len(await shop.invoices(subscription)) == 2
 
@@ -281,6 +284,14 @@ async def test_cancelled_while_a_renewal_is_a_draft(shop: Any) -> None:
     await shop.advance_to("2027-02-20T00:00:00Z")
     draft = (await shop.invoices(subscription))[1]
     assert (draft.status, draft.auto_advance) == ("draft", False)
+    # Nobody is left who could be asked to pay it, and time goes on.
+    await shop.v1.customers.delete_async(subscription.customer)
+    invoices = shop.v1.invoices
+    for ask in (invoices.finalize_invoice_async, invoices.pay_async, invoices.update_async):
+        with pytest.raises(stripe.InvalidRequestError) as caught:
+            await ask(draft.id, {"auto_advance": True} if ask == invoices.update_async else {})
+        assert (caught.value.code, caught.value.param) == ("resource_missing", "customer")
+    await shop.advance_to("2027-03-20T00:00:00Z")
 
 
 async def test_a_trial_takes_a_card_first_and_money_later(shop: Any, sandbox: Any) -> None:

@@ -12,8 +12,8 @@ from .drafting import Reason, drafted, intent_for
 from .events import Events
 from .methods import Methods
 from .payments import Payments
-from .refusals import invalid
-from .resources import Charge, Invoice, Line, PaymentIntent, PaymentMethod, Subscription
+from .refusals import invalid, no_such
+from .resources import Charge, Customer, Invoice, Line, PaymentIntent, PaymentMethod, Subscription
 
 HOUR, DAY = 3_600, 86_400
 # A renewal's draft waits an hour for the merchant, and up to three days while its webhook is not answered.
@@ -91,8 +91,10 @@ class Billing:
             self.mark_uncollectible(invoice)
 
     def let_advance(self, invoice: Invoice, advances: bool) -> None:
-        """Let an invoice go on by itself, or not."""
+        """Let an invoice go on by itself, or not; raises Refused for a draft that nobody can be asked to pay."""
         if invoice.status == "draft":
+            if advances:
+                self._payer(invoice)
             self.leave_as_draft(invoice, advances)
             return
         invoice.auto_advance = advances
@@ -100,11 +102,14 @@ class Billing:
         self._save(invoice)
 
     def finalize(self, invoice: Invoice, method: PaymentMethod | None) -> Invoice:
-        """Fix a draft, give it a number and a payment intent, and tell of it; one of nothing is paid at once."""
+        """Fix a draft, give it a number and a payment intent, and tell of it; one of nothing is paid at once.
+
+        Raises Refused.
+        """
         if invoice.status != "draft":
             raise invalid("This invoice is already finalized, you can't re-finalize it.")
         books = self._books
-        customer = books.customers.at(invoice.customer)
+        customer = self._payer(invoice)
         invoice.sequence = customer.next_invoice_sequence
         customer.next_invoice_sequence += 1
         books.customers.put(customer)
@@ -276,6 +281,13 @@ class Billing:
             intent = books.intents.at(payment.payment_intent)
             if intent.status not in ("succeeded", "canceled"):
                 self._payments.cancel(intent, "void_invoice")
+
+    def _payer(self, invoice: Invoice) -> Customer:
+        """Whose invoice it is; raises Refused when they have been deleted."""
+        customer = self._books.customers.find(invoice.customer)
+        if customer is None:
+            raise no_such("customer", invoice.customer, "customer")
+        return customer
 
     # What happens by itself.
 

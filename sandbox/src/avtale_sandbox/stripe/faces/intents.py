@@ -43,6 +43,7 @@ _MONEY: dict[str, Any] = {
     "transfer_group": text(),
     "capture_method": choice("automatic", "automatic_async", "manual"),
 }
+_NOTES = {"description", "metadata", "expand"}
 _CONFIRM: dict[str, Any] = {
     "payment_method": text(),
     "payment_method_data": _METHOD_DATA,
@@ -149,9 +150,10 @@ class Intents:
         return intent
 
     def update(self, call: Call) -> PaymentIntent:
-        """Change an intent that has not been paid yet."""
+        """Change an intent that has not been paid yet; afterwards only what it is called and what is noted of it."""
         intent, params = self.retrieve(call), call.params
-        if intent.status not in ("requires_payment_method", "requires_confirmation", "requires_action"):
+        waits = intent.status in ("requires_payment_method", "requires_confirmation", "requires_action")
+        if not waits and set(params) - _NOTES:
             raise self._payments.unexpected(intent, "update")
         if "amount" in params or "currency" in params:
             if intent.invoice is not None:

@@ -337,7 +337,7 @@ class Subscriptions:
         if "cancel_at_period_end" in params:
             subscription.cancel_at_period_end = params["cancel_at_period_end"]
             subscription.cancel_at = None
-        elif at in ("min_period_end", "max_period_end"):
+        if at in ("min_period_end", "max_period_end"):
             subscription.cancel_at, subscription.cancel_at_period_end = subscription.period_end, False
         elif at is not None:
             if at != "" and at <= self._books.now:
