@@ -43,6 +43,25 @@ async def test_a_body_of_ones_own(sandbox: Any) -> None:
     assert (reply.status, reply.body) == (503, {"whatever": [1]})
 
 
+@pytest.mark.parametrize("path", [V3, "/stripe/v1/customers"])
+async def test_answers_that_only_a_proxy_gives(sandbox: Any, path: str) -> None:
+    page = {"Content-Type": "text/html", "Retry-After": "2"}
+    await script(sandbox, {}, {"kind": "status", "status": 502, "headers": page, "body": "<h1>Bad</h1>"})
+    await script(sandbox, {}, {"kind": "status", "status": 520})
+    for status in (204, 304):
+        await script(sandbox, {}, {"kind": "status", "status": status})
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as http:
+        found = []
+        for _ in range(5):
+            async with http.get(sandbox.url + path) as reply:
+                found.append((reply.status, reply.headers.getall("content-type", []), await reply.text()))
+                assert ("retry-after" in reply.headers) == (reply.status == 502)
+    assert found[0] == (502, ["text/html"], "<h1>Bad</h1>")
+    assert (found[1][0], "ordered by a fault" in found[1][2]) == (520, True)
+    # The connection is as good as before: the last one is the true answer.
+    assert [*found[2:4], found[4][0]] == [(204, [], ""), (304, [], ""), 401]
+
+
 async def test_an_effect_with_a_lying_status(sandbox: Any) -> None:
     await script(sandbox, DRAFT, {"kind": "effect-then-status", "status": 500})
     assert (await sandbox.call("POST", V3, sandbox.draft_body(), key="k")).status == 500
@@ -130,6 +149,10 @@ async def test_scripts_come_in_order_and_can_be_taken_back(sandbox: Any) -> None
         {"match": {}, "action": {"kind": "drop"}},
         {"match": {"webhook": "*"}, "action": {"kind": "hang"}},
         {"match": {}, "action": {"kind": "status"}},
+        {"match": {}, "action": {"kind": "status", "status": 101}},
+        {"match": {}, "action": {"kind": "status", "status": 500, "headers": {"Two\nlines": "x"}}},
+        {"match": {}, "action": {"kind": "status", "status": 500, "headers": {"X-Name": "x\r\nX-Other: y"}}},
+        {"match": {}, "action": {"kind": "status", "status": 500, "headers": {"Content-Length": "9"}}},
         {"match": {}, "action": {"kind": "delay", "seconds": -1}},
         {"match": {"path": "("}, "action": {"kind": "hang"}},
         {"match": {"colour": "red"}, "action": {"kind": "hang"}},

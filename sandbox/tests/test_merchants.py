@@ -30,8 +30,10 @@ merchants:
   - clientId: gym-id
     clientSecret: gym-secret
     subscriptionKey: gym-key
-    merchantSerialNumber: "112233"
+    merchantSerialNumber: 112233
     name: Gym
+    market: NO
+    expressAllowed: true
     redirectUris: [https://gym.example/in]
 partners:
   - clientId: partner-id
@@ -114,6 +116,7 @@ async def test_a_file_tells_who_is_there_in_place_of_the_one_for_newcomers(
         other = type(sandbox)(url, http)
         (merchant,) = (await other.control("GET", "/merchants"))["merchants"]
         assert (merchant["merchantSerialNumber"], merchant["name"]) == ("112233", "Gym")
+        assert (merchant["market"], merchant["expressAllowed"]) == ("NO", True)
         become(other, PARTNER)
         assert (await called_for(other, "112233", "GET", V3)).body == []
         await other.control("POST", "/reset")
@@ -127,7 +130,7 @@ async def test_a_file_tells_who_is_there_in_place_of_the_one_for_newcomers(
         ("- a", "Expected `object"),
         ("{", "merchants.yaml"),
         ("shops: []", "shops"),
-        (FILE.replace('"112233"\n    name', '"1"\n    name'), "4 to 7 digits"),
+        (FILE.replace("112233\n    name", "1\n    name"), "4 to 7 digits"),
     ],
 )
 async def test_a_file_that_cannot_be_is_told_at_the_start(tmp_path: Path, text: str, said: str) -> None:

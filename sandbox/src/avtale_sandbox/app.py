@@ -26,6 +26,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+# What HTTP sends without a body.
+_BODILESS = (204, 304)
 # Where the server puts a connection's transport, for the fault that cuts it.
 TRANSPORT = "avtale_sandbox.transport"
 
@@ -221,17 +223,27 @@ def _scripted(fault: Action, host: Gateway | StripeApi) -> Answer | None:
     """The answer that a fault puts in place of the true one; None for no answer at all."""
     if fault.status is None:
         return None
-    headers = tuple((name.lower().encode(), value.encode()) for name, value in fault.headers.items())
+    given = {name.lower(): value.encode("latin-1") for name, value in fault.headers.items()}
+    content_type = given.pop("content-type", None)
+    headers = tuple((name.encode(), value) for name, value in given.items())
     if fault.body is None:
-        return host.failure(fault.status, "This answer was ordered by a fault script", headers)
-    return json_answer(fault.status, fault.body, headers=headers)
+        answer = host.failure(fault.status, "This answer was ordered by a fault script", headers)
+    else:
+        answer = json_answer(fault.status, fault.body, headers=headers)
+    if content_type is not None:
+        answer.content_type = content_type
+        if isinstance(fault.body, str) and b"json" not in content_type:
+            answer.body = fault.body.encode()
+    if fault.status in _BODILESS:
+        answer.body = b""
+    return answer
 
 
 async def _send(answer: Answer, send: Send) -> None:
     headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers]
     if answer.body:
         headers.append((b"content-type", answer.content_type))
-    if answer.status == 204:
+    if answer.status in _BODILESS:
         del headers[0]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

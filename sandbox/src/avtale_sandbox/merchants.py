@@ -211,7 +211,8 @@ def read_cast(path: Path) -> Cast:
     import yaml
 
     try:
-        return msgspec.convert(yaml.safe_load(path.read_bytes()), Cast)
+        # Every word as it is written: elsewhere in YAML, NO is a no and a serial number a number.
+        return msgspec.convert(yaml.load(path.read_bytes(), yaml.BaseLoader), Cast, strict=False)
     except (OSError, yaml.YAMLError, msgspec.ValidationError) as problem:
         raise ValueError(f"{path}: {problem}") from problem
 

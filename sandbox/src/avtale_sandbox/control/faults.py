@@ -18,6 +18,10 @@ CallKind = Literal["status", "delay", "hang", "effect-then-hang", "effect-then-c
 EventKind = Literal["drop", "duplicate", "delay", "reorder"]
 _CALL_KINDS = frozenset(CallKind.__args__)  # type: ignore[attr-defined]
 _EVENT_KINDS = frozenset(EventKind.__args__)  # type: ignore[attr-defined]
+# What may stand in an answer: the last of one, and headers that can be sent and are not the server's own.
+_STATUSES = range(200, 600)
+_HEADER_NAME = re.compile(r"(?!(content-length|transfer-encoding)\Z)[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z", re.IGNORECASE)
+_HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*\Z")
 
 
 class Match(Struct, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
@@ -78,8 +82,8 @@ class Dice(Struct, kw_only=True, omit_defaults=True, rename="camel", forbid_unkn
                 raise ValueError(f"{sort} may hold {', '.join(sorted(kinds))}, and not {', '.join(unknown)}")
             if any(not 0 <= rate <= 1 for rate in rates.values()) or sum(rates.values()) > 1 + 1e-9:
                 raise ValueError(f"the rates of {sort} lie between 0 and 1, and so does their sum")
-        if not 100 < self.status < 600 or self.seconds < 0:
-            raise ValueError("status must be an HTTP status, and seconds must not be negative")
+        if self.status not in _STATUSES or self.seconds < 0:
+            raise ValueError("status must be an HTTP status from 200 on, and seconds must not be negative")
         if self.match.webhook is not None:
             raise ValueError("match is for calls; say the rates of events in webhooks")
         _pattern(self.match.path)
@@ -217,8 +221,11 @@ def _check(fault: Fault) -> None:
         raise ValueError("times must be at least 1")
     if action.seconds < 0 or not 1 <= action.copies <= 100:
         raise ValueError("seconds must not be negative, and copies lie between 1 and 100")
-    if action.kind in ("status", "effect-then-status") and not 100 < (action.status or 0) < 600:
-        raise ValueError("action.status must be an HTTP status")
+    if action.kind in ("status", "effect-then-status") and action.status not in _STATUSES:
+        raise ValueError("action.status must be an HTTP status from 200 on")
+    for name, value in action.headers.items():
+        if not (_HEADER_NAME.match(name) and _HEADER_VALUE.match(value)):
+            raise ValueError(f"action.headers cannot have {name!r}, or not with this value")
     _pattern(fault.match.path)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from http.client import responses
 
 from .exchange import Answer, json_answer
 
@@ -21,7 +21,7 @@ TOO_MANY = "Rate limit is exceeded. Try again in %d seconds."
 def gateway_answer(status: int, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:
     """An error in the shape of the gateway: `responseInfo` and `result`."""
     body = {
-        "responseInfo": {"responseCode": status, "responseMessage": HTTPStatus(status).phrase},
+        "responseInfo": {"responseCode": status, "responseMessage": responses.get(status, "Unassigned")},
         "result": {"message": message},
     }
     return json_answer(status, body, headers=headers)
