@@ -127,6 +127,22 @@ async def test_a_renewal_that_fails_is_paid_late_or_never(shop: Shop, stripe: St
     assert len((await shop.books())["receipts"]) == 2
 
 
+async def test_a_renewal_that_the_bank_asks_about_is_told_while_it_can_be_answered(
+    shop: Shop, stripe: StripeShop
+) -> None:
+    started = await stripe.checkout()
+    await stripe.confirm(started.client_secret, "authenticationRequired", "approve")
+    await shop.poll(started.agreement_id)
+    await shop.advance_to(datetime(2027, 2, 16, 12, tzinfo=UTC))
+    view = await shop.see(started.agreement_id)
+    assert [(c.status, c.failure_reason) for c in view.charges] == [
+        (ChargeStatus.PAID, None),
+        (ChargeStatus.OPEN, "authentication_required"),
+    ]
+    (open_now,) = await list_dunning(shop.db, shop.tenant, DunningStatus.OPEN, None, 10)
+    assert open_now.dunning.advice is Advice.ASK_TO_PAY
+
+
 async def test_a_call_that_times_out_after_its_effect_makes_no_second_subscription(
     shop: Shop, stripe: StripeShop
 ) -> None:

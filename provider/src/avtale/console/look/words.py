@@ -25,11 +25,13 @@ _REASONS = {
     "charge_amount_too_high": "The amount is above the limit that the customer has set",
     "non_technical_error": "The customer’s bank said no",
     "technical_error": "A technical fault at Vipps or the bank",
+    "authentication_required": "The customer’s bank wants their approval of this payment",
 }
 
 _REASONS_TO_CUSTOMERS = {
     "user_action_required": "There was no money on the card, or it was blocked",
     "charge_amount_too_high": "The amount is above the limit that you have set in Vipps",
+    "authentication_required": "Your bank wants your approval of this payment",
 }
 
 _BOOKINGS = {"capture": ("Charged", "good"), "refund": ("Refunded", ""), "return": ("Refund came back", "bad")}

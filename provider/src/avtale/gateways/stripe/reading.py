@@ -40,6 +40,8 @@ _STATES = {
 }
 #: A refund in one of these states was taken back: its sum is the merchant's again.
 _CAME_BACK = ("failed", "canceled")
+#: Stripe's own word (decline codes) for a payment that its payer has to approve at the bank.
+_AUTHENTICATION_REQUIRED = "authentication_required"
 
 
 def read_confirmation(said: Json) -> Confirmation:
@@ -154,7 +156,7 @@ def read_charge(
         order_id=invoice["id"],
         state=_invoice_state(invoice),
         totals=Totals(captured=captured, refunded=min(refunded, captured), returned=_returned(refunds)),
-        failure_reason=_why(intents) if invoice["status"] in ("open", "uncollectible") else None,
+        failure_reason=_why_unpaid(invoice, intents) if invoice["status"] in ("open", "uncollectible") else None,
         payment_id=intents[0]["id"] if intents else None,
         failed_refunds=_ours(refunds),
     )
@@ -234,6 +236,15 @@ def _why(intents: Sequence[Json]) -> str | None:
         if error:
             return str(error.get("decline_code") or error.get("code") or error.get("type"))
     return None
+
+
+def _why_unpaid(invoice: Json, intents: Sequence[Json]) -> str | None:
+    """Why an invoice was tried in vain. A renewal whose payer must first say yes at the bank has no error that says so;
+    of a first invoice that is no failure, as its payer is there."""
+    is_renewal = invoice["attempted"] and invoice["billing_reason"] != "subscription_create"
+    if is_renewal and any(one["status"] == "requires_action" for one in intents):
+        return _AUTHENTICATION_REQUIRED
+    return _why(intents)
 
 
 def read_price(said: Json) -> ObservedPrice:
