@@ -203,7 +203,8 @@ async def _rotate(settings: Settings) -> None:
     async with open_runtime(settings) as runtime:
         await check_ready(runtime.db)
         count = await rotate_key(runtime.db, runtime.sealer)
-    out.print(f"{count} secrets are sealed anew; AVTALE_ENCRYPTION_KEY needs its first key alone")
+    said = "1 secret is" if count == 1 else f"{count} secrets are"
+    out.print(f"{said} sealed anew; AVTALE_ENCRYPTION_KEY needs its first key alone")
 
 
 @tenants_app.command("apply")
@@ -249,7 +250,7 @@ async def _audit(settings: Settings) -> None:
     if table.row_count:
         err.print(table)
         raise typer.Exit(1)
-    out.print(f"the books of {len(everyone)} tenants are in order")
+    out.print(f"the books of {len(everyone)} {'tenant' if len(everyone) == 1 else 'tenants'} are in order")
 
 
 @app.command()

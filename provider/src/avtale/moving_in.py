@@ -159,7 +159,8 @@ async def _follow(runtime: Runtime, tenant: Tenant, import_id: UUID) -> None:
 
 
 def _tell(seen: Report) -> None:
-    out.print(f"{seen.this.status.value}: {seen.this.row_count} rows", highlight=False)
+    count = seen.this.row_count
+    out.print(f"{seen.this.status.value}: {count} {'row' if count == 1 else 'rows'}", highlight=False)
     for state, words in _STATES.items():
         if count := seen.count(state):
             sums = [f"{amount / 100:.2f} {money}" for (money, at), amount in sorted(seen.sums.items()) if at is state]

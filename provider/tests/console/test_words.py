@@ -53,6 +53,10 @@ def test_how_often() -> None:
     assert WORDS.how_often(rent) == "once, for 1 day"
 
 
+def test_one_is_one_and_others_are_many() -> None:
+    assert [WORDS.count(count, "row") for count in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+
+
 @pytest.mark.parametrize("status", AgreementStatus)
 def test_every_state_of_an_agreement_has_words(status: AgreementStatus) -> None:
     assert WORDS.state(status.value)[0]

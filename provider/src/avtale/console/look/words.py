@@ -217,7 +217,11 @@ class Words:
 
     def days(self, count: int) -> str:
         """A stretch of days: "1 day", "30 days"."""
-        return f"{count} day" if count == 1 else f"{count} days"
+        return self.count(count, "day")
+
+    def count(self, count: int, noun: str) -> str:
+        """So many of something: "1 row", "2 rows"."""
+        return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
     def day(self, moment: date | datetime | str) -> str:
         """A date: "1 March 2027"; of an instant, its local date."""
