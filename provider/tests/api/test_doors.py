@@ -130,7 +130,8 @@ async def test_what_is_not_there_is_told_like_everything_else(world: World) -> N
         answer = await world.call(method, path)
         assert (answer.status, answer.code) == (status, code), path
         if status == 405:
-            assert answer.headers["Allow"]
+            assert answer.headers["Allow"] == ("GET" if path == "/api/v1/agreements" else "POST")
+    assert (await world.call("DELETE", "/api/v1/customer")).headers["Allow"] == "GET, POST, PUT"
 
 
 async def test_no_form_of_a_path_is_redirected(world: World) -> None:

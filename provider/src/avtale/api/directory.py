@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import Receive, Scope, Send
 
@@ -14,7 +15,8 @@ _PARTS = 3
 class Directory(BaseRoute):
     """Stands before the routes that it knows, and leads to the first that fits a request in path and method.
 
-    Whatever fits none (another path, another method) goes on to the routes behind, which say so.
+    A path that fits with another method alone is answered with all of its methods (RFC 9110, 405). Whatever fits none
+    goes on to the routes behind, which say so.
     """
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
@@ -27,16 +29,21 @@ class Directory(BaseRoute):
                 self._below.setdefault(beginning, []).append(route)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether one of the routes fits wholly, and what it makes of the path."""
+        """Whether one of the routes fits wholly, and what it makes of the path; else which methods would fit."""
+        allowed: set[str] = set()
         if scope["type"] == "http":
             for route in self._below.get(_beginning(scope["path"]), ()):
                 match, found = route.matches(scope)
                 if match is Match.FULL:
                     return match, {**found, "route": route}
-        return Match.NONE, {}
+                if match is Match.PARTIAL:
+                    allowed |= route.methods or set()
+        return (Match.PARTIAL, {"allowed": allowed}) if allowed else (Match.NONE, {})
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have the route that was found answer."""
+        """Have the route that was found answer. Raises HTTPException (405) where a method is wrong."""
+        if "allowed" in scope:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(scope["allowed"]))})
         await scope["route"].handle(scope, receive, send)
 
 
