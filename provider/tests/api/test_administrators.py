@@ -54,6 +54,8 @@ async def test_whom_nobody_knows_is_not_found(world: World) -> None:
     for method, path in (
         ("GET", f"/api/v1/agreements/admin/{nobody}"),
         ("GET", f"/api/v1/receipt/admin/{nobody}"),
+        ("GET", "/api/v1/receipt/admin/%00"),
+        ("GET", f"/api/v1/receipt/admin/{ANNA}?issuer=%00"),
         ("POST", f"/api/v1/agreements/admin/{nobody}/{agreement['agreementId']}/stop"),
     ):
         answer = await world.call(method, path, token=world.admin())

@@ -18,7 +18,7 @@ from avtale.domain.withdrawal import withdrawal_until
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person
 from avtale.service.stopping import may_see
-from avtale.storage import agreements, charges, drafts, entitlements, receipts, tenants
+from avtale.storage import agreements, charges, drafts, entitlements, people, receipts, tenants
 from avtale.storage.database import Database, Transaction
 from avtale.storage.receipts import Receipt
 from avtale.storage.tenants import Tenant
@@ -66,7 +66,7 @@ async def find_person(db: Database, tenant: Tenant, subjects: Sequence[str], iss
     Raises NotFound (`person_unknown`), and Invalid (`issuer_needed`) for a subject of several issuers.
     """
     async with db.tenant(tenant.id) as tx:
-        known = await agreements.people_named(tx, subjects, issuer)
+        known = await people.people_named(tx, subjects, issuer)
     for subject in subjects:
         issuers = sorted(one for one, name in known if name == subject)
         if len(issuers) > 1:

@@ -213,17 +213,6 @@ async def active_of(tx: Transaction, wanted: Collection[tuple[str, str, str]]) -
     return {(row.issuer, row.subject, row.product_id): row.id for row in rows}
 
 
-async def people_named(tx: Transaction, subjects: Collection[str], issuer: str | None) -> set[tuple[str, str]]:
-    """Who of these subjects has agreements, purchases or receipts here, as pairs of issuer and subject."""
-    found: set[tuple[str, str]] = set()
-    for table in (t.agreements, t.purchases, t.receipts):
-        c = table.c
-        mine = select(c.issuer, c.subject).where(c.tenant_id == tx.tenant_id, c.subject.in_(sorted(subjects)))
-        rows = await tx.conn.execute((mine if issuer is None else mine.where(c.issuer == issuer)).distinct())
-        found.update((row.issuer, row.subject) for row in rows)
-    return found
-
-
 async def all_agreements(tx: Transaction) -> list[Agreement]:
     """Every agreement of the tenant, for audits."""
     return await _select(tx, t.agreements.c.tenant_id == tx.tenant_id, lock=False)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, LargeBinary, Table, delete, literal, or_, select, update
+from sqlalchemy import ColumnElement, LargeBinary, Table, delete, literal, or_, select, union, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from avtale.domain.agreement import AgreementStatus
@@ -29,8 +29,30 @@ _FORGOTTEN = (
     t.stripe_customers,
     t.turns,
 )
+#: Where a person may have rows without having agreed to anything or bought anything yet.
+_BEFORE = (t.additions, t.entitlement_objects, t.import_people, t.stripe_customers)
 #: What no copy needs: addresses that let somebody in, and what only machines read.
 _UNTOLD = frozenset({"tenant_id", "version", "landing", "confirmation_url", "request_digest", "found", "position"})
+
+
+async def people_named(tx: Transaction, subjects: Collection[str], issuer: str | None) -> set[tuple[str, str]]:
+    """Who of these subjects has anything here, as pairs of issuer and subject."""
+    # PostgreSQL's texts hold no NUL, so nobody is called so.
+    named = sorted(subject for subject in subjects if "\0" not in subject)
+    if not named or "\0" in (issuer or ""):
+        return set()
+    i = t.identity_issuers.c
+    registered = select(i.issuer).where(i.tenant_id == tx.tenant_id)
+    statements = []
+    for table in (t.agreements, t.purchases, t.receipts, *_BEFORE):
+        c = table.c
+        mine = select(c.issuer, c.subject).where(c.tenant_id == tx.tenant_id, c.subject.in_(named))
+        if issuer is not None:
+            mine = mine.where(c.issuer == issuer)
+        elif table in _BEFORE:
+            mine = mine.where(c.issuer.in_(registered))
+        statements.append(mine)
+    return {(row.issuer, row.subject) for row in await tx.conn.execute(union(*statements))}
 
 
 async def records(tx: Transaction, issuer: str, subject: str) -> dict[str, list[dict[str, Any]]]:

@@ -41,6 +41,7 @@ stripe_customers = Table(
     instant("leased_wall"),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "account_id", "issuer", "subject"),
+    Index("stripe_customers_person_ix", "tenant_id", "issuer", "subject"),
 )
 
 agreements = Table(
@@ -288,5 +289,6 @@ additions = Table(
         "(agreement_id IS NULL) = (confirmation_url IS NULL) AND (agreement_id IS NULL) = (confirm_until IS NULL)",
         name="drafted",
     ),
+    Index("additions_person_ix", "tenant_id", "issuer", "subject"),
     CheckConstraint("result IN ('cancelled', 'failed', 'finished')", name="result"),
 )
