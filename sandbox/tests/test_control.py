@@ -185,3 +185,23 @@ async def test_the_page_of_another_site_commands_nothing(sandbox: Any, said: dic
     assert (await sandbox.raw("GET", "/_sandbox/health", None, said)).status == 200
     own = {"Origin": sandbox.url, "Sec-Fetch-Site": "same-origin"}
     assert (await sandbox.raw("POST", "/_sandbox/tokens/expire", None, own)).status == 204
+
+
+async def test_a_planted_past_is_over_and_what_waits_is_seen_like_any_other_charge(sandbox: Any) -> None:
+    past = {"phoneNumber": "4790000003", "amount": 9900, "start": "2026-06-01"}
+    for wrong in ({"start": "2027-01-16"}, {"charged": ["2026-05-01"]}, {"waiting": ["2027-01-14"]}):
+        reply = await sandbox.control("POST", "/past-agreements", {"agreements": [past, past | wrong]})
+        assert (reply.status, "today is 2027-01-15" in reply["detail"]) == (400, True)
+    assert (await sandbox.control("GET", "/export"))["agreements"] == []
+    days = {"charged": ["2027-01-01"], "waiting": ["2027-02-01", "2027-03-01"]}
+    (made,) = (await sandbox.control("POST", "/past-agreements", {"agreements": [past | days]}))["agreementIds"]
+    path = f"/recurring/v3/agreements/{made}/charges"
+    seen = [(one["due"][:10], one["status"]) for one in (await sandbox.call("GET", path)).body]
+    assert seen == [("2027-03-01", "PENDING"), ("2027-02-01", "DUE"), ("2027-01-01", "CHARGED")]
+    assert [len(one["transactionId"] or "") for one in (await sandbox.call("GET", path)).body] == [0, 10, 10]
+    await sandbox.advance_to("2027-03-01T08:00:00Z")
+    told = (await sandbox.control("GET", "/export"))["agreements"][0]["charges"]
+    assert [[one["at"] for one in charge["tries"]] for charge in told[1:]] == [
+        ["2027-02-01T08:00:00Z"],
+        ["2027-03-01T08:00:00Z"],
+    ]

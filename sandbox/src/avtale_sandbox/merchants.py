@@ -187,7 +187,8 @@ class Merchants:
 
         Raises ValueError for a number that is none, for missing keys, and when somebody else has its client id.
         """
-        if not (merchant.merchant_serial_number.isdigit() and 4 <= len(merchant.merchant_serial_number) <= 7):
+        number = merchant.merchant_serial_number
+        if not (number.isascii() and number.isdigit() and 4 <= len(number) <= 7):
             raise ValueError("merchantSerialNumber must be 4 to 7 digits")
         _check_keys(merchant)
         holder = self._by_client.get(merchant.client_id)

@@ -241,4 +241,5 @@ def _requests(world: World, wanted: RequestExpected) -> Outcome:
 
 def _counted(what: str, count: int, wanted: int | None) -> Outcome:
     holds = count > 0 if wanted is None else count == wanted
-    return Outcome(holds, f"{what} {count} times" + ("" if holds else f", and not {wanted or 'at all'}"))
+    expected = "at least once" if wanted is None else str(wanted)
+    return Outcome(holds, f"{what} {count} times" + ("" if holds else f", and not {expected}"))

@@ -14,7 +14,7 @@ from ..stripe.cards import CARDS
 from ..stripe.past import PastSubscription, anchor_of, period_of
 from ..stripe.past import plant as plant_subscription
 from ..stripe.resources import Price
-from ..vipps.recurring.past import PastAgreement, days_of, plant
+from ..vipps.recurring.past import PastAgreement, check, days_of, plant
 from ..vipps.recurring.resources import Campaign, Interval
 from ..world import World
 from .wire import Door, Problem, answer, read
@@ -132,8 +132,12 @@ class PastControl:
         try:
             past = [_past(one) for one in order.agreements]
             world = self._world
-            model = world.recurring
-            made = [plant(model.shelf, world.ids, world.clock, world.people, merchant, one).id for one in past]
+            shelf = world.recurring.shelf
+            for one in past:
+                check(one, world.clock, merchant)
+            made = [
+                plant(shelf, world.ids, world.clock, world.people, world.settings, merchant, one).id for one in past
+            ]
         except ValueError as problem:
             raise Problem(400, str(problem)) from None
         return answer({"agreementIds": made}, 201)

@@ -8,12 +8,14 @@ from msgspec import Struct
 
 from ...clock import Clock
 from ...ids import Ids
-from ...instants import local_instant, parse_day
+from ...instants import local_day, local_instant, parse_day
 from ...merchants import Merchant
 from ...people import People
+from ...settings import Settings
 from .resources import Agreement, Campaign, Charge, Interval, Occurrence, PricingType
 from .shelf import Shelf
 from .states import AgreementStatus
+from .timerules import visible_at
 
 
 class PastAgreement(Struct, kw_only=True, frozen=True):
@@ -36,7 +38,18 @@ class PastAgreement(Struct, kw_only=True, frozen=True):
     waiting: tuple[date, ...] = ()
 
 
-def plant(shelf: Shelf, ids: Ids, clock: Clock, people: People, merchant: Merchant, past: PastAgreement) -> Agreement:
+def check(past: PastAgreement, clock: Clock, merchant: Merchant) -> None:
+    """Raises ValueError for a beginning or a charge that is yet to come, and for one that waits for a day gone by."""
+    today = local_day(clock.now(), merchant.terms.zone)
+    if past.start > today or any(not past.start <= day <= today for day in past.charged):
+        raise ValueError(f"start and the days of charged lie in this order and are over; today is {today}")
+    if any(day < today for day in past.waiting):
+        raise ValueError(f"the days of waiting are not over; today is {today}")
+
+
+def plant(
+    shelf: Shelf, ids: Ids, clock: Clock, people: People, settings: Settings, merchant: Merchant, past: PastAgreement
+) -> Agreement:
     """Put it among what happened; nobody is told. Raises ValueError for what is no phone number."""
     people.meet(past.phone_number)
     number = ids.next_number()
@@ -68,11 +81,12 @@ def plant(shelf: Shelf, ids: Ids, clock: Clock, people: People, merchant: Mercha
     for day in past.charged:
         shelf.save_charge(_charge(ids, agreement, day, local_instant(day, 9, market.zone), taken=True))
     for day in past.waiting:
-        shelf.save_charge(_charge(ids, agreement, day, local_instant(day, 9, market.zone), taken=False))
+        shelf.save_charge(_charge(ids, agreement, day, visible_at(day, market, settings), taken=False))
     return agreement
 
 
 def _charge(ids: Ids, agreement: Agreement, day: date, at: int, *, taken: bool) -> Charge:
+    """A charge that was taken `at` an instant, or will be seen from then on."""
     number = ids.next_number()
     amount = agreement.amount or agreement.suggested_max_amount
     return Charge(
@@ -88,6 +102,7 @@ def _charge(ids: Ids, agreement: Agreement, day: date, at: int, *, taken: bool) 
         due=day.isoformat(),
         created=at if taken else agreement.created,
         status="CHARGED" if taken else "PENDING",
+        transaction_id=ids.digits("transaction", number, 10) if taken else None,
         captured=amount if taken else 0,
         captured_at=at if taken else None,
         next_at=None if taken else at,
