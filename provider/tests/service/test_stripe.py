@@ -262,7 +262,9 @@ async def test_a_refund_that_comes_back_is_taken_back(shop: Shop, stripe: Stripe
     agreement_id = await stripe.subscribe()
     (charge,) = (await shop.see(agreement_id)).charges
     here = (shop.db, shop.gateways, shop.tenant, charge.id)
-    await refund_charge(*here, 9900, "Sorry", OPERATOR)
+    first = await refund_charge(*here, 9900, "Sorry", OPERATOR, "refund-1")
+    assert first.status == "accepted"
+    assert await refund_charge(*here, 9900, "Sorry", OPERATOR, "refund-1") == first
     await shop.work()
     view = await shop.see(agreement_id)
     assert (view.charges[0].status, view.access_until) == (ChargeStatus.REFUNDED, None)
@@ -276,6 +278,7 @@ async def test_a_refund_that_comes_back_is_taken_back(shop: Shop, stripe: Stripe
     assert view.access_until is not None
     (seen,) = (await inspect_charge(shop.db, shop.tenant, charge.id)).refunds
     assert seen.status is RefundStatus.FAILED
+    assert await refund_charge(*here, 9900, "Sorry", OPERATOR, "refund-1") == first
     told = [event.kind for event in await read_events(shop.db, shop.tenant, 0, 100)]
     assert (told.count("charge.paid"), told.count("charge.refunded"), told.count("charge.refund_failed")) == (1, 1, 1)
     # All of it may be given back once more, and the accounts have said each thing that happened.

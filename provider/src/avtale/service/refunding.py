@@ -78,7 +78,10 @@ async def _made_before(tx: Transaction, charge_id: UUID, refund_id: UUID) -> Ref
     refund = next(one for one in await refunds.refunds_of(tx, [charge_id]) if one.id == refund_id)
     if refund.status is RefundStatus.REJECTED:
         raise GatewayRefused("the refund that this Idempotency-Key was used for was refused", reason="refused_before")
-    return RefundAnswer(refund_id, "accepted" if refund.status is RefundStatus.ACCEPTED else "unknown", refund.amount)
+    # What came back from the bank was accepted as well, and what the gateway has taken is not read again at once.
+    heard = (await calls.states(tx, [refund_id])).get(refund_id)
+    waits = refund.status in OPEN_REFUNDS and heard != "accepted"
+    return RefundAnswer(refund_id, "unknown" if waits else "accepted", refund.amount)
 
 
 async def _refundable(tx: Transaction, charge_id: UUID, amount: int) -> tuple[Charge, Attempt]:
