@@ -15,6 +15,7 @@ from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayU
 from avtale.domain.purchase import PurchaseStatus
 from avtale.service.absorbing import Forged, keep_undelivered
 from avtale.service.checkout import Person
+from avtale.service.customers import ensure_customer
 from avtale.service.dunning import list_dunning
 from avtale.service.inspecting import find_config_errors
 from avtale.service.notifying import read_events
@@ -256,6 +257,18 @@ async def test_what_is_wrong_at_stripe_is_said(shop: Shop, stripe: StripeShop) -
     assert await wrong() == {"stripe_credentials_refused"}
     with pytest.raises(GatewayRefused):
         await stripe.checkout()
+
+
+@pytest.mark.parametrize("email", [None, "anna@film.example"])
+async def test_a_customer_deleted_in_the_dashboard_is_made_anew(
+    shop: Shop, stripe: StripeShop, email: str | None
+) -> None:
+    here = (shop.db, await shop.gateways.stripe(shop.tenant.id), shop.tenant, shop.anna)
+    first = await ensure_customer(*here, email)
+    assert await ensure_customer(*here, email) == first
+    await stripe.api("DELETE", f"/customers/{first.customer_id}")
+    second = await ensure_customer(*here, email)
+    assert (second.customer_id != first.customer_id, second.email) == (True, email)
 
 
 async def test_a_refund_that_comes_back_is_taken_back(shop: Shop, stripe: StripeShop) -> None:

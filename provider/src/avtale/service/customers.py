@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from avtale.domain.errors import Conflict, GatewayBusy, GatewayRefused, GatewayUnknown
 from avtale.domain.observations import ObservedCustomer
 from avtale.domain.outcome import Answered, Outcome, Refused, T, Throttled
@@ -29,12 +31,14 @@ async def ensure_customer(
     async with db.tenant(tenant.id) as tx:
         known = await stripe_accounts.intend_customer(tx, stripe.account_id, person.issuer, person.subject, new_id())
     if known.customer_id is not None:
+        told: Outcome[ObservedCustomer] | None = None
         if email is not None or name is not None:
-            found: ObservedCustomer | None = answered(
-                await stripe.update_customer(known.customer_id, email=email, name=name), "change the customer"
-            )
-        else:
+            told = await stripe.update_customer(known.customer_id, email=email, name=name)
+        if told is None or (isinstance(told, Refused) and told.status == HTTPStatus.NOT_FOUND):
+            # One that was deleted cannot be changed, but still read.
             found = answered(await stripe.fetch_customer(known.customer_id), "read the customer")
+        else:
+            found = answered(told, "change the customer")
         if found is not None:
             return found
         async with db.tenant(tenant.id) as tx:
