@@ -77,6 +77,20 @@ def test_another_charge_day_is_bridged_by_a_share_of_the_price() -> None:
     assert after.price_of(after.next_period).amount == 9900
 
 
+def test_the_share_of_days_that_come_to_nothing_is_the_price_of_no_others() -> None:
+    bridged = move_charge_day(agreement(), date(2027, 2, 28), 15, 100, RULES, OSLO).agreement
+    again = move_charge_day(bridged, date(2027, 2, 28), 20, 100, RULES, OSLO).agreement
+    assert again.price_of(again.next_period).amount == 7071  # 20 of the 28 days to 28 March
+    back = move_charge_day(bridged, date(2027, 2, 28), 28, 100, RULES, OSLO).agreement
+    held = pause(bridged, date(2027, 2, 28), None, NOW, RULES, OSLO).agreement
+    later = pause(bridged, date(2027, 2, 28), date(2027, 5, 17), NOW, RULES, OSLO).agreement
+    for whole in (back, later, resume(held, date(2027, 5, 17), RULES, OSLO).agreement):
+        assert whole.price_of(whole.next_period).amount == 9900
+    # What the merchant has said of the next period holds whenever that begins.
+    said = replace(agreement(), next_amount=4900)
+    assert pause(said, date(2027, 2, 28), date(2027, 5, 17), NOW, RULES, OSLO).agreement.next_amount == 4900
+
+
 def test_a_share_that_cannot_be_charged_is_given() -> None:
     cheap = agreement(replace(TERMS, price=Money(500, "NOK")))
     moved = move_charge_day(cheap, date(2027, 2, 26), 28, 100, RULES, OSLO).agreement

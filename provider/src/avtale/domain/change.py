@@ -194,9 +194,13 @@ def check_charge_day(agreement: Agreement, charge_day: int) -> None:
 
 
 def _counted(agreement: Agreement, start: date) -> Taken:
-    """The next period begins on `start`; where it did anyhow, nothing is counted anew but the interval."""
+    """The next period begins on `start`; where it did anyhow, nothing is counted anew but the interval.
+
+    Days until another charge day that are not charged yet come to nothing, and so does their share of the price.
+    """
     number = agreement.last_period + 1
-    moved = replace(agreement, bridge_start=None, phase_period=number, phase_start=start)
+    said = agreement.next_amount if agreement.bridge_start is None else None
+    moved = replace(agreement, bridge_start=None, phase_period=number, phase_start=start, next_amount=said)
     return Taken(moved, (Stretch(number, start, agreement.terms.interval),))
 
 
