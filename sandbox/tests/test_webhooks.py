@@ -247,3 +247,33 @@ async def test_the_events_of_one_agreement_arrive_in_the_order_they_happened(san
     for agreement_id, expected in charges.items():
         told = [one for one in hooked.got if one["agreementId"] == agreement_id]
         assert [one.get("chargeId") for one in told] == [None, *expected]
+
+
+async def test_an_answer_from_before_a_reset_is_no_answer_to_what_is_told_afterwards(
+    sandbox: Any, receiver: Any, quiet: Any
+) -> None:
+    """A reset begins to count anew, so that a delivery has the number of one that is still under way."""
+    under_way: asyncio.Queue[asyncio.Event] = asyncio.Queue()
+
+    async def wait() -> None:
+        answered = asyncio.Event()
+        under_way.put_nowait(answered)
+        await answered.wait()
+
+    async def told() -> asyncio.Event:
+        await sandbox.call("POST", WEBHOOKS, {"url": receiver.url, "events": [ACTIVATED]})
+        await sandbox.agree()
+        return await asyncio.wait_for(under_way.get(), 5)
+
+    receiver.before = wait
+    receiver.answers = [200, 500]
+    before = await told()
+    await sandbox.control("POST", "/reset")
+    after = await told()
+    sending = set(sandbox.world.sender._tasks)
+    before.set()
+    await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+    after.set()
+    await quiet()
+    (delivery,) = (await sandbox.control("GET", "/webhooks/deliveries"))["deliveries"]
+    assert (delivery["state"], [one["status"] for one in delivery["attempts"]]) == ("waiting", [500])

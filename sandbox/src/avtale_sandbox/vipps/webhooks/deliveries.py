@@ -130,6 +130,8 @@ class Deliveries:
         self._done: deque[int] = deque()
         self._in_flight: set[int] = set()
         self.ready: deque[int] = deque()
+        # Numbers begin again with a reset: what was sent before it is not what has its number afterwards.
+        self.beginnings = 0
         self.on_delivered: Callable[[Delivery], None] = lambda delivery: None
         agenda.declare(kind, 3, self._due_at, self._make_ready)
 
@@ -147,7 +149,8 @@ class Deliveries:
                 self._done.append(delivery.number)
 
     def clear(self) -> None:
-        """Forget the queues; rows are the store's."""
+        """Forget the queues, and what is under way; rows are the store's."""
+        self.beginnings += 1
         self._lanes.clear()
         self._held.clear()
         self._done.clear()

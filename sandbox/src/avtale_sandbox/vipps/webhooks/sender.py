@@ -101,6 +101,7 @@ class Sender:
         body = delivery.body.encode()
         target = target_of(delivery.url)
         status, error = None, None
+        beginning = deliveries.beginnings
         try:
             try:
                 status = await self._post(target, sign(secret, target, body), body)
@@ -113,7 +114,8 @@ class Sender:
             error = f"{type(problem).__name__}: {problem}"
         if status is not None and 200 <= status < 300:
             self.delivered += 1
-        deliveries.done(delivery, Attempt(self._clock.now(), wall_now(), status, error))
+        if deliveries.beginnings == beginning:
+            deliveries.done(delivery, Attempt(self._clock.now(), wall_now(), status, error))
 
     async def _post(self, target: URL, headers: dict[str, str], body: bytes) -> int:
         async with self._http().post(target, data=body, headers=headers, allow_redirects=False) as answer:
