@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import stripe
+from stripe.params import WebhookEndpointCreateParams
 
 from avtale_sandbox.instants import DAY, HOUR, MINUTE
 from avtale_sandbox.stripe.endpoints import RHYTHM, retry_delay, signed_headers
+from avtale_sandbox.stripe.wire.events import event_types
 from avtale_sandbox.vipps.webhooks.signing import target_of
 
 
@@ -85,6 +87,19 @@ async def test_an_endpoint_hears_only_what_it_wants(shop: Any, receiver: Any, qu
     assert types(receiver)[2:] == ["price.created"]
     with pytest.raises(stripe.InvalidRequestError, match="No such webhook endpoint"):
         await shop.v1.webhook_endpoints.retrieve_async(made.id)
+
+
+async def test_an_event_that_does_not_exist_cannot_be_wanted(shop: Any, endpoint: Any) -> None:
+    (known,) = get_args(WebhookEndpointCreateParams.__annotations__["enabled_events"])
+    assert event_types() == set(get_args(known)) - {"*"}
+    for ask in (
+        shop.v1.webhook_endpoints.create_async({"url": endpoint.url, "enabled_events": ["*", "invoice.payed"]}),
+        shop.v1.webhook_endpoints.update_async(endpoint.id, {"enabled_events": ["*", "invoice.payed"]}),
+    ):
+        with pytest.raises(stripe.InvalidRequestError, match=r"no event invoice\.payed") as caught:
+            await ask
+        assert caught.value.param == "enabled_events[1]"
+    assert len((await shop.v1.webhook_endpoints.list_async()).data) == 1
 
 
 async def test_the_secret_is_told_once(shop: Any, endpoint: Any) -> None:

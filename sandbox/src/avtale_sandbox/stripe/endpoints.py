@@ -17,6 +17,7 @@ from .params import merged
 from .refusals import invalid
 from .resources import WebhookEndpoint
 from .shelf import Shelf
+from .wire.events import event_types
 
 if TYPE_CHECKING:
     from yarl import URL
@@ -91,7 +92,7 @@ class Endpoints:
             created=created,
             url=_address(params["url"]),
             secret=f"whsec_{self._ids.letters('whsec', number, 32)}",
-            enabled_events=params["enabled_events"],
+            enabled_events=_wanted(params["enabled_events"]),
             description=params.get("description") or None,
             connect=params.get("connect", False),
             metadata=merged({}, params.get("metadata")),
@@ -104,7 +105,7 @@ class Endpoints:
         if "url" in params:
             endpoint.url = _address(params["url"])
         if "enabled_events" in params:
-            endpoint.enabled_events = params["enabled_events"]
+            endpoint.enabled_events = _wanted(params["enabled_events"])
         if "disabled" in params:
             endpoint.is_enabled = not params["disabled"]
         if "description" in params:
@@ -112,6 +113,13 @@ class Endpoints:
         endpoint.metadata = merged(endpoint.metadata, params.get("metadata"))
         self.shelf.put(endpoint)
         return endpoint
+
+
+def _wanted(events: list[str]) -> list[str]:
+    for place, event in enumerate(events):
+        if event != "*" and event not in event_types():
+            raise invalid(f"Invalid enabled_events: there is no event {event}.", param=f"enabled_events[{place}]")
+    return events
 
 
 def _address(url: str) -> str:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import msgspec
 
 from ..resources import Event, WebhookEndpoint
 from .shapes import API_VERSION, shaped
+
+
+@cache
+def event_types() -> frozenset[str]:
+    """Every type of event that Stripe has, whether the sandbox tells of it or not (event_types.txt)."""
+    return frozenset(resources.files(__package__).joinpath("event_types.txt").read_text().split())
 
 
 def event(row: Event, connected: bool) -> dict[str, Any]:
