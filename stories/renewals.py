@@ -187,7 +187,7 @@ class Renewals:
             deal = self._deals[role.name] = await self.world.shop.checkout(person)
             self._chronicle.names[deal.agreement_id] = role.name
         now = await self.world.now()
-        self.tell([Event(now, Mark.ACT, r.name, f"checks out: {offer.name}, {price}") for r in SUBSCRIBERS])
+        self.tell([Event(now, Mark.ACT, r.name, f"checkout: {offer.name}, {price}") for r in SUBSCRIBERS])
         for deal in self._deals.values():
             await deal.open_phone()
         await self.world.settle()
@@ -205,7 +205,7 @@ class Renewals:
             if await deal.give_card(role.card) == "requires_action":
                 asked.append(role.name)
         now = await self.world.now()
-        text = f"gives a card to Stripe: {offer.name}, {price}"
+        text = f"card given to Stripe: {offer.name}, {price}"
         self.tell([Event(now, Mark.ACT, role.name, text) for role in CARD_HOLDERS])
         self.tell(self._chronicle.news(*await self.world.exports()))
         for name in asked:
@@ -235,7 +235,7 @@ class Renewals:
         rental = self._rentals[role.name] = await self.world.shop.offer(person)
         self._chronicle.names[rental.purchase_id] = role.name
         price = money(offer.rental_price, offer.currency)
-        await self._act(role.name, f"checks out: {offer.rental_name}, {price}")
+        await self._act(role.name, f"checkout: {offer.rental_name}, {price}")
         await rental.open_phone()
         await self.world.settle()
         self.tell(self._chronicle.news(*await self.world.exports()))

@@ -31,10 +31,15 @@ class Settings(BaseSettings):
     log_format: str = Field("text", pattern="^(text|json)$", description="text or json")
     database_connections_max: int = Field(10, ge=2, le=200, description="connections of one process")
     jobs_at_once_max: int = Field(4, ge=1, le=64, description="jobs that one worker runs at a time")
-    vipps_call_seconds_max: float = Field(10.0, gt=0, le=30, description="how long one call to Vipps may take")
+    vipps_call_seconds_max: float = Field(
+        10.0, gt=0, le=30, description="how long one call to Vipps or Stripe may take"
+    )
     event_call_seconds_max: float = Field(10.0, gt=0, le=30, description="how long one delivery of an event may take")
     customer_calls_per_minute_max: int = Field(
-        60, ge=1, le=100_000, description="calls of one person to the customer API, at once or on an average"
+        60,
+        ge=1,
+        le=100_000,
+        description="calls a minute of one person to the customer API, which may also come at once",
     )
     console: bool = Field(False, description="serve the web pages for people (demo shop and operator) beside the API")
     sign_in_client_id: str = Field("dev-web", description="the public client that people sign in as with a browser")
