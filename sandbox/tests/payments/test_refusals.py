@@ -243,3 +243,13 @@ async def test_the_amounts_that_the_test_environment_refuses(till: Any, amount: 
     reply = await till.decide("approve", reference)
     assert reply["decision"] == ("failed" if fails else "approved")
     assert (await till.sums(reference))[0] == ("CREATED" if fails else "AUTHORIZED")
+
+
+@pytest.mark.shows("error:5100", "error:6220")
+async def test_the_amounts_that_the_test_environment_does_not_give_back(till: Any) -> None:
+    reference = await till.paid()
+    await till.capture(reference, PRICE)
+    assert code(await till.refund(reference, 123)) == (400, "5100")
+    assert code(await till.refund(reference, 124)) == (400, "6220")
+    assert (await till.refund(reference, 125)).status == 200
+    assert (await till.sums(reference))[4] == 125

@@ -16,7 +16,7 @@ from ..consents import Consents
 from ..refusals import Refused, invalid
 from . import courier, customers, landing
 from .events import event_body, event_type
-from .payers import is_old_enough, why_not
+from .payers import REFUND_TO_NOBODY, REFUND_TOO_LATE, is_old_enough, why_not
 from .resources import Event, EventName, Payment
 from .rules import check_create, read_ask
 from .shapes import guaranteed_until
@@ -262,6 +262,10 @@ class Payments:
         value = _value(payment, amount)
         if value > payment.refundable:
             raise Refused("6150", f"{value} is more than the {payment.refundable} that can be refunded")
+        if value == REFUND_TO_NOBODY:
+            raise Refused("5100", "The payer has no account to give this test amount back to")
+        if value == REFUND_TOO_LATE:
+            raise Refused("6220", "The period for refunds of this test amount is over")
         payment.refunded += value
         self._step(payment, "refund", "REFUNDED", value, now, key)
         return payment

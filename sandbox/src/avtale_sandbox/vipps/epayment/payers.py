@@ -23,6 +23,9 @@ AMOUNTS_REFUSED = {
 }
 # Of these, the ones that only Norway knows.
 _NORWEGIAN_AMOUNTS = frozenset({197, 202})
+# Amounts that cannot be given back there: nobody to give them to, or too late.
+REFUND_TO_NOBODY = 123
+REFUND_TOO_LATE = 124
 NO_MONEY = "There was no money on the card, or it was blocked"
 
 
