@@ -376,6 +376,16 @@ async def test_the_landing_page_is_skipped_by_permission_only(sandbox: Any) -> N
     assert reply.status == 201
     app = await sandbox.control("GET", f"/phone/{ANNA}")
     assert [one["agreementId"] for one in app["agreements"]] == [reply["agreementId"]]
+    # Nobody has to open anything: who decides at once does so now, and who does not has ten minutes.
+    decided = []
+    for temperament in ("asks", "approves", "rejects"):
+        await sandbox.control("PATCH", f"/people/{ANNA}", {"temperament": temperament})
+        decided.append((await sandbox.call("POST", V3, body))["agreementId"])
+    assert [(await sandbox.fetch(one))["status"] for one in decided] == ["PENDING", "ACTIVE", "STOPPED"]
+    await sandbox.advance(by="PT9M59S")
+    assert (await sandbox.fetch(decided[0]))["status"] == "PENDING"
+    await sandbox.advance(by="PT1S")
+    assert (await sandbox.fetch(decided[0]))["status"] == "EXPIRED"
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Recurring:
         self._merchants = merchants
         self._publish = publish
         self._settings = settings
-        agenda.declare("agreement", 1, self.shelf.agreement_due_at, self._expire)
+        agenda.declare("agreement", 1, self.shelf.agreement_due_at, self._fire)
         agenda.declare("charge", 2, self.shelf.charge_due_at, self.charges.fire)
 
     # What a payer does on the telephone.
@@ -212,15 +212,17 @@ class Recurring:
             campaign=campaign,
             is_app=terms.is_app,
             scope=terms.scope,
-            next_at=now + self._settings.confirmation_life_seconds * SECOND,
+            next_at=self._expires_at(now),
         )
         if terms.initial_charge is not None:
             initial = self.charges.create_initial(merchant, agreement, terms.initial_charge, now, key)
             agreement.initial_charge = initial.id
         if terms.skip_landing_page and terms.phone_number is not None:
-            # Without a landing page the request goes straight to the phone with this number.
+            # Without a landing page the request goes straight to the phone with this number: at this very
+            # instant, but after the answer to the merchant.
             self._meet(terms.phone_number)
             agreement.person = terms.phone_number
+            agreement.next_at = now
         self.shelf.save_agreement(agreement, None)
         return agreement
 
@@ -300,11 +302,24 @@ class Recurring:
 
     # What happens by itself, and what all of it is made of.
 
-    def _expire(self, agreement_id: str) -> None:
+    def _fire(self, agreement_id: str) -> None:
+        """A draft's time is over, or it reaches the telephone that it was sent to."""
         agreement = self.shelf.find_agreement(agreement_id)
         if agreement is None or agreement.next_at is None:
             return
-        self._end_draft(agreement, agreement.next_at)
+        if agreement.next_at > agreement.created:
+            self._end_draft(agreement, agreement.next_at)
+            return
+        agreement.next_at = self._expires_at(agreement.created)
+        self.shelf.save_agreement(agreement, agreement.status)
+        person = self._people.get(agreement.person or "")
+        if person is not None and person.temperament == "approves":
+            self.approve(agreement_id, person.phone_number)
+        elif person is not None and person.temperament == "rejects":
+            self.reject(agreement_id, person.phone_number)
+
+    def _expires_at(self, created: int) -> int:
+        return created + self._settings.confirmation_life_seconds * SECOND
 
     def _end_draft(self, agreement: Agreement, at: int) -> Agreement:
         self._step(agreement, "expire")
