@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from avtale.domain.billing import BillingRules
-from avtale.domain.change import check_charge_day, move_charge_day, next_start, pause, resume, take_plan, unbegun
+from avtale.domain.change import at_price, check_charge_day, move_charge_day, next_start, pause, resume, take_plan, unbegun
 from avtale.domain.charge import Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.errors import Invalid
 from avtale.domain.money import Money
@@ -89,6 +89,17 @@ def test_the_share_of_days_that_come_to_nothing_is_the_price_of_no_others() -> N
     # What the merchant has said of the next period holds whenever that begins.
     said = replace(agreement(), next_amount=4900)
     assert pause(said, date(2027, 2, 28), date(2027, 5, 17), NOW, RULES, OSLO).agreement.next_amount == 4900
+
+
+def test_a_share_is_one_of_the_price_that_holds_when_its_days_begin() -> None:
+    bridged = move_charge_day(agreement(), date(2027, 2, 28), 15, 100, RULES, OSLO).agreement
+    cheaper = at_price(bridged, 4900, 100)
+    assert (cheaper.next_period, cheaper.price_of(cheaper.next_period).amount) == (bridged.next_period, 2625)
+    assert at_price(cheaper, 150, 100).next_amount == 0
+    varying = replace(bridged, terms=replace(TERMS, suggested_max=50000), next_amount=12345)
+    assert at_price(varying, 4900, 100).next_amount == 12345
+    plain = at_price(agreement(), 4900, 100)
+    assert (plain.next_amount, plain.price_of(plain.next_period).amount) == (None, 4900)
 
 
 def test_a_share_that_cannot_be_charged_is_given() -> None:

@@ -156,15 +156,12 @@ def move_charge_day(
     if first == start:
         moved = _counted(agreement, start)
         return Taken(replace(moved.agreement, next_charge_at=plan_at(start, rules, zone)), moved.stretches)
-    whole = _counted(agreement, start).agreement
-    period = whole.period(number)
-    share = _share(whole.price_of(period).amount, (first - start).days, (period.end - start).days)
     bridge = replace(
         agreement,
         bridge_start=start,
         phase_period=number + 1,
         phase_start=first,
-        next_amount=share if share >= amount_min else 0,
+        next_amount=_share_until(agreement, start, first, amount_min),
         next_charge_at=plan_at(start, rules, zone),
     )
     return Taken(
@@ -174,6 +171,17 @@ def move_charge_day(
             Stretch(number + 1, first, agreement.terms.interval),
         ),
     )
+
+
+def at_price(agreement: Agreement, amount: int, amount_min: int) -> Agreement:
+    """At another price from the next period on; days until another charge day cost their share of that one."""
+    terms = agreement.terms
+    priced = replace(agreement, terms=replace(terms, price=replace(terms.price, amount=amount)))
+    # Where the price may vary, the merchant's last word about the next period counts, whatever the others cost.
+    if agreement.bridge_start is None or agreement.phase_start is None or terms.suggested_max is not None:
+        return priced
+    share = _share_until(priced, agreement.bridge_start, agreement.phase_start, amount_min)
+    return replace(priced, next_amount=share)
 
 
 def take_plan(agreement: Agreement, start: date, terms: Terms, rules: BillingRules, zone: str) -> Taken:
@@ -210,6 +218,14 @@ def _on_or_after(day: date, charge_day: int) -> date:
         return this
     year, month0 = divmod(day.year * 12 + day.month, 12)
     return date(year, month0 + 1, charge_day)
+
+
+def _share_until(agreement: Agreement, start: date, first: date, amount_min: int) -> int:
+    """What the days from `start` until `first` cost: nothing, if that is less than a gateway can charge."""
+    whole = _counted(agreement, start).agreement
+    period = whole.next_period
+    share = _share(whole.price_of(period).amount, (first - start).days, (period.end - start).days)
+    return share if share >= amount_min else 0
 
 
 def _share(amount: int, days: int, of_days: int) -> int:

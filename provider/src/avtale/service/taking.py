@@ -91,8 +91,8 @@ async def take_prices(tx: Transaction, gateway: RecurringGateway, due: Sequence[
             if change.amount is None or change.day is None or change.day > starts:
                 continue
             now = priced[agreement.id]
-            price = replace(now.terms.price, amount=change.amount)
-            priced[agreement.id] = replace(now, terms=replace(now.terms, price=price))
+            least = gateway.amount_min(now.terms.price.currency)
+            priced[agreement.id] = rules.at_price(now, change.amount, least)
             await close(tx, now, replace(change, status=ChangeStatus.DONE, takes_effect=starts))
     changed = [priced[agreement.id] for agreement in due if priced[agreement.id] is not agreement]
     for now in changed:
