@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 from uuid import UUID
@@ -20,6 +21,7 @@ from avtale.domain.settlement import GatewayChargeState, ObservedCharge, apply
 from avtale.settings import Settings
 from avtale_sandbox.settings import Settings as SandboxSettings
 from avtale_sandbox.vipps.recurring import states as vipps
+from stories.refusals import Where, refusals
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 
@@ -173,7 +175,27 @@ def open_attempts() -> str:
     return ", ".join(f"`{status.value}`" for status in AttemptStatus if status in OPEN_ATTEMPTS) + "."
 
 
+def refused_requests() -> str:
+    """Every code of a problem that the API answers with."""
+    return _table(
+        ("Status", "Code", "What it says"),
+        ((str(one.status), f"`{one.code}`", _cell(one.sentence)) for one in refusals(Where.REQUEST)),
+    )
+
+
+def refused_files(where: Where) -> str:
+    """Every code with which a file, or a row of it, is refused."""
+    return _table(("Code", "What it says"), ((f"`{one.code}`", _cell(one.sentence)) for one in refusals(where)))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "refused-requests": refused_requests,
+    "refused-tenants-files": partial(refused_files, Where.TENANTS_FILE),
+    "refused-migrations": partial(refused_files, Where.MIGRATION),
     "provider-settings": provider_settings,
     "sandbox-settings": sandbox_settings,
     "provider-agreement": provider_agreement,

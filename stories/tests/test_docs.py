@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stories import reference
+from stories.refusals import Where, refusals
 from stories.tests.paper import ROOT, papers
 
 _FENCES = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -61,6 +62,16 @@ def test_a_reference_says_what_the_code_says(page: Path) -> None:
 def test_every_part_that_can_be_made_is_on_a_page() -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in reference.REFERENCE.glob("*.md"))
     assert set(re.findall(r"<!-- made: ([a-z-]+) -->", pages)) == set(reference.PARTS)
+
+
+def test_refusals_are_found_in_the_source_with_status_and_sentence() -> None:
+    found = {(one.status, one.code): one.sentence for one in refusals(Where.REQUEST)}
+    assert found[409, "agreement_paused"] == "the agreement is paused: resume it first"
+    assert found[404, "charge_not_found"] == "there is no charge …"
+    assert found[400, "plan_unsuited"].startswith("another plan has the same currency")
+    assert all(found.values())
+    assert "price_differs" in {one.code for one in refusals(Where.MIGRATION)}
+    assert "host_taken" in {one.code for one in refusals(Where.TENANTS_FILE)}
 
 
 @pytest.mark.parametrize("part", [reference.provider_settings, reference.sandbox_settings])
