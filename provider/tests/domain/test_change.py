@@ -9,7 +9,16 @@ from uuid import UUID
 import pytest
 
 from avtale.domain.billing import BillingRules
-from avtale.domain.change import at_price, check_charge_day, move_charge_day, next_start, pause, resume, take_plan, unbegun
+from avtale.domain.change import (
+    at_price,
+    check_charge_day,
+    move_charge_day,
+    next_start,
+    pause,
+    resume,
+    take_plan,
+    unbegun,
+)
 from avtale.domain.charge import Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.errors import Invalid
 from avtale.domain.money import Money
