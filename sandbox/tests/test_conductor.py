@@ -300,3 +300,20 @@ async def test_the_same_calls_give_the_same_results(sandbox: Any) -> None:
     # Time does not go back by a reset alone; with nothing stored, it may be set.
     assert (await sandbox.control("PUT", "/clock", {"now": START})).status == 200
     assert await play() == first
+
+
+async def test_a_clock_that_is_let_run_while_it_is_moved_is_moved_to_the_end(sandbox: Any, hooked: Any) -> None:
+    await sandbox.charge(await sandbox.agree())
+    await sandbox.control("POST", "/snapshots", {"name": "before"})
+    seen = []
+
+    async def look() -> None:
+        shown = await sandbox.control("PUT", "/clock", {"running": True})
+        restored = await sandbox.control("POST", "/snapshots/before/restore")
+        seen.append((shown["now"], shown["running"], restored.status, sandbox.world.clock.held))
+
+    hooked.before = look
+    reply = await sandbox.advance_to("2027-02-02T00:00:00Z")
+    assert (seen[-1], reply["now"]) == (("2027-02-01T08:00:00Z", True, 409, True), "2027-02-02T00:00:00Z")
+    hooked.before = None
+    assert (await sandbox.control("GET", "/clock"))["running"] is True

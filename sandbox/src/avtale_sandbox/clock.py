@@ -71,6 +71,12 @@ class Clock:
         self._state = ClockState(running=running, value=now - wall_now() if running else now)
         self._table.put("clock", self._state)
 
+    def run(self, running: bool) -> None:
+        """Let time pass by itself from here on, or not; a clock that is being moved goes on being moved."""
+        held_at = self._held_at
+        self.set(self.now(), running)
+        self._held_at = held_at
+
     def hold(self) -> None:
         """Stand still while being moved."""
         self._held_at = self.now()

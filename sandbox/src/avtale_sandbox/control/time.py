@@ -75,14 +75,14 @@ class TimeControl:
         world = self._world
         if order.now is not None:
             target = _instant(order.now)
-            if world.is_empty:
+            if world.is_empty and not world.clock.held:
                 world.clock.set(target, world.clock.running)
             elif target < world.clock.now():
                 raise Problem(409, "Time does not go back while anything is stored; reset first")
             else:
                 await self._move(target, 60.0)
         if order.running is not None and order.running != world.clock.running:
-            world.clock.set(world.clock.now(), order.running)
+            world.clock.run(order.running)
         world.settle()
         world.wake()
         world.conductor.tell_all()
