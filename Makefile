@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## Show this text
 	@echo "avtale: subscriptions and one-time purchases on Vipps MobilePay and Stripe, with a sandbox for both."
 	@echo
-	@echo "Start with 'make demo': it sets everything up and opens a shop with Vipps on this machine, for your browser."
+	@echo "Start with 'make demo': it sets everything up and starts a shop with Vipps on this machine, for your browser."
 	@echo "Needed: python3 >= 3.11 and a package index that pip can reach. Nothing is written outside this folder"
 	@echo "and the temporary folder."
 	@echo

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -344,4 +345,12 @@ def main() -> None:
         from avtale.moving_in import migrate_app
 
         app.add_typer(migrate_app(_run), name="migrate")
-    app()
+    try:
+        app()
+    except ValidationError as error:
+        if error.title != Settings.__name__:
+            raise
+        # What was given is not repeated: it may be a secret in the wrong place.
+        for one in error.errors(include_input=False, include_url=False):
+            err.print(f"AVTALE_{one['loc'][0]}".upper() + f": {one['msg']}", style="red", markup=False, highlight=False)
+        sys.exit(1)
