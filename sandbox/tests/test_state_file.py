@@ -106,6 +106,35 @@ async def test_a_kill_loses_nothing_that_was_answered(
     assert receiver.events == ["recurring.charge-captured.v1"]
 
 
+async def test_nothing_is_called_what_something_was_called_before_a_kill(
+    process: Process, http: aiohttp.ClientSession
+) -> None:
+    sandbox = Sandbox(process.start(), http)
+    body = {
+        "amount": {"currency": "NOK", "value": 4900},
+        "paymentMethod": {"type": "WALLET"},
+        "userFlow": "WEB_REDIRECT",
+        "returnUrl": "https://film.example/thanks",
+    }
+    seen = []
+    for reference in ("film-0001", "film-0002", "film-0003"):
+        headers = await sandbox.headers(reference) | {"Merchant-Serial-Number": "123456"}
+        path = "/epayment/v1/payments"
+        made = await sandbox.raw("POST", path, json.dumps(body | {"reference": reference}).encode(), headers)
+        assert made.status == 201, made.body
+        await sandbox.control("POST", f"/phone/{ANNA}/payments/{reference}/approve")
+        log = await sandbox.raw("GET", f"{path}/{reference}/events", None, headers)
+        seen += [event["pspReference"] for event in log.body]
+        for room, order in (
+            ("faults", {"match": {"operationId": "getPayment"}, "action": {"kind": "hang"}}),
+            ("failures", {"chargeId": reference}),
+        ):
+            seen.append((await sandbox.control("POST", f"/{room}", order))["id"])
+        process.kill()
+        sandbox.url = process.start()
+    assert len(set(seen)) == len(seen) == 12
+
+
 async def test_a_webhook_that_was_not_answered_is_sent_after_a_kill(
     process: Process, http: aiohttp.ClientSession, receiver: Any
 ) -> None:

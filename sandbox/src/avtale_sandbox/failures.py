@@ -35,6 +35,8 @@ class Failures:
     def load(self) -> None:
         """Read the orders anew."""
         self._live = self.all()
+        for failure in self._live:
+            self._ids.reached_by(failure.id, "failure")
 
     def all(self) -> list[Failure]:
         """Every order, in order."""

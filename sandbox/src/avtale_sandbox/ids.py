@@ -24,6 +24,12 @@ class Ids:
         """Go on after a number that a stored thing already has."""
         self.number = max(self.number, number)
 
+    def reached_by(self, key: str, name: str) -> None:
+        """Go on after a stored thing that is named by a running number, such as `fault-7`, if this is one."""
+        kind, _, digits = key.rpartition("-")
+        if kind == name and digits.isascii() and digits.isdigit() and len(digits) < 16:
+            self.reached(int(digits))
+
     def letters(self, purpose: str, number: int, length: int) -> str:
         """`length` letters and digits for the thing with this running number."""
         value = int.from_bytes(self.octets(purpose, number, 32), "big")

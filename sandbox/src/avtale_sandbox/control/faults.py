@@ -116,6 +116,8 @@ class Faults:
 
     def load(self) -> None:
         """Read the scripts anew."""
+        for fault in self._table.values():
+            self._ids.reached_by(fault.id, "fault")
         self._live = [
             (fault, _pattern(fault.match.path)) for fault in self._table.values() if fault.matched < fault.times
         ]

@@ -326,7 +326,8 @@ class Payments:
         self._write(payment, event, amount, at, key)
 
     def _write(self, payment: Payment, name: EventName, amount: int, at: int, key: str | None) -> None:
-        psp = self._ids.uuid("psp", self._ids.next_number())
+        # Of the payment's own number, which is stored, and not of one that a restart would give again.
+        psp = self._ids.uuid(f"psp {len(payment.log)}", payment.number)
         event = Event(at, name, amount, psp, key)
         payment.log.append(event)
         self.shelf.save(payment)
