@@ -39,10 +39,18 @@ class Shop:
         self.url = ""
         self.asked: list[tuple[Any, str | None]] = []
         self.answer: tuple[int, Any] = (200, {"groups": GROUPS})
+        self.in_parts = False
 
     async def hear(self, request: web.Request) -> web.StreamResponse:
         self.asked.append((await request.json(), request.headers.get("Authorization")))
         status, body = self.answer
+        if self.in_parts:
+            reply = web.StreamResponse()
+            await reply.prepare(request)
+            for octet in json.dumps(body):
+                await reply.write(octet.encode())
+                await asyncio.sleep(0)
+            return reply
         return web.Response(status=status, text=body if isinstance(body, str) else json.dumps(body))
 
 
@@ -98,6 +106,17 @@ async def test_the_shop_is_asked_with_the_address_and_its_own_token(till: Any, s
     }
     assert shop.asked == [(question, "only-between-us")]
     assert (await till.get(reference))["shippingDetails"]["shippingCost"] == 300
+
+
+async def test_an_answer_may_come_in_parts(till: Any, shop: Any) -> None:
+    shop.in_parts = True
+    reference, _ = await till.created(profile=SCOPE, shipping={"dynamicOptions": {"callbackUrl": shop.url}})
+    assert (await till.decide("approve", reference, KARI))["decision"] == "approved"
+    assert (await till.get(reference))["shippingDetails"]["shippingCost"] == 900
+    shop.answer = (200, {"groups": GROUPS, "more": "x" * 300_000})
+    shop.in_parts = False
+    reference, _ = await till.created(profile=SCOPE, shipping={"dynamicOptions": {"callbackUrl": shop.url}})
+    assert "longer than" in (await till.decide("approve", reference, KARI))["reason"]
 
 
 @pytest.mark.parametrize(

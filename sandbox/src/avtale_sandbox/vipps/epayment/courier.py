@@ -84,7 +84,12 @@ class Courier:
             ):
                 if reply.status != 200:
                     raise NoDelivery(f"The shop cannot send it there (it answered {reply.status})")
-                body = msgspec.json.decode(await reply.content.read(_ANSWER_BYTES_MAX))
+                text = bytearray()
+                async for part in reply.content.iter_any():
+                    text += part
+                    if len(text) > _ANSWER_BYTES_MAX:
+                        raise NoDelivery(f"The shop's answer is longer than {_ANSWER_BYTES_MAX} octets")
+                body = msgspec.json.decode(text)
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError):
             raise NoDelivery("The shop did not say how it can be sent") from None
         problems: Problems = []
