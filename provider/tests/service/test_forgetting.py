@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import LargeBinary, Text, cast, func, literal, or_, select
+from sqlalchemy import LargeBinary, Text, cast, func, literal, or_, select, text
 
+from avtale.domain.agreement import Terms
 from avtale.domain.errors import Conflict
-from avtale.service.checkout import Person
+from avtale.service.checkout import Person, new_agreement
 from avtale.service.forgetting import erase_person, export_person
 from avtale.service.noting import list_acts
 from avtale.service.refunding import refund_charge
 from avtale.service.stopping import stop_agreement
-from avtale.storage import people
+from avtale.storage import agreements, locks, people, tenants
 from avtale.storage import tables as t
 
 from .conftest import OPERATOR, PHONE, Shop
@@ -79,3 +81,21 @@ async def test_an_erased_person_is_nowhere_and_the_books_are_as_they_were(shop: 
     assert (acts[0].act, acts[0].subject) == ("erase person", f"person {pseudonym}")
     # The same person may come again, as somebody new.
     assert await shop.subscribe(ANNA) != agreement_id
+
+
+async def test_an_erasure_waits_for_a_checkout_that_has_begun(shop: Shop) -> None:
+    await stop_agreement(shop.db, shop.gateways, shop.tenant, ANNA, await shop.subscribe(ANNA))
+    await shop.advance_to(datetime(2027, 1, 20, tzinfo=UTC))
+    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    async with shop.db.tenant(shop.tenant.id) as tx:
+        await locks.lock_person_and_product(tx, ANNA.issuer, ANNA.subject, "film-month")
+        erasing = asyncio.create_task(erase_person(shop.db, shop.tenant, ANNA, OPERATOR, "asked"))
+        while not erasing.done() and not (await tx.conn.execute(waiting)).scalar_one():
+            pass
+        terms = await tenants.get_product(tx, "film-month")
+        assert isinstance(terms, Terms)
+        begun = new_agreement(tx, ANNA, terms)
+        await agreements.insert_agreement(tx, begun)
+    with pytest.raises(Conflict):
+        await erasing
+    assert (await shop.see(begun.id, ANNA)).agreement.subject == ANNA.subject

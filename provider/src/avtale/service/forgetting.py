@@ -9,7 +9,7 @@ from avtale.domain.errors import Conflict
 from avtale.service.checkout import Person
 from avtale.service.ids import new_id
 from avtale.service.noting import note
-from avtale.storage import people
+from avtale.storage import locks, people, tenants
 from avtale.storage.database import Database
 from avtale.storage.tenants import Tenant
 
@@ -34,6 +34,9 @@ async def erase_person(db: Database, tenant: Tenant, person: Person, by: Person,
     """
     new = new_id()
     async with db.tenant(tenant.id) as tx:
+        # What is begun meanwhile is either seen here, or somebody new's.
+        sold = await tenants.products_on_sale(tx)
+        await locks.lock_people_and_products(tx, {(person.issuer, person.subject, terms.product_id) for terms in sold})
         if not await people.lock_ended(tx, person.issuer, person.subject):
             said = "this person has an agreement that is not ended, or money that may still move: stop and settle first"
             raise Conflict(said, code="person_active")
