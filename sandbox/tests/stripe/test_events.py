@@ -192,7 +192,13 @@ async def test_events_are_listed_by_type_and_kept_for_thirty_days(shop: Any) -> 
     assert [event.type for event in listed.data] == ["customer.updated", "customer.created"]
     listed = await shop.v1.events.list_async({"types": ["payment_method.attached", "customer.created"]})
     assert [event.type for event in listed.data] == ["payment_method.attached", "customer.created"]
+    await shop.advance_to("2027-02-14T09:00:00Z")
+    assert len(await shop.told()) == 3
     await shop.advance_to("2027-02-15T09:00:00Z")
+    # Also when nothing has happened since.
+    assert await shop.told() == []
+    with pytest.raises(stripe.InvalidRequestError, match="No such event"):
+        await shop.v1.events.retrieve_async(listed.data[0].id)
     await shop.customer()
     await shop.customer()
     assert await shop.told() == ["customer.created", "customer.created"]

@@ -7,8 +7,9 @@ from typing import Any
 from ..books import Books
 from ..calls import Action, Actions, Call
 from ..endpoints import Endpoints
+from ..events import KEPT_SECONDS
 from ..params import Params, boolean, items, listing, metadata, text
-from ..refusals import Refused
+from ..refusals import Refused, no_such
 from ..resources import Event
 from ..wire import customers
 from ..wire.events import endpoint
@@ -55,6 +56,8 @@ class Log:
         wanted = [params["type"]] if params.get("type") else params.get("types")
 
         def keep(row: Event) -> bool:
+            if self._is_over(row):
+                return False
             if success is not None and success == bool(row.pending):
                 return False
             return wanted is None or any(_matches(row.type, one) for one in wanted)
@@ -63,8 +66,15 @@ class Log:
         return self._speller.page("/v1/events", rows, more)
 
     def retrieve_event(self, call: Call) -> Event:
-        """One event."""
-        return self._books.events.get(call.account_id, call.values["id"])
+        """One event of the last thirty days."""
+        found = self._books.events.get(call.account_id, call.values["id"])
+        if self._is_over(found):
+            raise no_such("event", found.id)
+        return found
+
+    def _is_over(self, row: Event) -> bool:
+        """Whether an event is too old to be told, although nothing has happened since that made room for it."""
+        return row.created < self._books.now - KEPT_SECONDS
 
     def create_endpoint(self, call: Call) -> dict[str, Any]:
         """Make an endpoint; only now its secret is told."""
