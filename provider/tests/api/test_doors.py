@@ -131,7 +131,12 @@ async def test_what_is_not_there_is_told_like_everything_else(world: World) -> N
         assert (answer.status, answer.code) == (status, code), path
         if status == 405:
             assert answer.headers["Allow"] == ("GET" if path == "/api/v1/agreements" else "POST")
-    assert (await world.call("DELETE", "/api/v1/customer")).headers["Allow"] == "GET, POST, PUT"
+    for path, allowed in (
+        ("/api/v1/customer", "GET, POST, PUT"),
+        ("/v1/customer/payment/vipps/agreement", "GET, PATCH, POST"),
+    ):
+        async with world.http.delete(world.url + path) as wrong:
+            assert (wrong.status, wrong.headers["Allow"]) == (405, allowed)
 
 
 async def test_no_form_of_a_path_is_redirected(world: World) -> None:

@@ -32,7 +32,9 @@ class Directory(BaseRoute):
         """Whether one of the routes fits wholly, and what it makes of the path; else which methods would fit."""
         allowed: set[str] = set()
         if scope["type"] == "http":
-            for route in self._below.get(_beginning(scope["path"]), ()):
+            # Below a mount the path still begins with where that is.
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            for route in self._below.get(_beginning(path), ()):
                 match, found = route.matches(scope)
                 if match is Match.FULL:
                     return match, {**found, "route": route}
