@@ -68,6 +68,16 @@ def test_a_pause_without_an_end_charges_nothing_until_it_is_resumed() -> None:
     assert (going.stretches[0].from_period, going.stretches[0].start) == (2, date(2027, 5, 17))
 
 
+def test_whoever_goes_on_before_the_pause_begins_is_charged_on_the_last_day_of_each_month_as_before() -> None:
+    held = pause(agreement(), date(2027, 2, 28), None, NOW, RULES, OSLO)
+    going = resume(held.agreement, date(2027, 2, 28), RULES, OSLO)
+    assert (held.stretches, going.stretches) == ((), ())
+    assert (going.agreement.next_period.start, going.agreement.next_period.end) == (
+        date(2027, 2, 28),
+        date(2027, 3, 31),
+    )
+
+
 def test_a_pause_with_an_end_goes_on_by_itself_and_can_be_ended_sooner() -> None:
     held = pause(agreement(), date(2027, 2, 28), date(2027, 6, 1), NOW, RULES, OSLO).agreement
     assert (held.resumes_on, held.next_period.start) == (date(2027, 6, 1), date(2027, 6, 1))
@@ -131,3 +141,11 @@ def test_another_plan_is_counted_by_its_own_interval_from_the_next_period() -> N
     assert (onto.agreement.next_period.start, onto.agreement.next_period.end) == (date(2027, 2, 28), date(2028, 2, 28))
     assert onto.agreement.price_of(onto.agreement.next_period).amount == 99000
     assert onto.stretches[0].interval == Interval(Unit.YEAR)
+    # One with periods of the same length has them on the same days.
+    dear = replace(TERMS, product_id="dear", price=Money(19900, "NOK"))
+    same = take_plan(deal, date(2027, 2, 28), dear, RULES, OSLO)
+    assert (same.agreement.next_period.end, same.stretches) == (date(2027, 3, 31), ())
+    assert same.agreement.price_of(same.agreement.next_period).amount == 19900
+    # Another charge day is counted from that day, also where the next period begins on it.
+    moved = move_charge_day(deal, date(2027, 2, 28), 28, 100, RULES, OSLO)
+    assert moved.agreement.next_period.end == date(2027, 3, 28)

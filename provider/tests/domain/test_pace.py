@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from avtale.domain.pace import LATE_MAX, TRAVEL_MAX, WINDOW, Pace
@@ -12,6 +12,7 @@ from avtale.domain.pace import LATE_MAX, TRAVEL_MAX, WINDOW, Pace
 NOW = datetime(2027, 1, 15, 9, tzinfo=UTC)
 
 
+@example(budget=1, claims=[(0.0, 1), (0.0, 1)], late=[0.0])  # whose calls are further apart than a minute
 @given(
     budget=st.integers(1, 700),
     claims=st.lists(st.tuples(st.floats(0, 20), st.integers(0, 300)), min_size=1, max_size=60),

@@ -94,12 +94,15 @@ async def test_a_pause_with_an_end_ends_by_itself(shop: Shop, stripe: StripeShop
 async def test_one_that_is_resumed_before_its_pause_begins_goes_on_as_if_nothing_were(
     shop: Shop, stripe: StripeShop
 ) -> None:
+    await shop.advance_to(at("2027-01-31"))
     agreement_id = await stripe.subscribe()
     await change(shop, agreement_id, ChangeKind.PAUSE)
-    assert (await change(shop, agreement_id, ChangeKind.RESUME)).takes_effect == date(2027, 2, 15)
-    await shop.advance_to(at("2027-02-15"))
-    assert (await charged(shop, agreement_id))[1:] == [(2, "2027-02-15", 9900, ChargeStatus.PAID)]
+    assert (await change(shop, agreement_id, ChangeKind.RESUME)).takes_effect == date(2027, 2, 28)
+    await shop.advance_to(at("2027-03-01"))
+    assert (await charged(shop, agreement_id))[1:] == [(2, "2027-02-28", 9900, ChargeStatus.PAID)]
     assert [one["status"] for one in await stripe.subscriptions()] == ["active"]
+    # Stripe charges on the last day of each month, as before.
+    assert (await shop.see(agreement_id)).agreement.next_period.start == date(2027, 3, 31)
 
 
 async def test_a_price_holds_from_the_period_that_begins_on_its_day_or_later(shop: Shop, stripe: StripeShop) -> None:

@@ -154,7 +154,7 @@ def move_charge_day(
     first = _on_or_after(start, charge_day)
     number = agreement.last_period + 1
     if first == start:
-        moved = _counted(agreement, start)
+        moved = _counted_anew(agreement, start)
         return Taken(replace(moved.agreement, next_charge_at=plan_at(start, rules, zone)), moved.stretches)
     bridge = replace(
         agreement,
@@ -187,9 +187,9 @@ def at_price(agreement: Agreement, amount: int, amount_min: int) -> Agreement:
 def take_plan(agreement: Agreement, start: date, terms: Terms, rules: BillingRules, zone: str) -> Taken:
     """Go on with another product's terms from `start`; what is paid stays what it was."""
     onto = replace(agreement, terms=terms, next_amount=None)
+    moved = _counted(onto, start) if terms.interval == agreement.terms.interval else _counted_anew(onto, start)
     if agreement.next_charge_at is None:
-        return _counted(onto, start)
-    moved = _counted(onto, start)
+        return moved
     return Taken(replace(moved.agreement, next_charge_at=plan_at(start, rules, zone)), moved.stretches)
 
 
@@ -202,7 +202,15 @@ def check_charge_day(agreement: Agreement, charge_day: int) -> None:
 
 
 def _counted(agreement: Agreement, start: date) -> Taken:
-    """The next period begins on `start`; where it did anyhow, nothing is counted anew but the interval.
+    """The next period begins on `start`. Where it did anyhow nothing is counted anew: who is charged on the last day of
+    each month still is."""
+    if agreement.bridge_start is None and start == agreement.next_period.start:
+        return Taken(agreement)
+    return _counted_anew(agreement, start)
+
+
+def _counted_anew(agreement: Agreement, start: date) -> Taken:
+    """The next period begins on `start`, and those after it are counted from there.
 
     Days until another charge day that are not charged yet come to nothing, and so does their share of the price.
     """
@@ -222,7 +230,7 @@ def _on_or_after(day: date, charge_day: int) -> date:
 
 def _share_until(agreement: Agreement, start: date, first: date, amount_min: int) -> int:
     """What the days from `start` until `first` cost: nothing, if that is less than a gateway can charge."""
-    whole = _counted(agreement, start).agreement
+    whole = _counted_anew(agreement, start).agreement
     period = whole.next_period
     share = _share(whole.price_of(period).amount, (first - start).days, (period.end - start).days)
     return share if share >= amount_min else 0

@@ -13,7 +13,8 @@ LATE_MAX = timedelta(seconds=1)
 TRAVEL_MAX = timedelta(seconds=3)
 #: Instants are given away so far ahead: whoever has some sends at its own pace, and nobody else waits for long.
 AHEAD_MAX = timedelta(seconds=5)
-#: What was given away lies no further ahead than this, whoever's clock it was: else a clock has jumped back.
+#: What was given away lies no further ahead than this and one call, whoever's clock it was: else a clock has jumped
+#: back.
 JUMP_MIN = timedelta(minutes=1)
 #: No gateway asks for more patience than this.
 CLOSED_MAX = timedelta(hours=1)
@@ -36,7 +37,7 @@ class Pace:
 
         While the gateway asks us to wait (`closed_until`), none is.
         """
-        start = max(following, now) if following - now < JUMP_MIN else now
+        start = max(following, now) if following - now < JUMP_MIN + self.interval else now
         if closed_until is not None and now < closed_until <= now + CLOSED_MAX:
             return max(start, closed_until), 0
         ahead = now + AHEAD_MAX - start
