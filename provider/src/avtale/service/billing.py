@@ -146,4 +146,4 @@ def _wish(tenant: Tenant, attempt: Attempt, charge: Charge, agreement: Agreement
 def _description(agreement: Agreement, charge: Charge) -> str:
     """What the person reads in the app: the product and its days; the gateway shortens a name that is too long."""
     last = charge.period_end - timedelta(days=1)
-    return f"{agreement.terms.name}, {charge.period_start.isoformat()} – {last.isoformat()}"
+    return f"{charge.product_name or agreement.terms.name}, {charge.period_start.isoformat()} – {last.isoformat()}"

@@ -21,7 +21,7 @@ from avtale.service.desks import desk_of_agreement
 from avtale.service.noting import note
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.stopping import may_see
-from avtale.service.taking import cancel_call, take
+from avtale.service.taking import cancel_call, take, take_waiting
 from avtale.storage import agreements, calls, changes, charges
 from avtale.storage.calls import Call
 from avtale.storage.database import Database, Transaction
@@ -135,6 +135,8 @@ async def _begin(
         return change, []
     if not in_the_way:
         return await take(tx, tenant, gateway, agreement, change), []
+    # One that waits for an operator has no order: nothing would be told of it.
+    await take_waiting(tx, tenant, gateway, [agreement.id])
     attempts = await charges.attempts_of(tx, [charge.id for charge in in_the_way])
     accepted = [attempt.id for attempt in attempts if attempt.status is AttemptStatus.ACCEPTED]
     return change, [await cancel_call(tx, gateway, attempt_id) for attempt_id in accepted]

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from avtale.domain import change as rules
+from avtale.domain.access import PAID
 from avtale.domain.agreement import Agreement, AgreementStatus
 from avtale.domain.billing import DUE_DAYS_MIN, plan_at, settled_by
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus
@@ -80,12 +81,25 @@ async def follow(
             if before is not None and before.status is DunningStatus.OPEN:
                 recovered = s.charge_totals.captured > 0
                 status = DunningStatus.RECOVERED if recovered else DunningStatus.LOST
-                known[charge.id] = replace(before, status=status, next_order_on=None, closed_at=tx.now)
-                await _go_on(tx, tenant, await _owner(tx, charge))
+                known[charge.id] = await _close(tx, tenant, charge, before, status)
         elif failed or (reason is not None and s.charge_status is ChargeStatus.OPEN):
             owner = await _owner(tx, charge)
             known[charge.id] = await _failed(tx, tenant, gateway, owner, charge, before, reason, failed)
     await dunnings.save_dunnings(tx, list(known.values()))
+
+
+async def give_up(tx: Transaction, tenant: Tenant, charge: Charge) -> None:
+    """Nothing more is tried for this charge, whose agreement is locked: its dunning is over."""
+    before = (await dunnings.dunnings_of(tx, [charge.id])).get(charge.id)
+    if before is not None and before.status is DunningStatus.OPEN:
+        await _close(tx, tenant, charge, before, DunningStatus.LOST)
+
+
+async def _close(tx: Transaction, tenant: Tenant, charge: Charge, before: Dunning, status: DunningStatus) -> Dunning:
+    closed = replace(before, status=status, next_order_on=None, closed_at=tx.now)
+    await dunnings.save_dunnings(tx, [closed])
+    await _go_on(tx, tenant, await _owner(tx, charge))
+    return closed
 
 
 async def _owner(tx: Transaction, charge: Charge) -> Agreement:
@@ -134,10 +148,10 @@ def _last_try_until(tenant: Tenant, owner: Agreement, charge: Charge) -> datetim
 
 
 async def _go_on(tx: Transaction, tenant: Tenant, owner: Agreement) -> None:
-    """The next period is held no more."""
+    """The next period is held no more, unless by another charge."""
     paused = owner.paused_at is not None and owner.resumes_on is None
     billed = owner.status is AgreementStatus.ACTIVE and owner.gateway is GatewayName.VIPPS
-    if billed and owner.next_charge_at is None and not paused:
+    if billed and owner.next_charge_at is None and not paused and not await dunnings.holds(tx, owner.id):
         at = plan_at(owner.next_period.start, tenant.rules, tenant.zone)
         await agreements.save_agreements(tx, [replace(owner, next_charge_at=at)])
 
@@ -147,8 +161,11 @@ async def _end(tx: Transaction, tenant: Tenant, gateway: AgreementGateway, owner
     if owner.status is not AgreementStatus.ACTIVE:
         return
     if tenant.policy.dunning.end is DunningEnd.HOLD:
-        today: date = local_date(tx.now, tenant.zone)
-        held = rules.pause(owner, today, None, tx.now, tenant.rules, tenant.zone)
+        # A later period that is charged already, or will be, is nobody's to be charged again.
+        owed = await charges.charges_of(tx, [owner.id])
+        charged = [c for c in owed if c.period is not None and (c.status is ChargeStatus.OPEN or c.status in PAID)]
+        start: date = max([local_date(tx.now, tenant.zone), *(c.period_end for c in charged)])
+        held = rules.pause(owner, start, None, tx.now, tenant.rules, tenant.zone)
         await agreements.save_agreements(tx, [replace(held.agreement, pause_reason=PAYMENT_FAILED)])
         counted = [Phase(owner.id, s.from_period, s.start, s.interval, "hold") for s in held.stretches]
         await phases.begin_phases(tx, owner, counted)

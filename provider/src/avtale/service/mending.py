@@ -11,6 +11,7 @@ from avtale.domain.charge import OPEN_ATTEMPTS, ChargeStatus
 from avtale.domain.errors import Conflict, NotFound
 from avtale.domain.periods import local_date
 from avtale.domain.ports import Gateways
+from avtale.service import dunning
 from avtale.service.announcing import announce, changed
 from avtale.service.checkout import Person
 from avtale.service.ids import new_id
@@ -94,6 +95,7 @@ async def give_charge_up(db: Database, tenant: Tenant, charge_id: UUID, by: Pers
         if agreement_id is None or any(attempt.status in OPEN_ATTEMPTS for attempt in tried):
             raise Conflict("this charge does not wait for an operator", code="charge_not_parked")
         await charges.close_charge(tx, charge_id, ChargeStatus.CANCELLED, None)
+        await dunning.give_up(tx, tenant, (await charges.get_charges(tx, [charge_id]))[charge_id])
         await note(tx, by, "give up", f"charge {charge_id}", why, agreement_id=agreement_id)
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from avtale.domain.billing import read_next
+from avtale.domain.change import ChangeStatus
 from avtale.domain.charge import AttemptStatus, ChargeStatus, RefundStatus
 from avtale.domain.errors import Conflict
 from avtale.domain.gateway import GatewayName
@@ -22,7 +23,7 @@ from avtale.service import delivering, drafting, taking_billed
 from avtale.service.batching import Sent, take_apart
 from avtale.service.budgeting import claim_unsent, pace_of
 from avtale.service.taking import cancel_for_changes
-from avtale.storage import budgets, calls, charges, checks, drafts, inbox, refunds
+from avtale.storage import budgets, calls, changes, charges, checks, drafts, inbox, refunds
 from avtale.storage.calls import ORDERS, REFUNDS, Call, CallKind, resend_seconds
 from avtale.storage.checks import CheckKind
 from avtale.storage.database import Database, Job, Transaction
@@ -248,7 +249,10 @@ async def order_again(tx: Transaction, attempt_id: UUID, refusal: Refused) -> No
     attempt = (await charges.get_attempts(tx, [attempt_id]))[attempt_id]
     charge = (await charges.get_charges(tx, [attempt.charge_id]))[attempt.charge_id]
     had = await charges.attempts_of(tx, [charge.id])
-    if len(had) >= ATTEMPTS_COUNT_MAX:
+    waiting = (await changes.changes_with(tx, ChangeStatus.WAITING, [charge.owner_id])).get(charge.owner_id, ())
+    # A change that waits for its end takes the place of a new order.
+    is_awaited = any((change.from_period or 0) <= (charge.period or 0) for change in waiting)
+    if len(had) >= ATTEMPTS_COUNT_MAX and not is_awaited:
         await charges.close_charge(tx, charge.id, ChargeStatus.OPEN, f"refused: {refusal.code}: {refusal.detail}")
     else:
         await charges.replan_charge(tx, charge.id, tx.now + REPLAN_AFTER)

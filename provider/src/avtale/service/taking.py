@@ -16,7 +16,7 @@ from avtale.domain.ports import RecurringGateway
 from avtale.service import announcing
 from avtale.service.granting import grant
 from avtale.service.ids import new_id
-from avtale.storage import agreements, calls, changes, charges, drafts, locks, phases, tenants
+from avtale.storage import agreements, calls, changes, charges, drafts, dunnings, locks, phases, tenants
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.charges import Order
 from avtale.storage.database import Transaction
@@ -53,7 +53,7 @@ async def take(
     if agreement.status is not AgreementStatus.ACTIVE or terms is None:
         return await close(tx, agreement, replace(change, status=ChangeStatus.DROPPED))
     taken = _taken(tx, tenant, gateway, agreement, change, start, terms)
-    if agreement.next_charge_at is None and agreement.paused_at is None:
+    if await dunnings.holds(tx, agreement.id):
         # A charge that is in dunning holds the next period, whatever that is.
         taken = replace(taken, agreement=replace(taken.agreement, next_charge_at=None))
     done = await enter(tx, tenant, agreement, replace(change, deferred=deferred), taken, start)

@@ -83,9 +83,10 @@ def _check(now: datetime, tenant: Tenant, agreement: Agreement) -> None:
 
 async def _give_back(tx: Transaction, tenant: Tenant, at: Desk, agreement: Agreement, by: Person) -> list[Call]:
     """Say of each charge what may be kept, and write the refunds of what is captured beyond it."""
-    today = local_date(tx.now, tenant.zone)
+    # What was ended at once was of no use afterwards.
+    used_until = local_date(min(agreement.access_ends_at or tx.now, tx.now), tenant.zone)
     owed = [charge for charge in await charges.charges_of(tx, [agreement.id]) if charge.period is not None]
-    keep = {charge.id: may_be_kept(charge, agreement.consented_at is not None, today) for charge in owed}
+    keep = {charge.id: may_be_kept(charge, agreement.consented_at is not None, used_until) for charge in owed}
     await charges.keep_at_most(tx, keep)
     wishes = await refunds.refunds_of(tx, keep)
     attempts = await charges.attempts_of(tx, keep)

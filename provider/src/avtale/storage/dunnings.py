@@ -43,6 +43,14 @@ async def give_up(tx: Transaction, agreement_id: UUID) -> None:
     )
 
 
+async def holds(tx: Transaction, agreement_id: UUID) -> bool:
+    """Whether an order for a period of this agreement has failed for good, and another one may still be paid."""
+    c = t.dunnings.c
+    mine = (c.tenant_id == tx.tenant_id) & (c.agreement_id == agreement_id)
+    held = select(c.charge_id).where(mine, c.status == DunningStatus.OPEN, c.orders > 0).limit(1)
+    return (await tx.conn.execute(held)).first() is not None
+
+
 async def dunnings_of(tx: Transaction, charge_ids: Collection[UUID]) -> dict[UUID, Dunning]:
     """The dunning of each of these charges that has one."""
     c = t.dunnings.c

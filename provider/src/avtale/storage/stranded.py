@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, FromClause, exists, select
 
 from avtale.domain.agreement import AgreementStatus
 from avtale.domain.charge import OPEN_ATTEMPTS, OPEN_REFUNDS, ChargeStatus
+from avtale.domain.dunning import DunningStatus
 from avtale.domain.gateway import GatewayName
 from avtale.storage import tables as t
 from avtale.storage.calls import CallKind
@@ -68,6 +69,14 @@ def _open_attempt() -> ColumnElement[bool]:
     return exists().where(mine, a.status.in_(sorted(OPEN_ATTEMPTS)))
 
 
+def _in_dunning() -> ColumnElement[bool]:
+    """A period of the agreement holds the next one while it is ordered anew."""
+    d, c, a = t.dunnings.c, t.charges.c, t.agreements.c
+    mine = (d.tenant_id == a.tenant_id) & (d.agreement_id == a.id) & (d.status == DunningStatus.OPEN) & (d.orders > 0)
+    owed = (c.tenant_id == d.tenant_id) & (c.id == d.charge_id) & (c.status == ChargeStatus.OPEN)
+    return exists().where(mine, owed)
+
+
 def _refund_call() -> ColumnElement[bool]:
     c, r = t.calls.c, t.refunds.c
     return exists().where(c.tenant_id == r.tenant_id, c.id == r.id, c.send_wall.is_not(None))
@@ -123,6 +132,7 @@ _KINDS: tuple[tuple[FromClause, str, ColumnElement[bool]], ...] = (
         & _OURS
         & _agreement.next_charge_at.is_(None)
         & _agreement.paused_at.is_(None)
-        & _agreement.parked_reason.is_(None),
+        & _agreement.parked_reason.is_(None)
+        & ~_in_dunning(),
     ),
 )
