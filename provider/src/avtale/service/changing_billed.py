@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -14,17 +15,17 @@ from avtale.domain.money import Money
 from avtale.domain.observations import ObservedAgreement, Standing
 from avtale.domain.periods import local_date, start_of
 from avtale.domain.ports import BillingGateway, Gateways
-from avtale.domain.wishes import AskedOnce, SubscriptionChange
+from avtale.domain.wishes import AskedOnce, RepeatedPrice, SubscriptionChange
 from avtale.service import announcing
 from avtale.service.activating import settle_draft
 from avtale.service.change_wishes import ChangeWish, admit
 from avtale.service.checking import read_now
 from avtale.service.checkout import Person
 from avtale.service.customers import answered
+from avtale.service.pricing_billed import price_calls, price_on, price_to_ask
 from avtale.service.sending import lease_seconds, send_written
 from avtale.service.stopping import may_see
 from avtale.service.subscribing import price_at_stripe
-from avtale.service.taking_billed import price_calls
 from avtale.storage import agreements, calls, changes, drafts, tenants
 from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Database, Transaction
@@ -61,14 +62,18 @@ async def change_billed(
         standing = check_standing(observed, wish.kind)
         if wish.amount is not None and wish.amount < billing.amount_min(agreement.terms.price.currency):
             raise Invalid("Stripe does not take so little", code="price_unsuited")
-        bridge = _bridge(tenant, billing, agreement, wish)
-        change = await _insert(tx, tenant, agreement, wish, new, by, bridge)
         if won is None or observed is None:
             raise RuntimeError("an active agreement has a subscription")
+        if wish.kind is not ChangeKind.PRICE and await calls.unanswered(tx, CallKind.UPDATE, [won.id]):
+            detail = "Stripe has not answered to another price yet: try again in a minute"
+            raise Conflict(detail, code="change_under_way")
+        planned = (await changes.changes_with(tx, ChangeStatus.PLANNED, [agreement.id])).get(agreement.id, [])
+        bridge = _bridge(tenant, billing, agreement, wish, planned)
+        change = await _insert(tx, tenant, agreement, wish, new, by, bridge)
         if wish.kind is ChangeKind.PRICE:
             written = await price_calls(tx, tenant, billing, [(agreement, won.id, observed)])
         else:
-            wanted = _wanted(tx, tenant, agreement, change, standing, plan)
+            wanted = _wanted(tx, tenant, agreement, change, standing, plan, planned)
             if bridge is not None:
                 wanted = _bridged(wanted, tx.now, tenant.zone, standing, bridge)
             written = [Call(billing.write_change(wanted), CallKind.UPDATE, won.id)]
@@ -90,13 +95,17 @@ class _Bridge:
     price: Money
 
 
-def _bridge(tenant: Tenant, billing: BillingGateway, agreement: Agreement, wish: ChangeWish) -> _Bridge | None:
-    """What is between an agreement's periods and another charge day; None where the day stays the same."""
+def _bridge(
+    tenant: Tenant, billing: BillingGateway, agreement: Agreement, wish: ChangeWish, planned: Sequence[Change]
+) -> _Bridge | None:
+    """What is between an agreement's periods and another charge day, at the price that holds by then; None where the
+    day stays the same."""
     if wish.charge_day is None:
         return None
     start, price = agreement.next_period.start, agreement.terms.price
     least = billing.amount_min(price.currency)
-    moved = rules.move_charge_day(agreement, start, wish.charge_day, least, tenant.rules, tenant.zone).agreement
+    priced = rules.at_price(agreement, price_on(agreement, planned, start).amount, least)
+    moved = rules.move_charge_day(priced, start, wish.charge_day, least, tenant.rules, tenant.zone).agreement
     first, share = moved.phase_start, moved.next_amount
     if moved.bridge_start is None or first is None or share is None:
         return None
@@ -195,32 +204,40 @@ def _wanted(
     change: Change,
     standing: Standing,
     plan: tuple[Terms, str] | None,
+    planned: Sequence[Change],
 ) -> SubscriptionChange:
     """What Stripe is to do for a change.
 
     A pause with an end, and a resumption, are days on which nothing is charged, at whose end the periods begin anew;
-    one without an end lets the invoices be void. Another interval would begin at once: it is made to wait likewise.
+    one without an end lets the invoices be void. What begins on another day is asked at the price of that day. Another
+    interval would begin at once: it is made to wait likewise.
     """
     start = agreement.paused_from or agreement.next_period.start
     today = local_date(tx.now, tenant.zone)
+    # An earlier pause has Stripe wait longer.
+    waits = agreement.paused_at is not None and local_date(standing.renews_at, tenant.zone) > start
     collects: bool | None = None
+    price: RepeatedPrice | None = None
     free_until: datetime | None = None
     if change.kind is ChangeKind.PAUSE:
         collects = change.day is not None
-        if change.day is not None and change.day > start:
-            free_until = _begins_on(change.day, tx.now, tenant.zone)
+        if change.day is not None and (change.day > start or waits):
+            free_until = _begins_on(max(start, change.day), tx.now, tenant.zone)
     elif change.kind is ChangeKind.RESUME:
         collects, first = True, max(start, change.day or today)
-        if first > start or start <= today or agreement.resumes_on is not None:
+        if first > start or start <= today or waits:
             free_until = _begins_on(first, tx.now, tenant.zone)
     elif plan is not None and plan[0].interval != agreement.terms.interval:
         free_until = standing.renews_at
+    if free_until is not None and plan is None and change.kind is not ChangeKind.CHARGE_DAY:
+        price = price_to_ask(agreement, planned, standing, local_date(free_until, tenant.zone))
     return SubscriptionChange(
         change_id=change.id,
         gateway_agreement_id=agreement.gateway_agreement_id or "",
         collects=collects,
         free_until=free_until,
-        item_id=standing.item_id if plan is not None else None,
+        item_id=standing.item_id if plan is not None or price is not None else None,
+        price=price,
         price_id=plan[1] if plan is not None else None,
     )
 

@@ -22,9 +22,9 @@ from avtale.service.absorbing import ASK_FOR_EVENTS_AFTER, fetch_undelivered, ke
 from avtale.service.activating import bury_draft, follow_agreements, goes_on, settle_draft
 from avtale.service.delivering import next_reading
 from avtale.service.desks import Desk, desks
+from avtale.service.pricing_billed import price_calls
 from avtale.service.sending import CALLS_AT_ONCE_MAX, lease_seconds
 from avtale.service.settling import Reading, settle_charges
-from avtale.service.taking_billed import price_calls
 from avtale.service.uncreating import settle_uncreated
 from avtale.storage import agreements, calls, charges, checks, drafts
 from avtale.storage.calls import resend_seconds

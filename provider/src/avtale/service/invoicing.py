@@ -12,6 +12,7 @@ from avtale.domain.change import Change, ChangeKind, ChangeStatus
 from avtale.domain.charge import Attempt, AttemptStatus, Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.observations import ObservedAgreement, ObservedOrder
 from avtale.domain.periods import local_date
+from avtale.domain.withdrawal import may_be_kept
 from avtale.service import settling
 from avtale.service.ids import new_id
 from avtale.service.taking import close
@@ -126,7 +127,7 @@ class _Before:
 def _news(tenant: Tenant, agreement: Agreement, observed: ObservedAgreement, before: _Before, stray: bool) -> _News:
     free_starts = {charge.period_start for charge in before.owed if charge.status is ChargeStatus.WAIVED}
     # What was billed for the time before an agreement moved in is in somebody else's books.
-    moved_in = before.owed[0].period_end if before.owed and before.owed[0].status is ChargeStatus.WAIVED else None
+    moved_in = agreement.created_at if before.owed and before.owed[0].status is ChargeStatus.WAIVED else None
     news = _News(agreement)
     for order in observed.orders:
         start = local_date(order.starts_at, tenant.zone)
@@ -134,7 +135,7 @@ def _news(tenant: Tenant, agreement: Agreement, observed: ObservedAgreement, bef
             continue
         if order.amount.amount == 0 and (stray or start in free_starts):
             continue
-        if moved_in is not None and start < moved_in:
+        if moved_in is not None and order.starts_at < moved_in:
             continue
         if order.is_void and not stray and (_was_never_owed(news.agreement, start) or before.resumed_since(order)):
             continue
@@ -150,6 +151,10 @@ def _news(tenant: Tenant, agreement: Agreement, observed: ObservedAgreement, bef
             news.prices.extend(replace(c, status=ChangeStatus.DONE, takes_effect=start) for c in begun.prices)
         product = product_of(news.agreement, before.plans, [*before.owed, *news.owed], start)
         charge = _charge(tenant, agreement, order, None if stray else news.agreement.last_period, product)
+        if agreement.withdrawn_at is not None:
+            # It was made before the withdrawal, and nobody knew of it by then.
+            day = local_date(agreement.withdrawn_at, tenant.zone)
+            charge = replace(charge, keep_max=may_be_kept(charge, agreement.consented_at is not None, day))
         news.owed.append(charge)
         if charge.status is not ChargeStatus.WAIVED:
             news.tried.append(_attempt(agreement, observed, order, charge))

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from avtale.domain import change as rules
 from avtale.domain.agreement import Agreement, AgreementStatus, Asked
 from avtale.domain.change import Change, ChangeKind, ChangeStatus, Taken
 from avtale.domain.charge import Charge, ChargeKind, ChargeStatus, Totals
-from avtale.domain.money import Money
 from avtale.domain.observations import ObservedAgreement, ObservedOrder, Standing
 from avtale.domain.periods import local_date
-from avtale.domain.ports import BillingGateway
-from avtale.domain.wishes import RepeatedPrice
-from avtale.domain.wishes import SubscriptionChange as ChangeAtStripe
 from avtale.service.granting import grant
 from avtale.service.ids import new_id
+from avtale.service.pricing_billed import holding
 from avtale.service.taking import close, enter, terms_after
 from avtale.storage import agreements, calls, changes, charges
-from avtale.storage.calls import Call, CallKind
 from avtale.storage.database import Transaction
 from avtale.storage.phases import Phase
 from avtale.storage.tenants import Tenant
@@ -149,69 +145,6 @@ def _not_agreed(agreement: Agreement, observed: ObservedAgreement) -> Asked | No
     return asks if asks is not None and (asks.price not in agreed or asks.interval != terms.interval) else None
 
 
-async def price_calls(
-    tx: Transaction,
-    tenant: Tenant,
-    billing: BillingGateway,
-    told: Sequence[tuple[Agreement, UUID, ObservedAgreement]],
-) -> list[Call]:
-    """The calls that have next invoices made at the prices which hold when their periods begin, as far as they were not
-    written yet: for agreements, each with its draft, as Stripe says that they are.
-
-    They are for prices that were changed, and for the ordinary one when a voucher's ends.
-    """
-    found = {one.id: (draft_id, seen.standing) for one, draft_id, seen in told if seen.standing is not None}
-    wanted = await _prices(tx, tenant, [one for one, _, _ in told if one.id in found], found)
-    if not wanted:
-        return []
-    locked = await agreements.lock_agreements(tx, wanted)
-    written = []
-    # What another wrote while this one waited for the locks is seen now.
-    for agreement_id, (key, amount) in (await _prices(tx, tenant, list(locked.values()), found)).items():
-        agreement, (draft_id, standing) = locked[agreement_id], found[agreement_id]
-        if agreement.gateway_agreement_id is None or standing.product_id is None:
-            continue
-        price = RepeatedPrice(standing.product_id, amount, agreement.terms.interval)
-        change = ChangeAtStripe(key, agreement.gateway_agreement_id, item_id=standing.item_id, price=price)
-        written.append(Call(billing.write_change(change), CallKind.UPDATE, draft_id))
-    return written
-
-
-async def _prices(
-    tx: Transaction, tenant: Tenant, among: Sequence[Agreement], found: Mapping[UUID, tuple[UUID, Standing]]
-) -> dict[UUID, tuple[UUID, Money]]:
-    """By agreement the key of a call that was not written yet, and the price that it is to bring about.
-
-    While a change waits for its answer nothing else is said to Stripe: its id stands in the subscription for so long.
-    """
-    ids = [agreement.id for agreement in among]
-    planned = await changes.changes_with(tx, ChangeStatus.PLANNED, ids)
-    waiting = await changes.changes_with(tx, ChangeStatus.WAITING, ids)
-    wanted: dict[UUID, tuple[UUID, Money]] = {}
-    for agreement in among:
-        begins = local_date(found[agreement.id][1].renews_at, tenant.zone)
-        due = _holding(planned.get(agreement.id, ()), begins)
-        campaign, price = agreement.terms.campaign, agreement.terms.price
-        # Free days are over by themselves, and no price.
-        campaign = campaign if campaign is not None and campaign.length is None else None
-        lasts = campaign is not None and (campaign.until is None or begins < campaign.until)
-        billed = agreement.status is AgreementStatus.ACTIVE and found[agreement.id][1].item_id is not None
-        if lasts or not billed or agreement.id in waiting:
-            continue
-        if due:
-            wanted[agreement.id] = due[-1].id, replace(price, amount=due[-1].amount or 0)
-        elif campaign is not None:
-            wanted[agreement.id] = uuid5(agreement.id, f"the end of {campaign.id}"), price
-    known = await calls.states(tx, [key for key, _ in wanted.values()])
-    return {agreement_id: one for agreement_id, one in wanted.items() if one[0] not in known}
-
-
-def _holding(planned: Iterable[Change], start: date) -> list[Change]:
-    """The prices that hold for a period which begins then; the last one counts."""
-    due = [change for change in planned if change.day is not None and change.day <= start]
-    return sorted(due, key=lambda one: (one.day or start, one.version))
-
-
 @dataclass(frozen=True, slots=True)
 class Begun:
     """An agreement in its next period, the prices that hold since then, and where it is counted from, if anew.
@@ -235,7 +168,7 @@ def begin_period(
     being charged, begins after it.
     """
     start, end = days
-    due = _holding(planned, start)
+    due = holding(planned, start)
     if due and due[-1].amount == order.amount.amount:
         agreement = replace(agreement, terms=replace(agreement.terms, price=order.amount))
     else:

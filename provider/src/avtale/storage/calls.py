@@ -126,6 +126,16 @@ async def states(tx: Transaction, call_ids: Collection[UUID]) -> dict[UUID, str]
     return {row.id: row.status for row in await tx.conn.execute(select(c.id, c.status).where(mine))}
 
 
+async def unanswered(tx: Transaction, kind: CallKind, subject_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these subjects of which a call of this kind has no certain answer yet."""
+    if not subject_ids:
+        return set()
+    c = t.calls.c
+    mine = (c.tenant_id == tx.tenant_id) & (c.kind == kind) & is_any(c.subject_id, subject_ids)
+    rows = await tx.conn.execute(select(c.subject_id).where(mine, c.send_wall.is_not(None)))
+    return {row.subject_id for row in rows}
+
+
 async def claim_unsent(
     tx: Transaction, batch_count_max: int, lease_seconds: LeaseSeconds, counted_count_max: int | None = None
 ) -> list[Call]:

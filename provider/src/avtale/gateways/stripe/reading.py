@@ -119,21 +119,30 @@ def _is_owed(invoice: Json) -> bool:
 
 
 def _order(invoice: Json) -> ObservedOrder:
-    """An invoice as what is owed for the period that its lines are for: those that ask for money, where any does."""
+    """An invoice as what is owed for the period that its lines are for: those that ask for money, where any does, and
+    of these the subscription's own. What the dashboard has put on it besides is about days of the period before; what
+    a credit of the customer's pays is not asked of anybody."""
     lines = invoice["lines"]["data"]
-    periods = [line["period"] for line in [line for line in lines if line["amount"]] or lines]
+    priced = [line for line in lines if line["amount"]] or lines
+    periods = [line["period"] for line in list(filter(_is_regular, priced)) or priced]
     snapshot = (invoice["parent"].get("subscription_details") or {}).get("metadata") or {}
     is_change = invoice["billing_reason"] == "subscription_update"
     return ObservedOrder(
         order_id=invoice["id"],
         starts_at=instant(min(one["start"] for one in periods)),
         ends_at=instant(max(one["end"] for one in periods)),
-        amount=_money(invoice["total"], invoice["currency"]),
+        amount=_money(invoice["amount_due"], invoice["currency"]),
         is_first=invoice["billing_reason"] == "subscription_create",
         is_paid=invoice["status"] == "paid",
         is_void=invoice["status"] == "void",
         change=snapshot.get(CHANGE) if is_change else None,
     )
+
+
+def _is_regular(line: Json) -> bool:
+    """Whether a line is for a period of the subscription, and neither a share of one nor something else."""
+    of = line["parent"].get("subscription_item_details") if line.get("parent") else None
+    return bool(of) and not of.get("proration")
 
 
 def payments_of(invoice: Json) -> list[str]:
