@@ -135,7 +135,7 @@ def _news(tenant: Tenant, agreement: Agreement, observed: ObservedAgreement, bef
             continue
         if order.amount.amount == 0 and (stray or start in free_starts):
             continue
-        if moved_in is not None and order.starts_at < moved_in:
+        if moved_in is not None and order.starts_at <= moved_in:
             continue
         if order.is_void and not stray and (_was_never_owed(news.agreement, start) or before.resumed_since(order)):
             continue
