@@ -141,7 +141,7 @@ def _order(invoice: Json) -> ObservedOrder:
 
 def _is_regular(line: Json) -> bool:
     """Whether a line is for a period of the subscription, and neither a share of one nor something else."""
-    of = line["parent"].get("subscription_item_details") if line.get("parent") else None
+    of: Json = (line.get("parent") or {}).get("subscription_item_details") or {}
     return bool(of) and not of.get("proration")
 
 
