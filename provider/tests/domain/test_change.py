@@ -18,6 +18,7 @@ from avtale.domain.change import (
     resume,
     take_plan,
     unbegun,
+    with_amount_said,
 )
 from avtale.domain.charge import Charge, ChargeKind, ChargeStatus, Totals
 from avtale.domain.errors import Invalid
@@ -83,7 +84,8 @@ def test_a_pause_with_an_end_goes_on_by_itself_and_can_be_ended_sooner() -> None
     assert (held.resumes_on, held.next_period.start) == (date(2027, 6, 1), date(2027, 6, 1))
     assert next_start(held, [FIRST], None) == (date(2027, 2, 28), False)
     short = pause(agreement(), date(2027, 2, 28), date(2027, 2, 20), NOW, RULES, OSLO).agreement
-    assert short.next_period.start == date(2027, 2, 28)  # what is paid is not paused
+    # What is paid is not paused, so that its renewal has its grace.
+    assert (short.next_period.start, short.paused_at, short.resumes_on) == (date(2027, 2, 28), None, None)
 
 
 def test_another_charge_day_is_bridged_by_a_share_of_the_price() -> None:
@@ -108,6 +110,25 @@ def test_the_share_of_days_that_come_to_nothing_is_the_price_of_no_others() -> N
     # What the merchant has said of the next period holds whenever that begins.
     said = replace(agreement(), next_amount=4900)
     assert pause(said, date(2027, 2, 28), date(2027, 5, 17), NOW, RULES, OSLO).agreement.next_amount == 4900
+
+
+def test_what_was_said_of_a_period_is_still_to_come_when_its_charge_was_cancelled_for_a_change() -> None:
+    varying = agreement(replace(TERMS, suggested_max=50000), last_period=2)
+    said = replace(SECOND, status=ChargeStatus.CANCELLED, price=Money(31200, "NOK"))
+    deal = with_amount_said(varying, [FIRST, said], 2)
+    held = pause(deal, said.period_start, date(2027, 5, 17), NOW, RULES, OSLO).agreement
+    assert held.price_of(held.next_period).amount == 31200
+    usual = replace(said, price=Money(9900, "NOK"))
+    shared = replace(varying, phase_period=3, phase_start=SECOND.period_end)
+    for before, charged, from_period in (
+        (varying, usual, 2),
+        (varying, said, None),
+        (varying, replace(said, status=ChargeStatus.PAID), 2),
+        (shared, said, 2),
+        (replace(varying, next_amount=0), said, 2),
+        (agreement(last_period=2), said, 2),
+    ):
+        assert with_amount_said(before, [FIRST, charged], from_period) is before
 
 
 def test_a_share_is_one_of_the_price_that_holds_when_its_days_begin() -> None:

@@ -12,12 +12,13 @@ from avtale.domain.charge import ChargeStatus
 from avtale.domain.dunning import DunningEnd, DunningRules, DunningStatus
 from avtale.domain.policy import Policy
 from avtale.service import mending
-from avtale.service.changing import ChangeWish, change_agreement
+from avtale.service.changing import ChangeWish, change_agreement, say_amount
 from avtale.service.charging_once import charge_once
 from avtale.service.checkout import CheckoutWish, start_checkout
 from avtale.service.dunning import list_dunning
 from avtale.service.stopping import stop_agreement
 from avtale.service.withdrawing import withdraw
+from avtale.storage import agreements
 
 from .conftest import OPERATOR, PHONE, Shop
 
@@ -117,3 +118,20 @@ async def test_whoever_withdraws_pays_no_day_after_an_immediate_stop(shop: Shop)
     await shop.work()
     (charge,) = (await shop.see(started.agreement_id)).charges
     assert charge.totals.captured - charge.totals.refunded == 9900 * 3 // 31
+
+
+async def test_what_was_said_of_a_period_is_charged_when_it_comes_after_a_pause(shop: Shop) -> None:
+    agreement_id = await shop.subscribe()
+    async with shop.db.tenant(shop.tenant.id) as tx:
+        locked = (await agreements.lock_agreements(tx, [agreement_id]))[agreement_id]
+        await agreements.save_terms(tx, replace(locked, terms=replace(locked.terms, suggested_max=40000)))
+    await say_amount(shop.db, shop.gateways, shop.tenant, OPERATOR, agreement_id, 31200)
+    await shop.advance_to(datetime(2027, 2, 13, 12, tzinfo=UTC))
+    await change(shop, agreement_id, ChangeWish(ChangeKind.PAUSE, day=date(2027, 3, 1)))
+    await shop.advance_to(datetime(2027, 3, 1, 12, tzinfo=UTC))
+    charged = (await shop.see(agreement_id)).charges
+    assert [(one.price.amount, one.status) for one in charged[1:]] == [
+        (31200, ChargeStatus.CANCELLED),
+        (31200, ChargeStatus.PAID),
+    ]
+    await shop.books()

@@ -17,7 +17,7 @@ from avtale.domain.agreement import Agreement, Terms
 from avtale.domain.billing import BillingRules, plan_at
 from avtale.domain.charge import Charge, ChargeStatus
 from avtale.domain.errors import Invalid
-from avtale.domain.periods import Interval, Unit
+from avtale.domain.periods import Interval, Period, Unit
 
 #: Every month has these days.
 CHARGE_DAYS = range(1, 29)
@@ -116,22 +116,43 @@ def next_start(agreement: Agreement, charges: Sequence[Charge], from_period: int
     return start, any(charge.totals.captured for charge in touched)
 
 
+def with_amount_said(agreement: Agreement, charges: Sequence[Charge], from_period: int | None) -> Agreement:
+    """Where the price may vary, what the merchant had said of a period is still to come when its charge was cancelled
+    for a change; the share of days until another charge day is not."""
+    if agreement.terms.suggested_max is None or agreement.next_amount is not None or from_period is None:
+        return agreement
+    periods = sorted((c for c in charges if c.period is not None), key=lambda c: c.period or 0)
+    come_next = None
+    while periods and (periods[-1].period or 0) >= from_period and periods[-1].status is ChargeStatus.CANCELLED:
+        come_next = periods.pop()
+    if come_next is None or come_next.period is None:
+        return agreement
+    is_bridge = (come_next.period + 1, come_next.period_end) == (agreement.phase_period, agreement.phase_start)
+    usual = agreement.price_of(Period(come_next.period, come_next.period_start, come_next.period_end))
+    return (
+        agreement if is_bridge or come_next.price == usual else replace(agreement, next_amount=come_next.price.amount)
+    )
+
+
 def pause(
     agreement: Agreement, start: date, until: date | None, now: datetime, rules: BillingRules, zone: str
 ) -> Taken:
-    """Charge nothing more from `start` on; with `until` it goes on by itself on that day."""
+    """Charge nothing more from `start` on; with `until` it goes on by itself on that day, and what is paid longer than
+    that is not paused."""
+    if until is not None and until <= start:
+        return resume(agreement, start, rules, zone)
     if until is None:
         held = _counted(agreement, start)
         paused = replace(held.agreement, paused_at=now, paused_from=start, resumes_on=None, next_charge_at=None)
         return Taken(paused, held.stretches)
-    shifted = _counted(agreement, max(start, until))
+    shifted = _counted(agreement, until)
     return Taken(
         replace(
             shifted.agreement,
             paused_at=now,
             paused_from=start,
-            resumes_on=max(start, until),
-            next_charge_at=plan_at(max(start, until), rules, zone),
+            resumes_on=until,
+            next_charge_at=plan_at(until, rules, zone),
         ),
         shifted.stretches,
     )

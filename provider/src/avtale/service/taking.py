@@ -52,6 +52,7 @@ async def take(
     terms = await terms_after(tx, agreement, change)
     if agreement.status is not AgreementStatus.ACTIVE or terms is None:
         return await close(tx, agreement, replace(change, status=ChangeStatus.DROPPED))
+    agreement = rules.with_amount_said(agreement, owed, change.from_period)
     taken = _taken(tx, tenant, gateway, agreement, change, start, terms)
     if await dunnings.holds(tx, agreement.id):
         # A charge that is in dunning holds the next period, whatever that is.
