@@ -17,6 +17,7 @@ from avtale.service.charging_once import charge_once
 from avtale.service.checkout import CheckoutWish, start_checkout
 from avtale.service.dunning import list_dunning
 from avtale.service.stopping import stop_agreement
+from avtale.service.turning import turn_clock
 from avtale.service.withdrawing import withdraw
 from avtale.storage import agreements
 
@@ -134,4 +135,20 @@ async def test_what_was_said_of_a_period_is_charged_when_it_comes_after_a_pause(
         (31200, ChargeStatus.CANCELLED),
         (31200, ChargeStatus.PAID),
     ]
+    await shop.books()
+
+
+async def test_whoever_goes_on_from_today_has_no_late_periods_to_wait_for_an_operator(shop: Shop) -> None:
+    agreement_id = await shop.subscribe()
+    to = datetime(2027, 4, 20, 9, tzinfo=UTC)
+    await shop.control("POST", "/clock/advance", {"to": to.isoformat().replace("+00:00", "Z")})
+    await turn_clock(shop.db, to, running=False)
+    await shop.work()
+    assert (await shop.see(agreement_id)).agreement.parked_reason == "late_periods"
+    await change(shop, agreement_id, ChangeWish(ChangeKind.PAUSE))
+    resumed = await change(shop, agreement_id, ChangeWish(ChangeKind.RESUME))
+    assert resumed.takes_effect == date(2027, 4, 20)
+    await shop.advance_to(datetime(2027, 4, 21, 12, tzinfo=UTC))
+    last = (await shop.see(agreement_id)).charges[-1]
+    assert (last.period_start, last.status) == (date(2027, 4, 20), ChargeStatus.PAID)
     await shop.books()

@@ -57,6 +57,9 @@ async def take(
     if await dunnings.holds(tx, agreement.id):
         # A charge that is in dunning holds the next period, whatever that is.
         taken = replace(taken, agreement=replace(taken.agreement, next_charge_at=None))
+    if taken.agreement.next_period.start >= local_date(tx.now, tenant.zone):
+        # No period is late any more, so none waits for an operator.
+        taken = replace(taken, agreement=replace(taken.agreement, parked_reason=None))
     done = await enter(tx, tenant, agreement, replace(change, deferred=deferred), taken, start)
     if change.kind is ChangeKind.PLAN:
         await show_terms(tx, gateway, [replace(taken.agreement, version=agreement.version + 1)])
