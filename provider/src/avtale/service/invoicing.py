@@ -153,7 +153,7 @@ def _news(tenant: Tenant, agreement: Agreement, observed: ObservedAgreement, bef
         charge = _charge(tenant, agreement, order, None if stray else news.agreement.last_period, product)
         if agreement.withdrawn_at is not None:
             # It was made before the withdrawal, and nobody knew of it by then.
-            day = local_date(agreement.withdrawn_at, tenant.zone)
+            day = local_date(agreement.access_ends_at or agreement.withdrawn_at, tenant.zone)
             charge = replace(charge, keep_max=may_be_kept(charge, agreement.consented_at is not None, day))
         news.owed.append(charge)
         if charge.status is not ChargeStatus.WAIVED:
