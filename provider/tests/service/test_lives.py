@@ -14,7 +14,7 @@ from avtale.domain.policy import Policy
 from avtale.service import mending
 from avtale.service.changing import ChangeWish, change_agreement, say_amount
 from avtale.service.charging_once import charge_once
-from avtale.service.checkout import CheckoutWish, start_checkout
+from avtale.service.checkout import CheckoutWish, Person, start_checkout
 from avtale.service.dunning import list_dunning
 from avtale.service.stopping import stop_agreement
 from avtale.service.turning import turn_clock
@@ -22,6 +22,8 @@ from avtale.service.withdrawing import withdraw
 from avtale.storage import agreements
 
 from .conftest import OPERATOR, PHONE, Shop
+
+BERIT = Person("https://id.example", "berit")
 
 
 async def change(shop: Shop, agreement_id: UUID, wish: ChangeWish) -> Change:
@@ -139,12 +141,13 @@ async def test_what_was_said_of_a_period_is_charged_when_it_comes_after_a_pause(
 
 
 async def test_whoever_goes_on_from_today_has_no_late_periods_to_wait_for_an_operator(shop: Shop) -> None:
-    agreement_id = await shop.subscribe()
+    agreement_id, other = await shop.subscribe(), await shop.subscribe(BERIT)
     to = datetime(2027, 4, 20, 9, tzinfo=UTC)
     await shop.control("POST", "/clock/advance", {"to": to.isoformat().replace("+00:00", "Z")})
     await turn_clock(shop.db, to, running=False)
     await shop.work()
     assert (await shop.see(agreement_id)).agreement.parked_reason == "late_periods"
+    await stop_agreement(shop.db, shop.gateways, shop.tenant, None, other)
     await change(shop, agreement_id, ChangeWish(ChangeKind.PAUSE))
     resumed = await change(shop, agreement_id, ChangeWish(ChangeKind.RESUME))
     assert resumed.takes_effect == date(2027, 4, 20)

@@ -316,6 +316,7 @@ async def _stop(tx: Transaction, tenant: Tenant, agreement: Agreement, at: datet
         stopped_at=at,
         stop_reason=agreement.stop_reason or "stopped_at_gateway",
         next_charge_at=None,
+        parked_reason=None,
     )
     await agreements.save_agreements(tx, [stopped])
     await changes.drop_open(tx, agreement.id)
