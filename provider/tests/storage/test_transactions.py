@@ -121,16 +121,7 @@ async def test_what_waits_for_a_budget_is_neither_sorted_nor_in_the_way(
     db: Database, home: Home, tenant_id: UUID
 ) -> None:
     said: list[tuple[str, Any]] = []
-    with psycopg.connect(home.owner_url, autocommit=True) as owner:
-        owner.execute("SELECT set_config('app.tenant_id', %s, false)", (str(tenant_id),))
-        owner.execute(
-            "INSERT INTO calls (tenant_id, id, kind, subject_id, gateway, method, path, body, status, sends, "
-            "written_wall, send_wall) SELECT %s, gen_random_uuid(), CASE n WHEN 1 THEN 'stop' ELSE 'charge' END, "
-            "gen_random_uuid(), 'vipps', 'POST', '/', '{}', 'written', 0, now(), now() - n / 100 * interval '1 second' "
-            "FROM generate_series(1, %s) AS n",
-            (tenant_id, ROWS),
-        )
-        owner.execute("ANALYZE calls")
+    _wait(home, tenant_id)
     async with db.tenant(tenant_id) as tx:
         tx.due(Job.SEND, tx.wall)
     async with db.tenant(tenant_id) as tx:
@@ -145,6 +136,33 @@ async def test_what_waits_for_a_budget_is_neither_sorted_nor_in_the_way(
             assert ("calls_uncounted_ix", "calls_counted_ix")[place in (1, 2)] in plan, plan
             assert "Seq Scan" not in plan, plan
         assert "Incremental Sort" in plans[1], f"only those that began to wait at once are sorted: {plans[1]}"
+
+
+async def test_a_call_without_an_answer_is_found_among_all_that_have_one(
+    db: Database, home: Home, tenant_id: UUID
+) -> None:
+    said: list[tuple[str, Any]] = []
+    _wait(home, tenant_id, count=5)
+    async with db.tenant(tenant_id) as tx:
+        event.listen(db.engine.sync_engine, "before_cursor_execute", lambda *all_: said.append(all_[2:4]))
+        assert await calls.hasten(tx) == 0
+        (plan,) = await _plans(tx, list(said))
+        assert "calls_unsent_ix" in plan, plan
+        assert "Seq Scan" not in plan, plan
+
+
+def _wait(home: Home, tenant_id: UUID, count: int = ROWS) -> None:
+    """Write a stop and many charges, of which so many are not sent yet."""
+    with psycopg.connect(home.owner_url, autocommit=True) as owner:
+        owner.execute("SELECT set_config('app.tenant_id', %s, false)", (str(tenant_id),))
+        owner.execute(
+            "INSERT INTO calls (tenant_id, id, kind, subject_id, gateway, method, path, body, status, sends, "
+            "written_wall, send_wall) SELECT %s, gen_random_uuid(), CASE n WHEN 1 THEN 'stop' ELSE 'charge' END, "
+            "gen_random_uuid(), 'vipps', 'POST', '/', '{}', CASE WHEN n <= %s THEN 'written' ELSE 'accepted' END, 0, "
+            "now(), CASE WHEN n <= %s THEN now() - n / 100 * interval '1 second' END FROM generate_series(1, %s) AS n",
+            (tenant_id, count, count, ROWS),
+        )
+        owner.execute("ANALYZE calls")
 
 
 async def _plans(tx: Transaction, read: Sequence[tuple[str, Any]]) -> list[str]:

@@ -129,9 +129,9 @@ def with_amount_said(agreement: Agreement, charges: Sequence[Charge], from_perio
         return agreement
     is_bridge = (come_next.period + 1, come_next.period_end) == (agreement.phase_period, agreement.phase_start)
     usual = agreement.price_of(Period(come_next.period, come_next.period_start, come_next.period_end))
-    return (
-        agreement if is_bridge or come_next.price == usual else replace(agreement, next_amount=come_next.price.amount)
-    )
+    if is_bridge or come_next.price == usual:
+        return agreement
+    return replace(agreement, next_amount=come_next.price.amount)
 
 
 def pause(

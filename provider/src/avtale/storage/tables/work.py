@@ -21,10 +21,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from avtale.storage.tables.columns import gateway, instant, metadata, needed, tenant
 
-#: The exact bytes of every call that moves money or an agreement, committed before it is made.
 #: Of calls: those that a budget counts.
 _COUNTED = "kind IN ('charge', 'charge_batch') AND gateway = 'vipps'"
 
+#: The exact bytes of every call that moves money or an agreement, committed before it is made.
 calls = Table(
     "calls",
     metadata,
@@ -48,6 +48,7 @@ calls = Table(
         name="kind",
     ),
     CheckConstraint("status IN ('written', 'unknown', 'accepted', 'rejected')", name="status"),
+    Index("calls_unsent_ix", "tenant_id", "subject_id", postgresql_where=text("send_wall IS NOT NULL")),
     # Ten thousands may wait for the budget that counts them, and the others are not looked for among them.
     *(
         Index(name, "tenant_id", "send_wall", postgresql_where=text(f"send_wall IS NOT NULL AND {which}"))
